@@ -1,0 +1,5 @@
+"""``python -m invdn`` is the command ``invdn``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,37 @@
+"""Every error that InvDN raises on purpose: each says what was wrong and what to do."""
+
+
+class InvDNError(Exception):
+    """Base of all errors of this package."""
+
+
+class InputError(InvDNError, ValueError):
+    """An argument (array, option) has the wrong shape, type or value."""
+
+
+class ImageError(InvDNError):
+    """An image file cannot be read: damaged, unsupported, too large, or not an image."""
+
+
+class OutputError(InvDNError):
+    """A result cannot be written: it exists already, or the place is not writable."""
+
+
+class WeightsError(InvDNError):
+    """A weights file is damaged, unsafe, or belongs to another network."""
+
+
+class EngineError(InvDNError):
+    """No engine can run the model on the device asked for."""
+
+
+class DataError(InvDNError):
+    """A data set is incomplete, inconsistent or not what it claims to be."""
+
+
+class RecipeError(InvDNError):
+    """A training recipe or checkpoint is invalid."""
+
+
+class MissingDependencyError(InvDNError):
+    """An optional part is not installed; the message names the command that installs it."""

@@ -1,0 +1,89 @@
+"""The Invertible Denoising Network."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..architecture import Architecture
+from .coupling import AffineCoupling
+from .haar import HaarDownsampling
+from .invertible import Invertible
+
+
+class InvDN(Invertible):
+    r"""Splits a noisy image into a clean low-resolution image and a latent, and inverts that.
+
+    ::
+
+        noisy ── Haar ── coupling x n1 ── Haar ── coupling x n2 ─┬─ low      (clean, 1/4 size)
+                                                                └─ latent   (detail and noise)
+
+    To denoise, keep ``low``, replace ``latent`` by a sample of N(0, 1), and decode.
+
+    Shapes (published network): ``(B, 3, H, W) <-> (B, 48, H/4, W/4)``; H and W divisible by
+    ``architecture.scale``. Values: RGB in [0, 1].
+
+    Args:
+        architecture: hyper-parameters; the default is the published network (2,640,960 parameters).
+
+    Reference:
+        Liu et al., Invertible Denoising Network: A Light Solution for Real Noise Removal,
+        CVPR 2021 (arXiv 2104.10546), section 3.
+
+    Example:
+        >>> import torch
+        >>> network, noisy = InvDN(), torch.rand(1, 3, 8, 12)
+        >>> low, latent = network.encode(noisy)
+        >>> low.shape, latent.shape
+        (torch.Size([1, 3, 2, 3]), torch.Size([1, 45, 2, 3]))
+        >>> network.decode(low, torch.randn_like(latent)).shape
+        torch.Size([1, 3, 8, 12])
+        >>> sum(p.numel() for p in network.parameters())
+        2640960
+    """
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.operations = nn.ModuleList()
+        channels = architecture.channels
+        for blocks in architecture.blocks:
+            self.operations.append(HaarDownsampling())
+            channels *= 4
+            for _ in range(blocks):
+                self.operations.append(
+                    AffineCoupling(channels, architecture.channels, architecture.features)
+                )
+
+    def _steps(self) -> list[Invertible]:
+        return cast("list[Invertible]", list(self.operations))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform ``(B, 3, H, W)`` to ``(B, 3 scale^2, H/scale, W/scale)``."""
+        for operation in self._steps():
+            x = operation(x)
+        return x
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Undo ``forward``: ``(B, 3 scale^2, H/scale, W/scale)`` to ``(B, 3, H, W)``."""
+        for operation in reversed(self._steps()):
+            y = operation.inverse(y)
+        return y
+
+    def encode(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
+        """Split ``noisy`` (B, 3, H, W) into ``low`` and ``latent`` (paper, equation 4)."""
+        y = self(noisy)
+        return y[:, : self.architecture.channels], y[:, self.architecture.channels :]
+
+    def decode(self, low: Tensor, latent: Tensor) -> Tensor:
+        """Rebuild (B, 3, H, W) from ``low`` (B, 3, h, w) and ``latent`` (B, 45, h, w)."""
+        return self.inverse(torch.cat((low, latent), dim=1))
+
+    def log_determinant(self, x: Tensor) -> Tensor:
+        """Log of the absolute Jacobian determinant of ``forward`` at ``x``, per image: ``(B,)``."""
+        total = x.new_zeros(x.shape[0])
+        for operation in self._steps():
+            total = total + operation.log_determinant(x)
+            x = operation(x)
+        return total

@@ -1,0 +1,43 @@
+"""The residual subnet: the learned function inside every coupling block."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+
+class ResidualSubnet(nn.Module):
+    """Three 3x3 convolutions; the last one sees the input beside the features.
+
+    ``x -> conv1 -> LeakyReLU -> conv2 -> LeakyReLU -> conv3([x, features])``
+
+    Zero padding 1, biases everywhere, negative slope 0.2. Initialised by PyTorch's default for
+    convolutions (Kaiming uniform, a = sqrt(5)), to which the network is sensitive.
+
+    Shapes: ``(B, in_channels, H, W) -> (B, out_channels, H, W)``.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the result.
+        features: channels of the two inner maps.
+
+    Reference:
+        Liu et al., Invertible Denoising Network, CVPR 2021, section 3.2 (arXiv 2104.10546).
+
+    Example:
+        >>> import torch
+        >>> ResidualSubnet(9, 3)(torch.zeros(1, 9, 8, 8)).shape
+        torch.Size([1, 3, 8, 8])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, features: int = 64) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, features, 3, padding=1)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv3 = nn.Conv2d(in_channels + features, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        features = leaky_relu(self.conv1(x), 0.2)
+        features = leaky_relu(self.conv2(features), 0.2)
+        result: Tensor = self.conv3(torch.cat((x, features), dim=1))
+        return result
