@@ -1,0 +1,176 @@
+"""Files that appear whole or not at all: written beside the target, then moved into place."""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import OutputError
+
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_REMEDY = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file is too large for this place; choose another folder",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EACCES: "permission is denied; choose another folder or change its permissions",
+    errno.EPERM: "permission is denied; choose another folder or change its permissions",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "its symbolic links lead in a circle; choose another name",
+    errno.ENOENT: "its folder does not exist; create the folder first",
+    errno.ENOTDIR: "its folder is not a folder; choose another one",
+}
+
+
+def ensure_output(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise what can be known before any work is done about a file that cannot be written.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether a file of that name may be replaced.
+
+    Raises:
+        OutputError: the folder is missing, the target is a folder, or it exists already.
+
+    Example:
+        >>> ensure_output("no such folder/photo.png", overwrite=False)
+        Traceback (most recent call last):
+            ...
+        invdn.errors.OutputError: cannot write 'no such folder/photo.png': its folder does not \
+exist; create the folder first
+    """
+    path = Path(path)
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+        if not overwrite and os.path.lexists(path):
+            raise _exists(path)
+        if not stat.S_ISDIR(target.parent.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _output_error(path, error) from error
+
+
+def ensure_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder for results, and those above it, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+
+    Example:
+        >>> import tempfile
+        >>> results = Path(tempfile.mkdtemp()) / "holiday" / "clean"
+        >>> ensure_folder(results)
+        >>> results.is_dir()
+        True
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(
+            f"cannot make the folder {str(path)!r}: a file of that name is there"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {str(path)!r}: {_REMEDY.get(error.errno or 0, str(error))}"
+        ) from error
+
+
+@contextmanager
+def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
+    """Give a temporary file to fill; when the block ends well, it becomes ``path`` at once.
+
+    The temporary file lies in the target's folder, hidden and empty at first. Whatever goes wrong
+    (an error, Ctrl-C, a full disk) removes it and leaves the target as it was. A new file has the
+    permissions that the umask gives; a replaced one keeps its own. A symbolic link stays one and
+    the file it leads to is replaced.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether a file of that name may be replaced. Where not, a file that appears
+            while the block runs is safe as well.
+
+    Yields:
+        The temporary file; the block must write nothing else, since any ``OSError`` inside it
+        is reported as the failure to write ``path``.
+
+    Raises:
+        OutputError: the file cannot be written; says why and what to do.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with atomic_output(folder / "notes.txt", overwrite=False) as temporary:
+        ...     _ = temporary.write_text("done")
+        >>> [file.name for file in folder.iterdir()]
+        ['notes.txt']
+    """
+    path = Path(path)
+    ensure_output(path, overwrite)
+    target = path.resolve() if overwrite else path
+    temporary = target.with_name(f".invdn-{secrets.token_hex(8)}.part")
+    created = False
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        created = True
+        yield temporary
+        _flush(temporary, os.O_RDWR)
+        if overwrite:
+            with suppress(OSError):  # nothing to keep, or a file system without permissions
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            temporary.replace(target)
+        else:
+            _move_exclusively(temporary, target)
+        created = False
+        with suppress(OSError):  # some systems cannot flush a folder
+            _flush(target.parent, os.O_RDONLY)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        if created:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path, flags: int) -> None:
+    """Wait until the contents are on the disk."""
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move_exclusively(temporary: Path, target: Path) -> None:
+    """Rename, but raise ``FileExistsError`` where ``rename`` would replace."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # memory cards and some network drives: reserve the name, then replace our own empty file
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        try:
+            temporary.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+    else:
+        temporary.unlink()
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(
+        f"cannot write {str(path)!r}: it exists already; choose another name or allow overwriting"
+    )
+
+
+def _output_error(path: Path, error: Exception) -> OutputError:
+    number = error.errno if isinstance(error, OSError) else None
+    return OutputError(f"cannot write {str(path)!r}: {_REMEDY.get(number or 0, str(error))}")
