@@ -1,0 +1,60 @@
+"""``invdn weights``: look into weights files and convert them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group
+def command() -> None:
+    """Look into weights files, and convert between the formats."""
+
+
+@command.command
+@click.argument("source")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+def convert(source: str, target: Path, *, overwrite: bool) -> None:
+    """Write SOURCE as TARGET, whose suffix chooses the format.
+
+    SOURCE is a shipped model's name, a .safetensors, a .pth of the official code or a .pdparams of
+    Paddle. TARGET ends in .safetensors (keeps provenance and licence), .pth or .pdparams (loadable
+    by the originals). No code inside a file is ever executed.
+    """
+    from ..weights.convert import convert as convert_weights  # late door: a quick --help
+
+    read = convert_weights(source, target, overwrite=overwrite)
+    click.echo(f"{read.path} ({read.format}) -> {target}")
+
+
+@command.command
+@click.argument("source")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(source: str, *, as_json: bool) -> None:
+    """Tell what SOURCE, a weights file or a shipped model's name, holds."""
+    from ..weights import open_weights  # late door: a quick --help
+
+    read = open_weights(source)
+    architecture = read.parameters.architecture
+    facts: dict[str, Any] = {
+        "file": str(read.path),
+        "format": read.format,
+        "bytes": read.size,
+        "sha256": read.sha256,
+        "stored_as": ", ".join(read.stored_types),
+        "parameters": read.parameters.count,
+        "blocks": architecture.blocks,
+        "features": architecture.features,
+        "channels": architecture.channels,
+        "scale": architecture.scale,
+    }
+    metadata = read.parameters.metadata
+    if as_json:
+        click.echo(json.dumps({**facts, "metadata": metadata}, indent=2))
+        return
+    facts["blocks"] = " + ".join(map(str, architecture.blocks))
+    for name, value in {**facts, **metadata}.items():
+        # What a file says of itself is printed, but no terminal obeys it.
+        click.echo("".join(c if c.isprintable() else "?" for c in f"{name:<12} {value}"))
