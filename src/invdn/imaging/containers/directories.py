@@ -1,0 +1,182 @@
+"""TIFF directories, the tree of tags that TIFF files and EXIF blocks share.
+
+Sources: TIFF 6.0 (Adobe 1992), BigTIFF (Aware Systems), EXIF 2.32 (CIPA DC-008).
+"""
+
+import io
+import struct
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+ORIENTATION = 274
+_POINTERS = (34665, 34853, 40965)  # to EXIF, GPS and interoperability
+# bytes of one value by type, and the size of its parts in which the byte order shows
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES |= {16: 8, 17: 8, 18: 8}
+_WORDS = _SIZES | {5: 4, 10: 4}
+_MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 1 << 26, 3
+
+
+class DirectoryError(ValueError):
+    """The tags cannot be read: damaged, or no TIFF at all."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag's values: TIFF type number and bytes in little-endian order."""
+
+    type: int
+    data: bytes
+
+    @property
+    def first(self) -> int:
+        """The first value of a whole-number entry."""
+        return int.from_bytes(self.data[: _SIZES[self.type]], "little")
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Tags and, under the tags that point to them, further directories."""
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    children: dict[int, "Directory"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Byte order (``"<"`` or ``">"``) of a stream, and whether its offsets have 64 bits."""
+
+    order: str = "<"
+    big: bool = False
+
+    @property
+    def head(self) -> struct.Struct:
+        """How many entries a directory has."""
+        return struct.Struct(self.order + ("Q" if self.big else "H"))
+
+    @property
+    def entry(self) -> struct.Struct:
+        """Tag, type, count, and the value or where it lies."""
+        return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
+
+    @property
+    def offset(self) -> struct.Struct:
+        """A position in the stream."""
+        return struct.Struct(self.order + ("Q" if self.big else "I"))
+
+    @property
+    def first_offset_at(self) -> int:
+        """Where the stream says at which position its first directory lies."""
+        return 8 if self.big else 4
+
+
+def read_directory(file: BinaryIO) -> tuple[Layout, Directory]:
+    """The first directory of a stream with its EXIF, GPS and interoperability directories.
+
+    A damaged one among the latter is left out.
+
+    Raises:
+        DirectoryError: the stream is damaged or no TIFF.
+
+    Example:
+        >>> stream = serialise(Directory({274: Entry(3, b"\\x06\\x00")}))
+        >>> read_directory(io.BytesIO(stream))[1].entries[274].first
+        6
+    """
+    file.seek(0)
+    start = file.read(16)
+    layouts = {
+        b"II*\0": Layout("<"),
+        b"MM\0*": Layout(">"),
+        b"II+\0": Layout("<", big=True),
+        b"MM\0+": Layout(">", big=True),
+    }
+    layout = layouts.get(start[:4])
+    if layout is None:
+        raise DirectoryError("no TIFF stream")
+    try:
+        (position,) = layout.offset.unpack_from(start, layout.first_offset_at)
+        return layout, _read(file, layout, position, depth=1)
+    except (struct.error, OSError, OverflowError) as error:
+        raise DirectoryError("the tags are damaged") from error
+
+
+def serialise(directory: Directory, layout: Layout | None = None, position: int = 0) -> bytes:
+    """A directory and its children as bytes.
+
+    Args:
+        directory: what to write.
+        layout: of the stream the bytes go into; ``None`` makes a stream of its own, header first.
+        position: where in that stream the bytes will lie; even.
+    """
+    if layout is None:
+        return b"II*\0\x08\0\0\0" + serialise(directory, Layout(), 8)
+    tags = sorted(directory.entries.keys() | directory.children.keys())
+    table_size = layout.head.size + len(tags) * layout.entry.size + layout.offset.size
+    table, values = layout.head.pack(len(tags)), b""
+    for tag in tags:
+        here = position + table_size + len(values)
+        if tag in directory.children:
+            kind, count = (18 if layout.big else 4), 1
+            inline = layout.offset.pack(here)
+            values += serialise(directory.children[tag], layout, here)
+        else:
+            entry = directory.entries[tag]
+            kind, count = entry.type, len(entry.data) // _SIZES[entry.type]
+            inline = _ordered(entry.data, kind, layout)
+            if len(inline) > layout.offset.size:
+                values += inline + b"\0" * (len(inline) % 2)
+                inline = layout.offset.pack(here)
+        table += layout.entry.pack(tag, kind, count, inline)
+    return table + bytes(layout.offset.size) + values
+
+
+def orientation(exif: bytes | None) -> int:
+    """EXIF's orientation, 1 (upright) to 8; 1 where there is none.
+
+    Example:
+        >>> orientation(None)
+        1
+    """
+    try:
+        entry = read_directory(io.BytesIO(exif or b""))[1].entries.get(ORIENTATION)
+    except DirectoryError:
+        return 1
+    return entry.first if entry and 1 <= entry.first <= 8 else 1
+
+
+def _read(file: BinaryIO, layout: Layout, position: int, depth: int) -> Directory:
+    file.seek(position)
+    (count,) = layout.head.unpack(file.read(layout.head.size))
+    if count > _MOST_TAGS or depth > _DEEPEST:
+        raise DirectoryError("the tags are damaged")
+    table = file.read(count * layout.entry.size)
+    directory = Directory()
+    for tag, kind, number, inline in layout.entry.iter_unpack(table):
+        size = number * _SIZES.get(kind, 0)
+        if not size:
+            continue
+        data = inline[:size]
+        if size > len(inline):
+            if size > _MOST_BYTES:
+                raise DirectoryError("the tags are damaged")
+            file.seek(*layout.offset.unpack(inline))
+            data = file.read(size)
+        if len(data) < size:
+            raise DirectoryError("the tags are cut short")
+        entry = Entry(kind, _ordered(data, kind, layout))
+        if tag not in _POINTERS:
+            directory.entries[tag] = entry
+            continue
+        with suppress(DirectoryError, struct.error, OSError, OverflowError):  # a broken branch
+            directory.children[tag] = _read(file, layout, entry.first, depth + 1)
+    return directory
+
+
+def _ordered(data: bytes, kind: int, layout: Layout) -> bytes:
+    """Swap between little-endian and the stream's order; its own inverse."""
+    word = _WORDS[kind]
+    if layout.order == "<" or word == 1:
+        return data
+    return b"".join(data[i : i + word][::-1] for i in range(0, len(data), word))

@@ -1,0 +1,74 @@
+"""The chunks around the pixels of a PNG (PNG specification, third edition, W3C 2025)."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..photo import Metadata
+
+HEADER_SIZE = 33  # the signature and the first chunk, IHDR; further ones may follow directly
+_TEXT = {b"tEXt", b"zTXt", b"iTXt"}
+_COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
+_XMP = b"XML:com.adobe.xmp\0"
+_LARGEST = 1 << 24  # bytes; longer text is left behind, since nobody wrote it by hand
+
+
+@dataclass(frozen=True)
+class PngHeader:
+    """What the chunks say."""
+
+    exif: bytes | None = None
+    native: bytes = b""
+    animated: bool = False
+
+
+def read_header(file: BinaryIO) -> PngHeader:
+    """Walk all chunks, skipping the pixels; what is damaged is left to the decoder.
+
+    Example:
+        >>> import io
+        >>> gamma = _chunk(b"gAMA", (45455).to_bytes(4))
+        >>> read_header(io.BytesIO(bytes(8) + gamma)).native == gamma
+        True
+    """
+    exif = None
+    native = []
+    animated = False
+    file.seek(8)
+    while len(start := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", start)
+        if kind in _TEXT | _COLOUR | {b"eXIf"} and length <= _LARGEST:
+            payload = file.read(length)
+            file.seek(4, 1)
+            if kind == b"eXIf":
+                exif = payload.removeprefix(b"Exif\0\0")
+            elif not payload.startswith(_XMP):
+                native.append(_chunk(kind, payload))
+        else:
+            animated = animated or kind == b"acTL"
+            file.seek(length + 4, 1)
+    return PngHeader(exif, b"".join(native), animated)
+
+
+def chunks_of(metadata: Metadata, native: bytes) -> bytes:
+    """The chunks that belong right behind IHDR; only the resolution is the encoder's.
+
+    Example:
+        >>> chunks_of(Metadata(exif=b"MM"), b"")[:10]
+        b'\\x00\\x00\\x00\\x02eXIfMM'
+    """
+    chunks = [native]
+    if metadata.icc:
+        chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.exif:
+        chunks.append(_chunk(b"eXIf", metadata.exif))
+    if metadata.xmp:  # uncompressed, and neither language nor translation, as Adobe asks for
+        chunks.append(_chunk(b"iTXt", _XMP + bytes(4) + metadata.xmp))
+    return b"".join(chunks)
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    return (
+        struct.pack(">I4s", len(payload), kind) + payload + zlib.crc32(kind + payload).to_bytes(4)
+    )

@@ -1,0 +1,123 @@
+"""The tags of a TIFF file: what rules it out, and the EXIF that libvips does not carry.
+
+EXIF in a TIFF file is no block but tags among the others plus two directories below them. Reading
+gathers these into the block that JPEG, PNG and WebP hold; writing spreads a block out again.
+A thumbnail in the block has no place in a TIFF and is left out there; so are camera makers' notes
+whose inner offsets count from the start of the original file (their bytes are kept, yet a reader
+may not follow them).
+"""
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..photo import Metadata
+from .directories import (
+    ORIENTATION,
+    Directory,
+    DirectoryError,
+    Entry,
+    read_directory,
+    serialise,
+)
+
+_XMP, _IPTC, _ICC = 700, 33723, 34675
+# document name, description, make, model, orientation, page name, software, date, artist, host
+# computer, ratings, copyright; Windows' title, comment, author, keywords and subject
+_DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+_DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
+_SUBFILE, _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 254, 258, 262, 338, 339, 50706
+_READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
+_PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
+_FOREIGN = {4: "a mask", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLuv", 32845: "LogLuv"}
+
+
+@dataclass(frozen=True)
+class TiffHeader:
+    """What the tags say; ``obstacle`` is why the picture cannot be read, or ``None``."""
+
+    exif: bytes | None = None
+    iptc: bytes | None = None
+    obstacle: str | None = None
+
+
+def read_header(file: BinaryIO) -> TiffHeader:
+    """Look at the first directory of a TIFF or BigTIFF file.
+
+    Raises:
+        DirectoryError: the tags are damaged.
+    """
+    _, directory = read_directory(file)
+    entries = directory.entries
+    exif = Directory(
+        {tag: entry for tag, entry in entries.items() if tag in _DESCRIPTIVE}, directory.children
+    )
+    plain = exif.entries.keys() <= {ORIENTATION} and _first(exif, ORIENTATION, 1) == 1
+    return TiffHeader(
+        None if plain and not exif.children else serialise(exif),
+        entries[_IPTC].data if _IPTC in entries else None,
+        _obstacle(directory),
+    )
+
+
+def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
+    """Add everything to a finished TIFF file by appending a new first directory.
+
+    EXIF that is too damaged to be taken apart is left out.
+
+    Args:
+        file: open for reading and writing.
+        metadata: whose profile, EXIF, XMP and IPTC are added.
+    """
+    additions = Directory()
+    if metadata.exif:
+        try:
+            block = read_directory(io.BytesIO(metadata.exif))[1]
+        except DirectoryError:
+            block = Directory()
+        additions.entries.update((t, e) for t, e in block.entries.items() if t in _DESCRIPTIVE)
+        additions.children.update(block.children)
+        if not 1 <= _first(additions, ORIENTATION, 1) <= 8:  # libtiff would refuse the file
+            del additions.entries[ORIENTATION]
+    for tag, kind, blob in (
+        (_XMP, 1, metadata.xmp),
+        (_IPTC, 7, metadata.iptc),
+        (_ICC, 7, metadata.icc),
+    ):
+        if blob:
+            additions.entries[tag] = Entry(kind, blob)
+    if not additions.entries and not additions.children:
+        return
+    layout, directory = read_directory(file)
+    directory.entries.update(additions.entries)
+    directory.children.update(additions.children)
+    position = file.seek(0, io.SEEK_END)
+    position += file.write(b"\0" * (-position % 8))
+    file.write(serialise(directory, layout, position))
+    file.seek(layout.first_offset_at)
+    file.write(layout.offset.pack(position))
+
+
+def _first(directory: Directory, tag: int, default: int) -> int:
+    return directory.entries[tag].first if tag in directory.entries else default
+
+
+def _obstacle(directory: Directory) -> str | None:
+    photometric = _first(directory, _PHOTOMETRIC, 1)
+    sample = (_first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1))
+    if _DNG in directory.entries or _first(directory, _SUBFILE, 0) & 1:
+        return "it is a camera's raw file; develop it to a 16-bit TIFF first"
+    if photometric not in _PHOTOMETRICS:
+        kind = _FOREIGN.get(photometric, f"of kind {photometric}")
+        return f"its colours are {kind}; convert it to RGB or greyscale in a photo editor first"
+    if sample not in _READABLE:
+        number = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(sample[0], "complex")
+        return (
+            f"its samples are {number} numbers of {sample[1]} bits; "
+            "save it with 8 or 16 bits, or as 32-bit floating point"
+        )
+    if _first(directory, _EXTRA_SAMPLES, 0) == 1:
+        return (
+            "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
+        )
+    return None

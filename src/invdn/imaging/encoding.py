@@ -1,0 +1,200 @@
+"""Pixels and metadata into an open file, one function a format."""
+
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .containers import jpeg, png, tiff, webp
+from .depth import Pixels, from_float, to_float
+from .interruptible import interruptible
+from .libvips import pyvips
+from .photo import Photo
+
+DEFAULT_QUALITY = 95
+_DEFAULT_RESOLUTION = 72 / 25.4  # pixels per millimetre, for formats that need a number
+_CLASSIC_TIFF = 3_900_000_000  # bytes; offsets of the classic layout end at 4 GiB
+_ROWS = 256  # converted in one go
+_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
+_TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
+    "jpeg": (_UINT8,),
+    "webp": (_UINT8,),
+    "png": (_UINT8, _UINT16),
+    "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
+}
+_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+
+
+def encode(photo: Photo, file: BinaryIO, name: str, quality: int | None) -> None:
+    """Write the photograph into an empty file open for reading and writing.
+
+    Args:
+        photo: what to write; that it fits the format has been checked.
+        file: where.
+        name: ``"jpeg"``, ``"png"``, ``"tiff"`` or ``"webp"``.
+        quality: as :func:`write_photo` explains it.
+
+    Raises:
+        pyvips.Error: libvips cannot encode it.
+        OSError: the file cannot be written.
+    """
+    _WRITERS[name](file, _image(photo, name), photo, quality)
+
+
+def _image(photo: Photo, name: str) -> Any:
+    """The photograph as libvips sees it, its pixels shared where the depth is kept."""
+    pixels = _converted(photo.pixels, name)
+    image = _wrapped(pixels)
+    if photo.alpha is not None and name != "jpeg":
+        image = image.bandjoin(_wrapped(_converted(photo.alpha, name)))
+    grey = photo.pixels.ndim == 2
+    interpretation = {
+        "uchar": "b-w" if grey else "srgb",
+        "ushort": "grey16" if grey else "rgb16",
+        "float": "b-w" if grey else "scrgb",
+    }[image.format]
+    x, y = photo.metadata.resolution or (_DEFAULT_RESOLUTION, _DEFAULT_RESOLUTION)
+    image = image.copy(interpretation=interpretation, xres=x, yres=y)
+    for field, blob in (("icc-profile-data", photo.metadata.icc), ("xmp-data", photo.metadata.xmp)):
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, field, blob)
+    return image
+
+
+def _wrapped(pixels: Pixels) -> Any:
+    height, width = pixels.shape[:2]
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
+
+
+def _converted(pixels: Pixels, name: str) -> Pixels:
+    """The pixels in a type that the format holds."""
+    if pixels.dtype in _TYPES[name]:
+        return pixels
+    kind = _TYPES[name][-1]
+    result = np.empty(pixels.shape, kind)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = from_float(to_float(pixels[rows]), kind)
+    return result
+
+
+def _native(photo: Photo, name: str) -> bytes:
+    return photo.metadata.native if photo.format == name else b""
+
+
+def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, quality: int | None) -> None:
+    source = photo.compression
+    segments = jpeg.segments_of(photo.metadata, _native(photo, "jpeg"))
+    _stream(
+        file,
+        image.jpegsave_target,
+        2,
+        segments,
+        Q=quality or max(DEFAULT_QUALITY, source.quality or 0),
+        subsample_mode="on" if source.subsampling in ("4:2:0", "4:1:1") else "off",
+        keep="icc",
+    )
+
+
+def _write_png(file: BinaryIO, image: Any, photo: Photo, _: int | None) -> None:
+    chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
+    _stream(file, image.pngsave_target, png.HEADER_SIZE, chunks, keep="none")
+
+
+def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: int | None) -> None:
+    _stream(
+        file,
+        image.tiffsave_target,
+        0,
+        b"",
+        compression="deflate",
+        predictor="float" if image.format == "float" else "horizontal",
+        bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
+        keep="none",
+    )
+    tiff.add_metadata(file, photo.metadata)
+
+
+def _write_webp(file: BinaryIO, image: Any, photo: Photo, quality: int | None) -> None:
+    lossless = quality is None and photo.compression.lossless
+    kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
+    data = interruptible(
+        lambda: image.webpsave_buffer(
+            Q=quality or DEFAULT_QUALITY, lossless=lossless, exact=True, keep=kept
+        )
+    )
+    if photo.metadata.exif:
+        alpha = photo.alpha is not None
+        data = webp.with_exif(data, photo.metadata.exif, image.width, image.height, alpha)
+    file.write(data)
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, int | None], None]] = {
+    "jpeg": _write_jpeg,
+    "png": _write_png,
+    "tiff": _write_tiff,
+    "webp": _write_webp,
+}
+
+
+class _Sink:
+    """Takes what libvips writes, and slips blocks in once the head of the file has passed.
+
+    An ``OSError`` must not travel through C: it is kept for later and libvips told of a failure.
+    """
+
+    def __init__(self, file: BinaryIO, head_size: int, blocks: bytes) -> None:
+        self.file = file
+        self.missing = head_size if blocks else 0
+        self.blocks = blocks
+        self.error: OSError | None = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self.stopped = True
+
+    def write(self, data: Any) -> int:
+        """libvips' ``write``: how many bytes were taken."""
+        if self.stopped:
+            return -1
+        head, rest = data[: self.missing], data[self.missing :]
+        self.missing -= len(head)
+        blocks = self.blocks if head and not self.missing else b""
+        try:
+            self.file.write(head + blocks)
+            self.file.write(rest)
+        except OSError as error:
+            self.error = error
+            return -1
+        return len(data)
+
+    def seek(self, offset: int, origin: int) -> int:
+        """libvips' ``seek``: the new position."""
+        try:
+            return self.file.seek(offset, origin)
+        except OSError as error:  # what was buffered could not be written
+            self.error = error
+            return -1
+
+    def read(self, size: int) -> bytes | None:
+        """libvips' ``read``, as TIFF needs it: nothing at the end."""
+        return self.file.read(size) or None
+
+
+def _stream(
+    file: BinaryIO, save: Callable[..., None], head_size: int, blocks: bytes, **options: Any
+) -> None:
+    sink = _Sink(file, head_size, blocks)
+    target = pyvips.TargetCustom()
+    target.on_write(sink.write)
+    target.on_read(sink.read)
+    target.on_seek(sink.seek)
+    try:
+        interruptible(lambda: save(target, **options), sink.stop)
+    except pyvips.Error:
+        if sink.error:
+            raise sink.error from None
+        raise
