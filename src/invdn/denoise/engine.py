@@ -1,0 +1,36 @@
+"""What denoising asks of a runtime."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..architecture import Architecture
+
+Array = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A network ready to run: float32 arrays in, float32 arrays out.
+
+    Heights and widths are divisible by ``architecture.scale``; values are RGB in [0, 1].
+    Every engine gives the same numbers within 1e-4.
+    """
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network that this engine runs."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What runs and where, for people: ``"ONNX Runtime 1.32 on the CPU"``."""
+        ...
+
+    def encode(self, noisy: Array) -> Array:
+        """``(B, 3, H, W)`` noisy images to their ``(B, 3, h, w)`` low-resolution clean images."""
+        ...
+
+    def decode(self, low: Array, latent: Array) -> Array:
+        """``(B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)`` images."""
+        ...

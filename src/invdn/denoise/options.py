@@ -1,0 +1,68 @@
+"""What a user may choose about denoising, apart from model and device."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from ..errors import InputError
+
+Quality = Literal["fast", "balanced", "best"]
+
+#: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws).
+QUALITIES: MappingProxyType[Quality, tuple[int, int]] = MappingProxyType(
+    {"fast": (1, 1), "balanced": (1, 4), "best": (8, 4)}
+)
+
+
+@dataclass(frozen=True)
+class DenoiseOptions:
+    """How a photograph is denoised.
+
+    The result is the mean over ``symmetries * draws`` samples. The upstream modes are values of
+    these two numbers: (8, 1) is the self-ensemble, (1, 16) Monte Carlo, (8, 16) both.
+
+    Attributes:
+        symmetries: 1 (as it stands) or 8 (all flips and quarter turns of the photograph).
+        draws: samples of the latent for each symmetry, 1 or more.
+        seed: which sample is drawn, 0 to 2**64 - 1; the same seed gives the same result.
+        latent_scale: standard deviation of the latent, 0 or more. The network was trained with 1.
+        tile: edge length in pixels of the square pieces that bound the memory; 0 takes the whole
+            photograph at once.
+        overlap: pixels of context around each tile; see docs/tiling.md for what it costs.
+
+    Raises:
+        InputError: a value is outside its range.
+
+    Example:
+        >>> DenoiseOptions(*QUALITIES["best"], seed=7).symmetries
+        8
+        >>> DenoiseOptions(symmetries=3)
+        Traceback (most recent call last):
+            ...
+        invdn.errors.InputError: symmetries must be 1 or 8, not 3
+    """
+
+    symmetries: int = 1
+    draws: int = 1
+    seed: int = 0
+    latent_scale: float = 1.0
+    tile: int = 512
+    overlap: int = 32
+
+    def __post_init__(self) -> None:
+        if self.symmetries not in (1, 8):
+            raise InputError(f"symmetries must be 1 or 8, not {self.symmetries}")
+        if self.draws < 1:
+            raise InputError(f"draws must be 1 or more, not {self.draws}")
+        if not 0 <= self.seed < 2**64:
+            raise InputError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
+        if not 0 <= self.latent_scale < float("inf"):
+            raise InputError(
+                f"latent_scale must be a finite number from 0 up, not {self.latent_scale}"
+            )
+        if self.tile and self.tile < 64:
+            raise InputError(
+                f"tile must be 0 (whole photograph) or 64 pixels or more, not {self.tile}"
+            )
+        if self.overlap < 0:
+            raise InputError(f"overlap must be 0 or more, not {self.overlap}")
