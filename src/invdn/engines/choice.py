@@ -1,0 +1,100 @@
+"""The one place that picks a runtime and a device for a model."""
+
+import platform
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..architecture import Architecture
+from ..denoise.engine import Engine
+from ..errors import EngineError, MissingDependencyError
+from ..weights import Parameters, read_parameters
+
+Runtime = Literal["auto", "onnxruntime", "torch"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+
+#: Graphs of the published architecture; the parameters come from any weights file of that shape.
+PUBLISHED_GRAPHS = Path(__file__).parent / "graphs"
+
+
+def open_engine(
+    model: str | Path = "default", device: str = "auto", runtime: Runtime = "auto"
+) -> Engine:
+    """Load a model and make it ready to run.
+
+    Args:
+        model: a shipped model's name, a weights file (``.safetensors``, official ``.pth``, Paddle
+            ``.pdparams``), or a folder written by ``invdn export``.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: a GPU that torch can
+            use, if torch is installed and there is one, else the CPU.
+        runtime: ``"onnxruntime"`` (CPU), ``"torch"`` (any device), or ``"auto"``: torch on a GPU,
+            ONNX Runtime on the CPU wherever it can run the model.
+
+    Raises:
+        WeightsError: the model is unknown, unreadable or of another network.
+        EngineError: the device is not there, or the runtime cannot run the model.
+        MissingDependencyError: torch is needed and not installed.
+
+    Example:
+        >>> open_engine("default", device="cpu").architecture.scale
+        4
+    """
+    if runtime not in RUNTIMES:
+        raise EngineError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    if device == "auto":
+        device = "cpu" if runtime == "onnxruntime" else available_devices()[0]
+    graphs, parameters = _read_model(Path(model))
+    if runtime == "auto":
+        runtime = "onnxruntime" if device == "cpu" and graphs else "torch"
+    if runtime == "torch":
+        return _open_torch(parameters, device)
+    if device != "cpu":
+        raise EngineError(f"ONNX Runtime serves the CPU here; for {device!r} choose torch")
+    if graphs is None:
+        raise EngineError(
+            f"there is no graph for a network of {parameters.architecture}; choose torch, "
+            f"or run 'invdn export {model} FOLDER' and open that folder"
+        )
+    from .onnx_runtime import OnnxRuntimeEngine  # late door: only the runtime in use is loaded
+
+    return OnnxRuntimeEngine(graphs, parameters)
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices that a model can run on, the fastest first; ``"cpu"`` is always the last.
+
+    torch is asked only where it is installed and the machine seems to have a GPU, since importing
+    it takes seconds.
+    """
+    if not (_may_have_gpu() and find_spec("torch")):
+        return ("cpu",)
+    import torch  # late door: seconds and hundreds of megabytes
+
+    cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return (*cuda, *mps, "cpu")
+
+
+def _may_have_gpu() -> bool:
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+
+
+def _read_model(model: Path) -> tuple[Path | None, Parameters]:
+    """The folder of the model's graphs, if it has graphs, and its parameters."""
+    if model.is_dir():
+        return model, read_parameters(model / "weights.safetensors")
+    parameters = read_parameters(model)
+    return PUBLISHED_GRAPHS if parameters.architecture == Architecture() else None, parameters
+
+
+def _open_torch(parameters: Parameters, device: str) -> Engine:
+    if not find_spec("torch"):
+        raise MissingDependencyError("this needs torch: pip install 'invdn[torch]'")
+    from ..weights.network import build_network  # late door: imports torch
+    from .torch_engine import TorchEngine
+
+    return TorchEngine(build_network(parameters), device)
