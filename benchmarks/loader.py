@@ -1,0 +1,87 @@
+"""Crops per second of one loader worker, by storage of the pairs.
+
+Makes a data set of patches from real pairs (``invdn data sidd``'s layout), packs it, writes it as
+an LMDB of the official code, and reads random crops from each.
+
+    python benchmarks/loader.py ../shared/data/sidd-mini-train-a --crop 144
+"""
+
+import argparse
+import json
+import pickle
+import tempfile
+import time
+from pathlib import Path
+
+import lmdb
+import numpy as np
+from torch.utils.data import DataLoader
+
+from invdn.data.crops import CropDataset, CropOptions, StepSampler
+from invdn.data.images import ImageSource
+from invdn.data.pack import write_pack
+from invdn.data.sources import PairSource, open_pairs
+
+
+def main() -> None:
+    """Measure every storage and print a table; ``--json`` writes it to a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pairs", type=Path, help="folder with Noisy/ and GT/")
+    parser.add_argument("--crop", type=int, default=144)
+    parser.add_argument("--batch", type=int, default=14)
+    parser.add_argument("--seconds", type=float, default=5, help="for each storage")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = open_pairs(options.pairs)
+        planes = {"noisy": source.noisy, "clean": source.clean}
+        write_pack(Path(folder) / "pack", planes)
+        write_lmdb(Path(folder) / "lmdb" / "Noisy.lmdb", source.noisy)
+        write_lmdb(Path(folder) / "lmdb" / "GT.lmdb", source.clean)
+        storages = {
+            "PNG patches": PairSource(source.noisy, source.clean),
+            "LMDB of the official code": open_pairs(Path(folder) / "lmdb"),
+            "packed": open_pairs(Path(folder) / "pack"),
+        }
+        rates = {
+            name: crops_per_second(pairs, options.crop, options.batch, options.seconds)
+            for name, pairs in storages.items()
+        }
+    slowest = min(rates.values())
+    for name, rate in rates.items():
+        print(f"{name:28} {rate:10.0f} crops/s  {rate / slowest:6.1f} x")  # noqa: T201
+    if options.json:
+        options.json.write_text(json.dumps(rates, indent=2))
+
+
+def crops_per_second(pairs: PairSource, crop: int, batch: int, seconds: float) -> float:
+    """Pairs of crops that one worker process delivers as batches, after the first one."""
+    dataset = CropDataset([pairs], [], CropOptions(crop, seed=0), 1 << 40)
+    loader = DataLoader(dataset, batch_sampler=StepSampler(0, 1 << 30, batch), num_workers=1)
+    batches = iter(loader)
+    next(batches)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        next(batches)
+        count += batch
+    return count / (time.perf_counter() - start)
+
+
+def write_lmdb(folder: Path, images: ImageSource) -> None:
+    """One database as the official code writes it."""
+    folder.mkdir(parents=True)
+    size = int(images.sizes.prod(axis=1).sum()) * 6
+    with lmdb.open(str(folder), map_size=size) as database, database.begin(write=True) as writing:
+        for index, (height, width) in enumerate(images.sizes.tolist()):
+            pixels = images.crop(index, 0, 0, height, width)
+            writing.put(str(index).encode(), np.ascontiguousarray(pixels[:, :, ::-1]).tobytes())
+    meta = {
+        "keys": [str(index) for index in range(len(images.names))],
+        "resolution": [f"3_{height}_{width}" for height, width in images.sizes.tolist()],
+    }
+    (folder / "meta_info.pkl").write_bytes(pickle.dumps(meta))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`invdn data`: from what can be downloaded to what training reads fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def command() -> None:
+    """Prepare data for training and validation; nothing is ever deleted or overwritten."""
+
+
+@command.command()
+@click.argument("source", type=_FOLDER)
+@click.argument("target", type=_FOLDER)
+@click.option("--size", default=512, show_default=True, help="Height and width of a patch.")
+@click.option("--count", default=100, show_default=True, help="Patches of each photograph.")
+@click.option("--seed", default=0, show_default=True, help="Decides the places.")
+@click.option("--processes", type=click.IntRange(1), help="Default: one for every processor.")
+def sidd(
+    source: Path, target: Path, size: int, count: int, seed: int, processes: int | None
+) -> None:
+    """Cut the photographs of SIDD-Medium (or any pairs) into patches: TARGET/Noisy and TARGET/GT.
+
+    Run it again after an interruption: it goes on where it stopped.
+    """
+    from ..data.patches import PatchOptions, cut_patches
+
+    with _progress("photographs") as progress:
+        options = PatchOptions(size, count, seed)
+        made = cut_patches(source, target, options, processes=processes, progress=progress)
+    click.echo(f"{made} pairs of patches in {target}")
+
+
+@command.command()
+@click.argument("noisy", type=_FILE)
+@click.argument("clean", type=_FILE)
+@click.argument("target", type=_FOLDER)
+def blocks(noisy: Path, clean: Path, target: Path) -> None:
+    """Extract the blocks of two MATLAB files, such as ValidationNoisyBlocksSrgb.mat and its GT."""
+    from ..data.blocks import extract_blocks
+
+    with _progress("blocks") as progress:
+        made = extract_blocks(noisy, clean, target, progress)
+    click.echo(f"{made} pairs of blocks in {target}")
+
+
+@command.command()
+@click.argument("source", type=_FOLDER)
+@click.argument("target", type=_FOLDER)
+def pack(source: Path, target: Path) -> None:
+    """Decode a data set once into raw pixels, from which training reads crops without decoding.
+
+    SOURCE holds pairs (folders Noisy and GT, SIDD names, or LMDB folders) or clean photographs;
+    TARGET takes its place in a recipe.
+    """
+    from ..data.pack import write_pack
+    from ..data.sources import open_planes
+
+    with _progress("images") as progress:
+        planes = open_planes(source)
+        size = write_pack(target, planes, progress)
+    count = len(next(iter(planes.values())).names)
+    what = "pairs" if "noisy" in planes else "photographs"
+    click.echo(f"{count} {what}, {size / 2**20:.0f} MiB in {target}")
+
+
+@contextmanager
+def _progress(things: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error with the time left; yields what the work calls."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(things, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)

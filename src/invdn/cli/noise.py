@@ -1,0 +1,166 @@
+"""``invdn noise``: realistic noise for clean photographs, or new noise for noisy ones."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError, InvDNError, MissingDependencyError
+from .inputs import Job, plan
+from .progress import reporting
+
+if TYPE_CHECKING:
+    from ..imaging.photo import Photo
+
+_Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its report says
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write, or folder for the results. Default: beside each input.",
+)
+@click.option("--suffix", default="_noisy", show_default=True, help="Added to the file's name.")
+@click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
+@click.option("--overwrite", is_flag=True, help="Replace results that exist.")
+@click.option("--png", is_flag=True, help="Write PNG, so that no compression changes the noise.")
+@click.option(
+    "-c",
+    "--camera",
+    type=click.Choice(["phone", "dslr", "mixed"]),
+    help="What the photograph is taken with. [default: mixed]",
+)
+@click.option("--iso", type=float, help="Sensitivity, as in 1600. Default: drawn at random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same noise.")
+@click.option(
+    "--perturb",
+    type=float,
+    metavar="SCALE",
+    help="The inputs are noisy: disturb their latents by SCALE (0.03, say) instead.",
+)
+@click.option("-m", "--model", help="Network for --perturb. [default: default]")
+@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(
+    inputs: Sequence[str],
+    output: Path | None,
+    suffix: str,
+    recursive: bool,
+    overwrite: bool,
+    png: bool,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """Make clean photographs noisy, as a phone or a DSLR would have taken them.
+
+    Every photograph gets a camera of its own, drawn from measured ranges: sensor noise that grows
+    with the light, clipping, demosaicing, colour matrix, tone curve, the camera's own smoothing,
+    JPEG. Size, depth and metadata are kept. Nothing is overwritten unasked.
+
+    \b
+    invdn noise clean.png -o noisy.png --camera phone --iso 3200
+    invdn noise clean/ -o noisy/ --png --seed 7
+    invdn noise IMG_1234.jpg --perturb 0.03
+    """
+    if not find_spec("torch"):
+        raise MissingDependencyError("making noise needs torch: pip install 'invdn[torch]'")
+    if seed < 0:
+        raise click.UsageError("--seed must be 0 or more.")
+    jobs = _as_png(plan(inputs, output, suffix=suffix, recursive=recursive), png)
+    make = _maker(**choices)
+    report: list[dict[str, Any]] = []
+    with reporting(len(jobs), quiet=quiet) as reporter:
+        for job in jobs:
+            with reporter.photograph(job.source) as progress:
+                report.append(_run(job, make, _seed_of(job.source, seed), overwrite, progress))
+            if error := report[-1].get("error"):
+                reporter.message(f"invdn: {error}")
+            elif not quiet and not as_json:
+                reporter.message(f"{job.source} -> {job.target}")
+    if as_json:
+        click.echo(json.dumps({"seed": seed, "files": report}))
+    if any("error" in entry for entry in report):
+        raise SystemExit(1)
+
+
+def _as_png(jobs: Sequence[Job], png: bool) -> Sequence[Job]:
+    """The jobs with targets that end in .png, if wanted."""
+    if not png:
+        return jobs
+    changed = {job.target.with_suffix(".png"): job for job in jobs}
+    if len(changed) < len(jobs):
+        raise InputError("two photographs would become the same PNG; leave out --png")
+    return [Job(job.source, target, job.makes_folder) for target, job in changed.items()]
+
+
+def _seed_of(source: Path, seed: int) -> int:
+    """A seed for one photograph, so that those of a folder differ and keep theirs in any order."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {source.name}".encode()).digest()[:7], "big")
+
+
+def _maker(
+    camera: str | None, iso: float | None, perturb: float | None, model: str | None
+) -> Callable[["Photo", int, Any], _Made]:
+    """The function (photograph, seed, progress) -> noisy photograph that the options ask for."""
+    if perturb is not None:
+        if camera or iso is not None:
+            raise click.UsageError("--perturb takes its noise from the photograph, not a camera.")
+        from ..data.noisy_photographs import disturb
+        from ..weights.network import load_network
+
+        network = load_network(model or "default")
+        return lambda photo, seed, progress: (
+            disturb(photo, network, scale=perturb, seed=seed, progress=progress),
+            {"perturb": perturb},
+        )
+    if model:
+        raise click.UsageError("--model is the network for --perturb.")
+    from ..data.camera_range import DSLR, MIXED, PHONE
+    from ..data.noisy_photographs import add_noise
+
+    shares = {"phone": {PHONE: 1.0}, "dslr": {DSLR: 1.0}, "mixed": MIXED}[camera or "mixed"]
+    if iso is not None:
+        shares = {ranges.at_iso(iso): share for ranges, share in shares.items()}
+
+    def make(photo: "Photo", seed: int, progress: Any) -> _Made:
+        made = add_noise(photo, shares, seed=seed, progress=progress)
+        drawn = {name: values[0].tolist() for name, values in vars(made.camera).items()}
+        return made.photo, {"camera": drawn}
+
+    return make
+
+
+def _run(
+    job: Job,
+    make: Callable[["Photo", int, Any], _Made],
+    seed: int,
+    overwrite: bool,
+    progress: Any,
+) -> dict[str, Any]:
+    """Make one photograph noisy; what became of it, as the JSON report tells it."""
+    from ..atomic import ensure_folder, ensure_output
+    from ..imaging.reading import read_photo
+    from ..imaging.writing import check_writable, write_photo
+
+    entry = {name: str(value) for name, value in asdict(job).items() if name != "makes_folder"}
+    try:
+        if job.makes_folder:
+            ensure_folder(job.target.parent)
+        ensure_output(job.target, overwrite)
+        photo = read_photo(job.source)
+        check_writable(photo, job.target, overwrite=overwrite)
+        noisy, made_with = make(photo, seed, progress)
+        write_photo(noisy, job.target, overwrite=overwrite)
+    except InvDNError as error:
+        return {**entry, "error": str(error)}
+    return {**entry, **made_with}

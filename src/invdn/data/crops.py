@@ -1,0 +1,237 @@
+"""Random crops keyed by the number of the sample, for torch's DataLoader.
+
+Sample ``n`` of a run is the same crop of the same image whatever the number of workers, processes
+or interruptions, because its random numbers come from ``(seed, n)`` alone.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from ..errors import DataError
+from .images import ImageSource, Pixels
+from .sources import PairSource
+
+SCALE = 4  # of the low-resolution target (paper, section 3.1)
+
+
+class Sample(NamedTuple):
+    """One training sample, or a batch of them with a leading axis; pixels are uint8 RGB.
+
+    Attributes:
+        noisy: ``(3, crop, crop)``; zeros for a clean photograph, whose noise is still to be made.
+        clean: ``(3, crop, crop)``.
+        low: ``(3, crop / 4, crop / 4)`` from the data set; zeros where it has none.
+        paired: whether ``noisy`` is a real photograph.
+        has_low: whether ``low`` comes from the data set.
+        zoom: factor of 1 or more by which the middle of a clean photograph is to be enlarged.
+        number: the sample's number in the run.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    low: Tensor
+    paired: Tensor
+    has_low: Tensor
+    zoom: Tensor
+    number: Tensor
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """How crops are drawn.
+
+    Attributes:
+        crop: height and width in pixels, divisible by 4.
+        seed: of the whole run.
+        pair_fraction: share of the samples that come from real pairs, in [0, 1].
+        zoom_share: share of the clean photographs' crops that are enlarged.
+        zoom_largest: the largest factor, drawn uniformly from 1 upwards.
+    """
+
+    crop: int
+    seed: int
+    pair_fraction: float = 1.0
+    zoom_share: float = 0.0
+    zoom_largest: float = 1.0
+
+
+class CropDataset(Dataset[Sample]):
+    """Samples by number, from real pairs and from clean photographs.
+
+    Every pixel of a kind is equally likely: an image is drawn by its area, then the place in it.
+    Flips and transposes are drawn for each sample.
+
+    Args:
+        pairs: sources of real pairs.
+        photographs: sources of clean photographs.
+        options: how crops are drawn.
+        length: samples of the whole run, the bound of the numbers.
+        held_out: names of photographs never to be drawn.
+
+    Raises:
+        DataError: the fraction asks for a kind that is absent, or an image is smaller than the
+            crop; the message names it.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[PairSource],
+        photographs: Sequence[ImageSource],
+        options: CropOptions,
+        length: int,
+        held_out: Collection[str] = (),
+    ) -> None:
+        if options.crop < SCALE or options.crop % SCALE:
+            raise DataError(f"a crop of {options.crop} is not a positive multiple of {SCALE}")
+        if options.pair_fraction > 0 and not pairs:
+            raise DataError("the recipe asks for real pairs but names none: see data.pairs")
+        if options.pair_fraction < 1 and not photographs:
+            raise DataError("the recipe asks for clean photographs but names none: see data.clean")
+        self.pairs = tuple(pairs)
+        self.photographs = tuple(photographs)
+        self.options = options
+        self.length = length
+        self._pair_areas = _areas([pair.clean for pair in pairs], options.crop, ())
+        self._photograph_areas = _areas(self.photographs, options.crop, held_out)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Sample:
+        random = np.random.default_rng((self.options.seed, number))
+        if _is_pair(number, self.options.pair_fraction):
+            return self._pair(number, random)
+        return self._photograph(number, random)
+
+    def _pair(self, number: int, random: np.random.Generator) -> Sample:
+        crop = self.options.crop
+        which, index = _draw(self._pair_areas, random)
+        source = self.pairs[which]
+        step = SCALE if source.low else 1
+        top, left = (
+            step * int(random.integers((size - crop) // step + 1))
+            for size in source.clean.sizes[index]
+        )
+        noisy = source.noisy.crop(index, top, left, crop, crop)
+        clean = source.clean.crop(index, top, left, crop, crop)
+        low = np.zeros((crop // SCALE, crop // SCALE, 3), np.uint8)
+        if source.low:
+            low = source.low.crop(index, top // SCALE, left // SCALE, *low.shape[:2])
+        turn = random.integers(2, size=3)
+        return Sample(
+            _to_tensor(noisy, turn),
+            _to_tensor(clean, turn),
+            _to_tensor(low, turn),
+            torch.tensor(True),
+            torch.tensor(source.low is not None),
+            torch.tensor(1.0),
+            torch.tensor(number),
+        )
+
+    def _photograph(self, number: int, random: np.random.Generator) -> Sample:
+        crop = self.options.crop
+        which, index = _draw(self._photograph_areas, random)
+        source = self.photographs[which]
+        top, left = (int(random.integers(size - crop + 1)) for size in source.sizes[index])
+        clean = source.crop(index, top, left, crop, crop)
+        turn = random.integers(2, size=3)
+        enlarged = random.random() < self.options.zoom_share
+        zoom = random.uniform(1, self.options.zoom_largest) if enlarged else 1.0
+        return Sample(
+            torch.zeros(3, crop, crop, dtype=torch.uint8),
+            _to_tensor(clean, turn),
+            torch.zeros(3, crop // SCALE, crop // SCALE, dtype=torch.uint8),
+            torch.tensor(False),
+            torch.tensor(False),
+            torch.tensor(zoom),
+            torch.tensor(number),
+        )
+
+
+class StepSampler(Sampler[list[int]]):
+    """The numbers of the samples of each step, for one of several processes.
+
+    Step ``s`` of a run takes ``batch`` consecutive numbers from ``first + s * batch`` on; each
+    process takes an equal, contiguous part of them.
+
+    Args:
+        first: number of the first sample.
+        steps: how many batches to give.
+        batch: samples of all processes together; divisible by ``processes``.
+        rank: number of this process.
+        processes: how many there are.
+
+    Example:
+        >>> list(StepSampler(100, steps=2, batch=4, rank=1, processes=2))
+        [[102, 103], [106, 107]]
+    """
+
+    def __init__(
+        self, first: int, steps: int, batch: int, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.first, self.steps, self.batch = first, steps, batch
+        self.rank, self.local = rank, batch // processes
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.steps):
+            start = self.first + step * self.batch + self.rank * self.local
+            yield list(range(start, start + self.local))
+
+
+@dataclass(frozen=True)
+class _Areas:
+    source: NDArray[np.int64]
+    index: NDArray[np.int64]
+    cumulative: NDArray[np.int64]
+
+
+def _areas(sources: Sequence[ImageSource], crop: int, held_out: Collection[str]) -> _Areas:
+    which, indices, areas = [], [], []
+    for number, source in enumerate(sources):
+        for index, (name, (height, width)) in enumerate(
+            zip(source.names, source.sizes.tolist(), strict=True)
+        ):
+            if min(height, width) < crop:
+                raise DataError(
+                    f"{name!r} is {width}x{height}, smaller than the crop of {crop}: remove it or "
+                    "choose a smaller crop"
+                )
+            if name not in held_out:
+                which.append(number)
+                indices.append(index)
+                areas.append(height * width)
+    if sources and not areas:
+        raise DataError("every photograph is held out for validation: none is left to train on")
+    return _Areas(np.array(which), np.array(indices), np.cumsum(np.array(areas, np.int64)))
+
+
+def _draw(areas: _Areas, random: np.random.Generator) -> tuple[int, int]:
+    place = np.searchsorted(areas.cumulative, random.integers(areas.cumulative[-1]), side="right")
+    return int(areas.source[place]), int(areas.index[place])
+
+
+def _is_pair(number: int, fraction: float) -> bool:
+    """Spread the pairs evenly: every ``1 / fraction``-th sample is one, in every batch."""
+    return int((number + 1) * fraction) > int(number * fraction)
+
+
+def _to_tensor(pixels: Pixels, turn: NDArray[np.int64]) -> Tensor:
+    """``(H, W, 3)`` to ``(3, H, W)``, flipped and transposed as ``turn`` (3 bits) says."""
+    planes = pixels.transpose(2, 0, 1)
+    if turn[0]:
+        planes = planes[:, :, ::-1]
+    if turn[1]:
+        planes = planes[:, ::-1]
+    if turn[2]:
+        planes = planes.transpose(0, 2, 1)
+    return torch.from_numpy(planes.copy())

@@ -1,0 +1,184 @@
+"""Realistic noise for clean photographs: back to the sensor, noise there, and development again."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from ..errors import InputError
+from .camera import Cameras
+from .demosaicing import bayer_sites, demosaic, mosaic
+from .jpeg import RGB_TO_YCBCR, jpeg_round_trip, mix_channels
+
+# Variance after demosaicing over variance before, mean over colours and drawn cameras; measured.
+_DEMOSAICED_VARIANCE = 0.64
+# Radius in pixels that holds 99.7 % of the widest smoothing kernel.
+_SMOOTHING_RADIUS = 6
+
+
+class NoisyPair(NamedTuple):
+    """A noisy photograph and what a perfect denoiser makes of it, both (n, 3, H, W) in [0, 1]."""
+
+    noisy: Tensor
+    clean: Tensor
+
+
+def _per_image(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)
+
+
+def develop(light: Tensor, contrast: Tensor) -> Tensor:
+    """Linear sRGB light to display values in [0, 1]: sRGB's tone curve, then an S-shaped one.
+
+    Args:
+        light: (n, 3, H, W); clipped to [0, 1].
+        contrast: (n,), strength of the S: its slope in the middle is about 1 + contrast**2 / 12.
+
+    Source: IEC 61966-2-1 for sRGB.
+    """
+    light = light.clamp(0, 1)
+    display = torch.where(
+        light <= 0.0031308, light * 12.92, 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    )
+    strength = _per_image(contrast.clamp(min=1e-3))
+    return 0.5 + torch.tanh(strength * (display - 0.5)) / (2 * torch.tanh(strength / 2))
+
+
+def undevelop(display: Tensor, contrast: Tensor) -> Tensor:
+    """The inverse of ``develop`` on [0, 1]."""
+    strength = _per_image(contrast.clamp(min=1e-3))
+    bent = (2 * display.clamp(0, 1) - 1) * torch.tanh(strength / 2)
+    display = (0.5 + torch.atanh(bent) / strength).clamp(0, 1)
+    return torch.where(
+        display <= 0.04045, display / 12.92, ((display.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    )
+
+
+def _mean_excess(distance: Tensor, deviation: Tensor) -> Tensor:
+    """Mean of max(noise - distance, 0) for Gaussian noise: what clipping there takes away."""
+    t = distance / deviation
+    density = torch.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+    excess: Tensor = density - t * torch.special.ndtr(-t)
+    return deviation * excess
+
+
+def _sensor_noise(
+    scene: Tensor, variance: Tensor, cameras: Cameras, generator: torch.Generator
+) -> Tensor:
+    """Shot, read and banding noise with the Poisson distribution's skewness (Cornish-Fisher)."""
+    n, _, height, _ = scene.shape
+    deviation = variance.sqrt()
+    skewness = (_per_image(cameras.shot**2) * scene / (variance * deviation)).clamp(max=1)
+    normal = torch.randn(scene.shape, generator=generator, device=scene.device)
+    rows = torch.randn((n, 1, height, 1), generator=generator, device=scene.device)
+    noise = deviation * (normal + skewness / 6 * (normal * normal - 1))
+    return noise + rows * _per_image(cameras.banding)
+
+
+def _smooth(noise: Tensor, cameras: Cameras) -> Tensor:
+    """What a camera's denoising and sharpening do to noise (n, 3, H, W), luma and chroma apart."""
+    n, _, height, width = noise.shape
+    matrix = torch.tensor(RGB_TO_YCBCR, device=noise.device)
+    planes = mix_channels(noise, matrix)
+    mix = torch.stack((cameras.luma, cameras.chroma, cameras.chroma), 1)
+    radius = torch.stack((cameras.luma_radius, cameras.chroma_radius, cameras.chroma_radius), 1)
+    position = torch.arange(-_SMOOTHING_RADIUS, _SMOOTHING_RADIUS + 1, device=noise.device)
+    kernel = torch.softmax(-((position / radius.view(-1, 1)) ** 2) / 2, dim=1)
+    edge = min(_SMOOTHING_RADIUS, height - 1, width - 1)
+    flat = planes.reshape(1, 3 * n, height, width)
+    flat = pad(flat, (edge,) * 4, mode="reflect")
+    flat = pad(flat, (_SMOOTHING_RADIUS - edge,) * 4, mode="replicate")
+    flat = conv2d(flat, kernel.view(3 * n, 1, 1, -1), groups=3 * n)
+    flat = conv2d(flat, kernel.view(3 * n, 1, -1, 1), groups=3 * n)
+    planes = torch.lerp(planes, flat.view_as(planes), mix.view(n, 3, 1, 1))
+    return mix_channels(planes, torch.linalg.inv(matrix))
+
+
+def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator) -> NoisyPair:
+    """Photograph clean pictures with noisy cameras.
+
+    ::
+
+        clean ─ undo tone curve ─ exposure ─ colour matrix and white balance undone ─ raw light
+                                                                                        │
+        noise: shot + read + banding ─ clip, quantise ─ mosaic ─ demosaic ──────────────┤
+                                                                                        │
+        noisy ─ 8 bit ─ JPEG ─ camera's own smoothing ─ tone curve ─ colour matrix ─────┘
+
+    Only the noise goes through mosaic and demosaicing, so the demosaicing error of the clean
+    picture, which a reference photograph shares, is no noise. The returned clean picture is what
+    the average of many such photographs shows: darker or brighter by the drawn exposure, lifted
+    where the sensor clips at black and lowered where it saturates. Averaged before development
+    (SIDD) or, where the camera says so, after it.
+
+    Args:
+        clean: (n, 3, H, W), RGB in [0, 1]; height and width of 3 or more.
+        cameras: n cameras on the same device, from ``sample_cameras``.
+        generator: source of the noise, on the same device; equal states give equal noise.
+
+    Returns:
+        ``noisy``, rounded to the camera's output depth, and ``clean``.
+
+    Raises:
+        InputError: wrong shape, or not one camera for every photograph.
+
+    Reference:
+        Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019 (the way back);
+        Abdelhamed et al., A High-Quality Denoising Dataset for Smartphone Cameras, CVPR 2018.
+
+    Example:
+        >>> import torch
+        >>> from invdn.data.camera import sample_cameras
+        >>> generator = torch.Generator().manual_seed(1)
+        >>> cameras = sample_cameras(2, generator)
+        >>> pair = add_camera_noise(torch.rand(2, 3, 16, 16), cameras, generator)
+        >>> pair.noisy.shape == pair.clean.shape
+        True
+    """
+    if clean.ndim != 4 or clean.shape[1] != 3 or min(clean.shape[2:]) < 3:
+        raise InputError(
+            f"photographs must be (n, 3, H, W) of 3x3 pixels or more: {tuple(clean.shape)}"
+        )
+    if len(cameras) != len(clean):
+        raise InputError(f"{len(clean)} photographs need as many cameras, not {len(cameras)}")
+    gains = cameras.gains.view(-1, 3, 1, 1)
+    levels = _per_image(cameras.levels)
+    clipped_black = _per_image(cameras.clipped_black)
+
+    light = undevelop(clean, cameras.contrast) * _per_image(cameras.exposure)
+    scene = (mix_channels(light, torch.linalg.inv(cameras.matrix)) / gains).clamp(min=0)
+    variance = scene * _per_image(cameras.shot) + _per_image(cameras.read)
+
+    raw = scene + _sensor_noise(scene, variance, cameras, generator)
+    raw = torch.where(clipped_black, raw.clamp(0, 1), raw.clamp(-1, 1))
+    noise = gains * ((raw * levels).round() / levels - scene.clamp(max=1))
+    sites = bayer_sites(cameras.phase, *clean.shape[2:])
+    noise = torch.where(
+        _per_image(cameras.binned),
+        noise,
+        demosaic(mosaic(noise, sites), sites, cameras.demosaicing),
+    )
+    exact = develop(light, cameras.contrast)
+    noise = develop(light + mix_channels(noise, cameras.matrix), cameras.contrast) - exact
+    output_levels = _per_image(cameras.output_levels)
+    noisy = ((exact + _smooth(noise, cameras)).clamp(0, 1) * output_levels).round() / output_levels
+    noisy = jpeg_round_trip(
+        noisy, cameras.jpeg_quality, cameras.jpeg_subsampling, cameras.jpeg_offset
+    )
+
+    deviation = variance.sqrt()
+    shift = clipped_black * _mean_excess(scene, deviation) - _mean_excess(
+        (1 - scene).abs(), deviation
+    )
+    average = light + mix_channels(shift * gains, cameras.matrix)
+    spread = (
+        _per_image(cameras.developed_reference)
+        * (_DEMOSAICED_VARIANCE * mix_channels(variance * gains**2, cameras.matrix**2)).sqrt()
+    )
+    # Half of either side is the two-point Gauss-Hermite rule for the mean over Gaussian noise.
+    target = (
+        develop(average + spread, cameras.contrast) + develop(average - spread, cameras.contrast)
+    ) / 2
+    return NoisyPair(noisy, target)

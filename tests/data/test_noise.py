@@ -1,0 +1,157 @@
+"""Synthetic camera noise: tone curves, sensor physics, clean references."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from cameras import PLAIN, batch, random
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invdn.data.camera import DSLR, sample_cameras
+from invdn.data.noise import add_camera_noise, develop, undevelop
+from invdn.data.noise_statistics import measure_noise
+from invdn.errors import InputError
+
+
+@given(st.floats(0, 4))
+@settings(max_examples=20, deadline=None)
+def test_inverse_undoes_it(contrast: float) -> None:
+    display = torch.linspace(0, 1, 256).expand(1, 3, 1, 256)
+    strength = torch.tensor([contrast])
+    assert torch.allclose(develop(undevelop(display, strength), strength), display, atol=2e-5)
+
+
+def test_no_contrast_is_srgb() -> None:
+    light = torch.tensor([0.0, 0.0031308, 0.18, 1.0]).expand(1, 3, 1, 4)
+    expected = torch.tensor([0.0, 0.04045, 0.46135, 1.0])
+    assert torch.allclose(develop(light, torch.zeros(1))[0, 0, 0], expected, atol=1e-4)
+
+
+@given(st.integers(1, 5), st.integers(3, 25), st.integers(3, 25), st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_any_size_gives_valid_pictures(n: int, height: int, width: int, seed: int) -> None:
+    generator = random(seed)
+    clean = torch.rand(n, 3, height, width, generator=generator).round()
+    noisy, target = add_camera_noise(clean, sample_cameras(n, generator), generator)
+    for picture in (noisy, target):
+        assert picture.shape == clean.shape
+        assert picture.isfinite().all()
+        assert picture.min() >= 0 and picture.max() <= 1
+    assert torch.allclose(noisy * 255, (noisy * 255).round(), atol=1e-3)
+
+
+def test_a_weak_camera_leaves_the_picture_alone() -> None:
+    weak = replace(PLAIN, shot=(1e-9, 1e-9), read=(0.0, 0.0), bits=(16, 16))
+    clean = batch() * 0.9 + 0.02
+    noisy, target = add_camera_noise(clean, sample_cameras(4, random(), weak), random())
+    assert torch.allclose(target, clean, atol=2e-3)
+    assert torch.allclose(noisy, clean, atol=4e-3)
+
+
+def test_exposure_darkens_noisy_and_clean_alike() -> None:
+    dark = replace(PLAIN, exposure=(0.25, 0.25), shot=(1e-6, 1e-6))
+    clean = torch.full((2, 3, 16, 16), 0.5)
+    noisy, target = add_camera_noise(clean, sample_cameras(2, random(), dark), random())
+    plain = torch.zeros(2)
+    assert torch.allclose(undevelop(target, plain) * 4, undevelop(clean, plain), rtol=0.01)
+    assert abs(noisy.mean() - target.mean()) < 1e-3
+
+
+def test_linear_variance_follows_the_light() -> None:
+    """Without mosaic and matrix the raw variance is shot * light + read, per channel gain^2."""
+    n, shot = 64, 1e-3
+    cameras = sample_cameras(n, random(), replace(PLAIN, shot=(shot, shot), bits=(16, 16)))
+    cameras = replace(
+        cameras,
+        matrix=torch.eye(3).expand(n, 3, 3),
+        gains=torch.ones(n, 3),
+        read=torch.full((n,), 1e-5),
+        binned=torch.ones(n, dtype=torch.bool),
+        output_levels=torch.full((n,), 65535.0),
+    )
+    for light in (0.05, 0.2, 0.5):
+        clean = develop(torch.full((n, 3, 16, 16), light), torch.zeros(n))
+        noisy, _ = add_camera_noise(clean, cameras, random(3))
+        linear = undevelop(noisy, torch.zeros(n))
+        assert linear.var() == pytest.approx(shot * light + 1e-5, rel=0.05)
+        assert linear.mean() == pytest.approx(light, rel=0.01)
+        skewness = ((linear - linear.mean()) ** 3).mean() / linear.var() ** 1.5
+        expected = shot**2 * light / (shot * light + 1e-5) ** 1.5
+        assert skewness == pytest.approx(expected, abs=0.05)
+
+
+def test_clean_is_the_average_of_clipped_frames() -> None:
+    n, levels = 64, torch.full((64,), 65535.0)
+    cameras = sample_cameras(n, random(), replace(PLAIN, shot=(0.01, 0.01), bits=(16, 16)))
+    cameras = replace(
+        cameras,
+        matrix=torch.eye(3).expand(n, 3, 3),
+        gains=torch.ones(n, 3),
+        read=torch.full((n,), 1e-3),
+        binned=torch.ones(n, dtype=torch.bool),
+        output_levels=levels,
+    )
+    plain = torch.zeros(n)
+    for light in (0.0, 0.01, 0.95, 1.0):
+        clean = develop(torch.full((n, 3, 16, 16), light), plain)
+        noisy, target = add_camera_noise(clean, cameras, random(4))
+        average = float(undevelop(noisy, plain).mean())
+        assert undevelop(target, plain).mean() == pytest.approx(average, abs=1.5e-3)
+        assert abs(undevelop(target, plain).mean() - light) > 2e-3
+
+
+def test_developed_reference_is_the_average_of_developed_frames() -> None:
+    light_noise = replace(
+        DSLR,
+        exposure=(1.0, 1.0),
+        shot=(3e-4, 3e-4),
+        jpeg_share=0.0,
+        clipped_black_share=0.0,
+        developed_reference_share=1.0,
+    )
+    cameras = sample_cameras(64, random(), light_noise)
+    for value in (0.1, 0.3, 0.8):
+        noisy, target = add_camera_noise(torch.full((64, 3, 32, 32), value), cameras, random())
+        bias = (noisy - target).mean((2, 3))
+        assert abs(bias.mean()) < 0.15 / 255
+        assert bias.abs().max() < 1.5 / 255
+
+
+def test_saturated_highlights_have_no_noise() -> None:
+    over = replace(PLAIN, exposure=(1.6, 1.6), shot=(1e-3, 1e-3))
+    clean = torch.ones(4, 3, 16, 16)
+    noisy, target = add_camera_noise(clean, sample_cameras(4, random(), over), random())
+    assert torch.allclose(noisy, clean, atol=1e-6)
+    assert torch.allclose(target, clean, atol=1e-4)
+
+
+def test_smoothing_correlates_neighbours() -> None:
+    smoothed = replace(
+        PLAIN, luma=(1.0, 1.0), chroma=(1.0, 1.0), smoothing_share=1.0, shot=(1e-3, 1e-3)
+    )
+    clean = torch.full((8, 3, 64, 64), 0.5)
+    plain, smooth = (
+        measure_noise(*add_camera_noise(clean, sample_cameras(8, random(), it), random()))
+        for it in (replace(PLAIN, shot=(1e-3, 1e-3)), smoothed)
+    )
+    assert smooth.horizontal[1, 0] > plain.horizontal[1, 0] + 0.2
+    assert (smooth.total_spread < plain.total_spread).all()
+
+
+def test_banding_is_shared_by_a_row() -> None:
+    cameras = sample_cameras(4, random(), replace(PLAIN, shot=(1e-4, 1e-4)))
+    banded = replace(cameras, banding=torch.full((4,), 0.02))
+    noisy, target = add_camera_noise(torch.full((4, 3, 64, 64), 0.5), banded, random())
+    noise = measure_noise(noisy, target)
+    assert noise.horizontal[1, 3] > 0.5 > 0.2 > abs(noise.vertical[1, 3])
+
+
+def test_wrong_shapes_are_refused() -> None:
+    cameras = sample_cameras(2, random())
+    with pytest.raises(InputError, match="3x3"):
+        add_camera_noise(torch.rand(2, 3, 2, 8), cameras, random())
+    with pytest.raises(InputError, match="3x3"):
+        add_camera_noise(torch.rand(2, 1, 8, 8), cameras, random())
+    with pytest.raises(InputError, match="as many cameras"):
+        add_camera_noise(torch.rand(3, 3, 8, 8), cameras, random())
