@@ -1,0 +1,177 @@
+"""`invdn train`: from a recipe to weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from ..training.plan import Plan
+    from ..training.validation import Score
+    from ..training.watch import Measured
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run: checkpoints, logs, weights. Default: runs/RECIPE.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder, if there is one.")
+@click.option("--from", "start", help="Begin with these weights (a shipped model or a file).")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), help="Same as --set data.root=..."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the recipe, such as phases.0.steps=5000; may be repeated.",
+)
+@click.option(
+    "--dry-run", "only_plan", is_flag=True, help="Only say what the run would do and need."
+)
+def command(
+    recipe: str,
+    output: Path | None,
+    resume: bool,
+    start: str | None,
+    data: Path | None,
+    overrides: tuple[str, ...],
+    only_plan: bool,
+) -> None:
+    """Train a network by RECIPE: paper, official, paddle, paddle-4, default, smoke, or a file.
+
+    Everything random follows from the recipe's seed, so a run that was broken off and resumed ends
+    with the same weights as an unbroken one. Several GPUs: --set hardware.devices=4, or torchrun.
+    """
+    # Threads that wait by spinning make a step ten times slower where other programs want the
+    # processors too; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+    try:
+        from ..training.loop import train
+        from ..training.plan import dry_run
+        from ..training.recipe_files import load_recipe
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"training needs the package {error.name}: pip install 'invdn[train]'"
+        ) from error
+
+    changes = [*([f"data.root={str(data)!r}"] if data else []), *overrides]
+    settings = load_recipe(recipe, changes)
+    folder = output or Path("runs") / Path(recipe).stem
+    screen = _Screen()
+    if only_plan:
+        screen.planned(dry_run(settings, folder))
+        return
+    with screen:
+        weights = train(settings, folder, screen, resume=resume, start=start)
+    click.echo(weights)
+
+
+def _describe(plan: Plan) -> list[str]:
+    recipe = plan.recipe
+    lines = [
+        f"{recipe.title}: {plan.parameters:,} parameters, {recipe.hardware.precision} on "
+        f"{plan.processes} x {plan.device}",
+        f"data: {plan.pairs} pairs, {plan.photographs} clean photographs, "
+        f"{plan.megapixels:.0f} megapixels; validation: "
+        + (", ".join(f"{n} {name}" for name, n in plan.validation.items()) or "none"),
+    ]
+    if plan.batch_scale != 1:
+        scale = f"{plan.batch_scale:g}"
+        lines.append(f"linear rule: batch and learning rate x {scale}, steps / {scale}")
+    for number, phase in enumerate(recipe.phases):
+        lines.append(
+            f"phase {number}: {phase.steps:,} steps of {phase.batch} crops of {phase.crop}x"
+            f"{phase.crop}, learning rate {phase.learning_rate:g}"
+        )
+    memory = f" of {plan.free_memory / 2**30:.1f} free" if plan.free_memory else ""
+    lines.append(
+        f"needs: about {plan.step_bytes / 2**30:.2f} GiB of memory{memory} in each process, "
+        f"{plan.disk_bytes / 2**20:.0f} of {plan.free_disk / 2**20:,.0f} MiB of disk"
+    )
+    return lines
+
+
+class _Screen:
+    """Shows a training on standard error: a live line on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Progress(
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._bar = self._bars.add_task("starting", total=None)
+        self._quality = ""
+        self._stop = False
+
+    def __enter__(self) -> None:
+        self._bars.start()
+        self._handlers = {
+            number: signal.signal(number, self._request_stop)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def planned(self, plan: Plan) -> None:
+        for line in _describe(plan):
+            self.message(line)
+
+    def message(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def verifying(self, done: int, total: int) -> None:
+        text = f"reading every image once: {done}/{total}"
+        self._bars.update(self._bar, completed=done, total=total, description=text)
+
+    def measured(self, measured: Measured) -> None:
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in measured.losses.items())
+        left = time.strftime("%H:%M:%S", time.gmtime(measured.seconds_left % 86400))
+        days = f"{int(measured.seconds_left // 86400)}d " if measured.seconds_left >= 86400 else ""
+        text = (
+            f"{measured.step}/{measured.steps}  {losses}{self._quality}  "
+            f"lr {measured.learning_rate:.2e}  {measured.images_per_second:.1f} images/s  "
+            f"{days}{left} left"
+        )
+        self._bars.update(
+            self._bar, description=text, completed=measured.step, total=measured.steps
+        )
+        if not self._console.is_terminal:
+            self.message(text)
+
+    def validated(self, step: int, scores: dict[str, Score]) -> None:
+        texts = [f"{name} {score.psnr:.2f} dB / {score.ssim:.4f}" for name, score in scores.items()]
+        self.message(f"step {step}: " + "  ".join(texts))
+        mean = sum(score.psnr for score in scores.values()) / len(scores)
+        self._quality = f"  PSNR {mean:.2f}"
+
+    def wants_stop(self) -> bool:
+        return self._stop
+
+    def _request_stop(self, number: int, _: object) -> None:
+        self._stop = True
+        signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+        self.message("stopping after this step; once more to stop at once")

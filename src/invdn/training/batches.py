@@ -1,0 +1,108 @@
+"""From samples as loaded to what the objective takes, on the device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from ..data.camera import sample_cameras
+from ..data.camera_range import CameraRange
+from ..data.crops import SCALE, Sample
+from ..data.noise import add_camera_noise
+from ..imaging.bicubic import downscaling_matrix
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the objective takes; RGB in [0, 1].
+
+    Attributes:
+        noisy: (B, 3, H, W).
+        clean: (B, 3, H, W).
+        target: the clean image at low resolution, (B, 3, H/4, W/4).
+        latent: a sample of N(0, 1), (B, 45, H/4, W/4).
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    target: Tensor
+    latent: Tensor
+
+
+def prepare(
+    samples: Sample, cameras: Mapping[CameraRange, float], seed: int, device: torch.device
+) -> Batch:
+    """Make noise where there is none, the low-resolution target, and the latent sample.
+
+    Latents are keyed by the number of the sample, so that they do not depend on how many processes
+    share a batch; synthetic noise is keyed by the first number of the local batch.
+
+    Args:
+        samples: a collated batch of one process, on the host.
+        cameras: what photographs without noise are taken with, and in which shares.
+        seed: of the run.
+        device: where to compute.
+    """
+    # numbers and choices are read on the host: asking the device would wait for the step before
+    numbers: list[int] = samples.number.tolist()
+    synthetic = (~samples.paired).nonzero().flatten()  # (S,)
+    samples = Sample(*(field.to(device, non_blocking=True) for field in samples))
+    noisy, clean = samples.noisy.float() / 255, samples.clean.float() / 255  # (B, 3, H, W)
+    if len(synthetic):
+        synthetic = synthetic.to(device, non_blocking=True)
+        photographs = enlarge(clean[synthetic], samples.zoom[synthetic].float())
+        random = keyed_generator(device, seed, 1, numbers[0])
+        made = add_camera_noise(
+            photographs, sample_cameras(len(photographs), random, cameras), random
+        )
+        clean = clean.index_copy(0, synthetic, made.clean)
+        noisy = noisy.index_copy(0, synthetic, made.noisy)
+    target = downscale(clean)  # (B, 3, H/4, W/4)
+    target = torch.where(samples.has_low.view(-1, 1, 1, 1), samples.low.float() / 255, target)
+    channels = clean.shape[1] * (SCALE**2 - 1)
+    shape = (channels, *target.shape[2:])
+    latent = torch.stack(
+        [
+            torch.randn(shape, generator=keyed_generator(device, seed, 2, number), device=device)
+            for number in numbers
+        ]
+    )  # (B, 45, H/4, W/4)
+    return Batch(noisy, clean, target, latent)
+
+
+def downscale(images: Tensor) -> Tensor:
+    """MATLAB's bicubic by a quarter: (B, 3, H, W) to (B, 3, H/4, W/4), exact, not rounded.
+
+    Example:
+        >>> downscale(torch.ones(1, 3, 8, 16)).shape
+        torch.Size([1, 3, 2, 4])
+    """
+    rows, columns = (
+        torch.tensor(downscaling_matrix(size, SCALE), device=images.device)
+        for size in images.shape[2:]
+    )
+    with torch.autocast(images.device.type, enabled=False):
+        return rows @ images @ columns.T
+
+
+def enlarge(images: Tensor, zoom: Tensor) -> Tensor:
+    """Enlarge the middle of each image by its own factor, bicubic, to the same size.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        zoom: (B,) factors of 1 or more.
+    """
+    theta = torch.zeros(len(images), 2, 3, device=images.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / zoom
+    grid = affine_grid(theta, list(images.shape), align_corners=False)
+    enlarged = grid_sample(images, grid, "bicubic", "reflection", align_corners=False).clamp(0, 1)
+    return torch.where((zoom > 1).view(-1, 1, 1, 1), enlarged, images)
+
+
+def keyed_generator(device: torch.device, *key: int) -> torch.Generator:
+    """A random generator on the device whose state depends on the numbers of the key alone."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.Generator(device).manual_seed(seed)

@@ -1,0 +1,78 @@
+"""Devices, processes and number formats: where the recipe meets the machine."""
+
+import os
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from ..errors import RecipeError
+from .recipe import HardwareSettings
+
+
+def open_fabric(settings: HardwareSettings) -> Fabric:
+    """The processes and devices asked for; under ``torchrun`` the processes it started.
+
+    Raises:
+        RecipeError: the device is not there.
+    """
+    device = _pick_device(settings.device)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    devices, nodes = _count_devices(settings)
+    if device == "cuda" and devices > torch.cuda.device_count():
+        raise RecipeError(
+            f"hardware.devices is {devices}, but this machine has {torch.cuda.device_count()} GPUs"
+        )
+    # "highest": float32 throughout; "high": TensorFloat-32 where the device has it
+    exact = settings.precision == "fp32"
+    torch.set_float32_matmul_precision("highest" if exact else "high")
+    torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cudnn.benchmark = True  # crops keep their size, so the search pays
+    # Autocast stands inside the objective: Fabric's own would also round the targets to bf16.
+    return Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        precision="32-true",
+    )
+
+
+def count_processes(settings: HardwareSettings) -> int:
+    """How many processes share a batch."""
+    devices, nodes = _count_devices(settings)
+    return devices * nodes
+
+
+def autocast_type(settings: HardwareSettings) -> torch.dtype | None:
+    """The type of the convolutions, None for float32 (and TF32, which is a mode of it)."""
+    return torch.bfloat16 if settings.precision == "bf16" else None
+
+
+def memory_format(settings: HardwareSettings) -> torch.memory_format:
+    """The order of the axes in memory."""
+    return torch.channels_last if settings.channels_last else torch.contiguous_format
+
+
+def _count_devices(settings: HardwareSettings) -> tuple[int, int]:
+    """Devices of each node, and nodes; ``torchrun`` decides where it started this process."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        return devices, int(os.environ["WORLD_SIZE"]) // devices
+    return settings.devices, settings.nodes
+
+
+def _pick_device(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> str:
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(name for name, there in present.items() if there)
+    if not present[wanted]:
+        raise RecipeError(
+            f"hardware.device is {wanted!r}, which torch does not see here: use 'auto' or 'cpu'"
+        )
+    return wanted

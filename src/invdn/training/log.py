@@ -1,0 +1,148 @@
+"""The record of a run: two CSV files, TensorBoard events, and what it was made with."""
+
+import csv
+import io
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from ..atomic import atomic_output
+from .recipe import Recipe
+from .validation import Score
+
+RUN, TRAIN, VALIDATION = "run.json", "train.csv", "validation.csv"
+_PACKAGES = ("invdn", "torch", "lightning-fabric", "numpy", "pyvips", "pydantic")
+
+
+class RunLog:
+    """Writes what a run measures; a resumed run continues the files of the one before.
+
+    Rows of steps that the checkpoint does not know are dropped when resuming, since those steps
+    will run again.
+
+    Args:
+        folder: of the run.
+        step: steps done already.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.folder = folder
+        for name in (TRAIN, VALIDATION):
+            _forget_after(folder / name, step)
+        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def train(self, step: int, row: Mapping[str, float]) -> None:
+        """One logging interval."""
+        _append(self.folder / TRAIN, {"step": step, **row})
+        for name, value in row.items():
+            self._events.add_scalar(f"train/{name}", value, step)
+
+    def validation(self, step: int, scores: Mapping[str, Score]) -> None:
+        """One validation."""
+        row: dict[str, float] = {"step": step}
+        for name, score in scores.items():
+            row |= {f"{name}_psnr": score.psnr, f"{name}_ssim": score.ssim}
+            self._events.add_scalar(f"psnr/{name}", score.psnr, step)
+            self._events.add_scalar(f"ssim/{name}", score.ssim, step)
+        _append(self.folder / VALIDATION, row)
+
+    def picture(self, step: int, name: str, sides: Sequence[Tensor]) -> None:
+        """Images ``(3, H, W)`` in [0, 1] side by side: noisy, denoised, clean."""
+        self._events.add_image(f"samples/{name}", torch.cat(list(sides), dim=2), step)
+
+    def flush(self) -> None:
+        """Make TensorBoard's events visible."""
+        self._events.flush()
+
+    def close(self) -> None:
+        """Finish the files."""
+        self._events.close()
+
+
+def describe_run(recipe: Recipe, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was made with: recipe, seed, versions, git state, machine."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": recipe.seed,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git": git_state(Path(__file__).parent),
+        "machine": platform.platform(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **facts,
+    }
+
+
+def append_run(folder: Path, description: Mapping[str, Any]) -> None:
+    """Add a start of the run to ``run.json``, a list with one entry for every start."""
+    file = folder / RUN
+    starts = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    with atomic_output(file, overwrite=True) as partial:
+        partial.write_text(json.dumps([*starts, description], indent=2), encoding="utf-8")
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit and whether the tree is changed; empty outside a repository or without git."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _append(file: Path, row: Mapping[str, float]) -> None:
+    """Add a row; where it brings new columns, the file is written anew with them."""
+    earlier: list[dict[str, Any]] = []
+    columns = list(row)
+    if file.exists():
+        with file.open(newline="", encoding="utf-8") as stream:
+            columns = next(csv.reader(stream), [])
+        if not row.keys() <= set(columns):
+            with file.open(newline="", encoding="utf-8") as stream:
+                earlier = list(csv.DictReader(stream))
+            columns += [name for name in row if name not in columns]
+            file.unlink()
+    fresh = not file.exists()
+    with file.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=columns)
+        if fresh:
+            writer.writeheader()
+        writer.writerows([*earlier, row])
+
+
+def _forget_after(file: Path, step: int) -> None:
+    """Drop rows of steps beyond ``step``, and a last row that a kill cut short."""
+    if not file.exists():
+        return
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = io.StringIO()
+    for line in lines:
+        first = line.partition(",")[0]
+        if line.endswith("\n") and (not first.isdigit() or int(first) <= step):
+            kept.write(line)
+    with atomic_output(file, overwrite=True) as partial:
+        partial.write_text(kept.getvalue(), encoding="utf-8", newline="")

@@ -1,0 +1,234 @@
+"""The training itself, from top to bottom."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..data.crops import CropDataset, Sample, StepSampler
+from ..errors import OutputError, RecipeError
+from ..weights import write_parameters
+from ..weights.network import parameters_of
+from .batches import prepare
+from .checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
+from .hardware import autocast_type, memory_format, open_fabric
+from .log import RunLog, append_run, describe_run
+from .material import camera_shares, open_material
+from .objective import Objective
+from .plan import make_plan
+from .recipe import Recipe
+from .schedule import learning_rate, scale_batch
+from .state import State, follow, initial_state
+from .validation import ValidationSets, denoise, open_validation, validate
+from .watch import Interval, Measured, Watcher
+
+WEIGHTS = "weights-ema.safetensors"
+_DIVERGED = 10.0  # times the lowest mean loss: ordinary batches stay within a factor of 3
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+    start: str | Path | None = None,
+) -> Path:
+    """Run a recipe to its end, or go on with a run that was broken off.
+
+    Args:
+        recipe: what to do; ``hardware.batch_scale`` is applied here.
+        folder: of the run: checkpoints, logs, weights.
+        watcher: who is told.
+        resume: continue from the folder's last checkpoint, where it has one.
+        start: weights to begin with (a shipped model's name or a file), instead of random ones.
+
+    Returns:
+        The weights file of the running mean.
+
+    Raises:
+        RecipeError: recipe, checkpoint or device do not fit; or the training diverged.
+        DataError: the data are missing, damaged or too small.
+        OutputError: the disk is full or not writable.
+        WeightsError: ``start`` cannot be read.
+    """
+    asked, recipe = recipe, scale_batch(recipe)
+    fabric = open_fabric(recipe.hardware)
+    fabric.launch()
+    if not resume and (folder / LAST).exists():
+        raise RecipeError(f"{folder} holds a run already: add --resume, or choose another folder")
+    material = open_material(recipe)
+    sets = open_validation(recipe, material.photographs)
+    plan = make_plan(asked, folder, fabric, material, sets)
+    state = initial_state(recipe, start, fabric.device)
+    if resume and (folder / LAST).exists():
+        load_checkpoint(folder / LAST, state)
+
+    log = None
+    try:
+        if fabric.is_global_zero:
+            watcher.planned(plan)
+            if state.step == 0:
+                material.verify(watcher.verifying)
+            folder.mkdir(parents=True, exist_ok=True)
+            for leftover in folder.glob(".*.part*"):  # of a checkpoint that a kill cut short
+                leftover.unlink()
+            log = RunLog(folder, state.step)
+            facts = {"device": plan.device, "processes": plan.processes, "from": str(start)}
+            append_run(folder, describe_run(recipe, {**facts, "first_step": state.step}))
+        fabric.barrier()
+        _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
+    except torch.cuda.OutOfMemoryError as error:
+        raise RecipeError(
+            "the GPU has too little memory for this step: use hardware.precision=bf16, a smaller "
+            "phases.0.crop or a hardware.batch_scale below 1, then --resume"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror or error}; checkpoints written before "
+            "are whole: go on with --resume"
+        ) from error
+    finally:
+        if log:
+            log.close()
+    return folder / WEIGHTS
+
+
+def _run(
+    recipe: Recipe,
+    folder: Path,
+    watcher: Watcher,
+    fabric: Fabric,
+    state: State,
+    datasets: Sequence[CropDataset],
+    sets: ValidationSets,
+    log: RunLog | None,
+) -> None:
+    hardware, settings = recipe.hardware, recipe.optimiser
+    objective = Objective(state.network, recipe.losses, autocast_type(hardware))
+    compiled = torch.compile(objective) if hardware.compile else objective
+    model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
+    cameras = camera_shares(recipe.data)
+    interval = Interval(fabric)
+
+    while state.step < recipe.steps:
+        number, done = recipe.locate(state.step)
+        phase = recipe.phases[number]
+        sampler = StepSampler(
+            state.samples, phase.steps - done, phase.batch, fabric.global_rank, fabric.world_size
+        )
+        loader = DataLoader(
+            datasets[number],
+            batch_sampler=sampler,
+            num_workers=hardware.workers,
+            pin_memory=fabric.device.type == "cuda",
+            generator=torch.Generator().manual_seed(recipe.seed),  # leaves the global one alone
+        )
+        for samples in loader:
+            batch = prepare(Sample(*samples), cameras, recipe.seed, fabric.device)
+            noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
+            rate = learning_rate(recipe, state.step)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            terms = model(noisy, batch.clean, batch.target, batch.latent)  # scalars
+            fabric.backward(terms["loss"])
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            optimiser.step()
+            optimiser.zero_grad()
+            follow(state, settings.ema_decay)
+            state.step += 1
+            state.samples += phase.batch
+            interval.add(terms, norm, phase.batch, phase.crop)
+
+            last = state.step == recipe.steps
+            stop = _wants_stop(fabric, watcher, state.step % recipe.log.every == 0)
+            if state.step % recipe.log.every == 0 or last or stop:
+                measured = interval.close(state.step, recipe.steps, rate)
+                _check_progress(measured, state, folder)
+                if log:
+                    log.train(state.step, measured.row)
+                    watcher.measured(measured)
+            if state.step % recipe.log.checkpoint_every == 0 or last or stop:
+                improved = False
+                if state.step % recipe.validation.every == 0 or last:
+                    improved = _validate(recipe, fabric, state, sets, log, watcher)
+                if log:
+                    _save(folder, state, recipe, improved)
+                    log.flush()
+                fabric.barrier()
+                interval.restart()
+            if stop and not last:
+                if log:
+                    watcher.message(f"stopped after step {state.step}: go on with --resume")
+                return
+
+
+def _wants_stop(fabric: Fabric, watcher: Watcher, together: bool) -> bool:
+    """Whether to save and end; several processes agree on it only every now and then."""
+    if fabric.world_size == 1:
+        return watcher.wants_stop()
+    if not together:
+        return False
+    votes = fabric.all_reduce(torch.tensor(float(watcher.wants_stop())), reduce_op="sum")
+    return bool(votes)
+
+
+def _check_progress(measured: Measured, state: State, folder: Path) -> None:
+    """Stop before a checkpoint could be written over a good one.
+
+    Raises:
+        RecipeError: a loss is not finite, or far above the lowest one so far.
+    """
+    loss = measured.losses["loss"]
+    numbers = torch.tensor([*measured.losses.values(), measured.gradient_norm])
+    finite = bool(torch.isfinite(numbers).all())
+    if not finite or loss > _DIVERGED * state.lowest:
+        what = "is not finite" if not finite else f"rose to {loss:.4g} from {state.lowest:.4g}"
+        raise RecipeError(
+            f"the training diverged: its loss {what} by step {state.step}. The last good state "
+            f"is kept in {folder / LAST}: resume with a lower learning rate "
+            "(--resume --set phases.0.learning_rate=...)"
+        )
+    state.lowest = min(state.lowest, loss)
+
+
+def _validate(
+    recipe: Recipe,
+    fabric: Fabric,
+    state: State,
+    sets: ValidationSets,
+    log: RunLog | None,
+    watcher: Watcher,
+) -> bool:
+    """Measure the running mean; True where its mean PSNR over the sets is the best so far."""
+    if not sets:
+        return False
+    scores = validate(state.ema, sets, fabric)
+    mean = sum(score.psnr for score in scores.values()) / len(scores)
+    improved = mean > state.best
+    state.best = max(mean, state.best)
+    if log:
+        log.validation(state.step, scores)
+        for name, pairs in sets.items():
+            for index, pair in enumerate(pairs[: recipe.log.pictures]):
+                image = denoise(state.ema, pair.noisy, index, fabric.device)
+                log.picture(state.step, f"{name}_{index}", (pair.noisy, image, pair.clean))
+        watcher.validated(state.step, scores)
+    return improved
+
+
+def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
+    text = recipe.model_dump_json()
+    save_checkpoint(folder / LAST, state, text)
+    if improved:
+        save_checkpoint(folder / BEST, state, text)
+    provenance = (
+        f"{recipe.title}; {state.step} of {recipe.steps} steps; running mean of the weights"
+    )
+    public = recipe.model_dump_json(exclude={"data": {"root"}})  # no path of this machine
+    metadata = {"provenance": provenance, "recipe": public}
+    write_parameters(parameters_of(state.ema, metadata), folder / WEIGHTS, overwrite=True)

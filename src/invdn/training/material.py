@@ -1,0 +1,79 @@
+"""What a recipe trains on: opened, checked, and ready to be drawn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..data.camera_range import DSLR, PHONE, CameraRange
+from ..data.crops import CropDataset, CropOptions
+from ..data.images import ImageSource, Progress
+from ..data.sources import PairSource, open_images, open_pairs, verify
+from ..errors import RecipeError
+from .recipe import DataSettings, Recipe
+
+CAMERAS = {"phone": PHONE, "dslr": DSLR}
+
+
+@dataclass(frozen=True)
+class Material:
+    """Opened training data.
+
+    Attributes:
+        pairs: sources of real pairs.
+        photographs: sources of clean photographs.
+        samples: what each phase draws from.
+    """
+
+    pairs: Sequence[PairSource]
+    photographs: Sequence[ImageSource]
+    samples: Sequence[CropDataset]
+
+    def verify(self, progress: Progress) -> None:
+        """Decode every image file once.
+
+        Raises:
+            ImageError: a file is damaged; the message names it.
+        """
+        for pairs in self.pairs:
+            verify(pairs, progress)
+        for photographs in self.photographs:
+            verify(photographs, progress)
+
+
+def open_material(recipe: Recipe) -> Material:
+    """Open the recipe's training data; names, sizes and types are checked, pixels not yet read.
+
+    Raises:
+        DataError: data are missing, do not match, or are smaller than a crop.
+    """
+    data = recipe.data
+    pairs = [open_pairs(data.root / path) for path in data.pairs]
+    photographs = [open_images(data.root / path) for path in data.clean]
+    length = sum(phase.steps * phase.batch for phase in recipe.phases)
+    held_out = frozenset(recipe.validation.photographs)
+    samples = []
+    for phase in recipe.phases:
+        options = CropOptions(
+            phase.crop, recipe.seed, data.pair_fraction, data.zoom_share, data.zoom_largest
+        )
+        samples.append(CropDataset(pairs, photographs, options, length, held_out))
+    return Material(pairs, photographs, samples)
+
+
+def check_processes(recipe: Recipe, processes: int) -> None:
+    """Every process must get an equal part of every batch.
+
+    Raises:
+        RecipeError: a batch cannot be shared equally.
+    """
+    for phase in recipe.phases:
+        if phase.batch % processes:
+            raise RecipeError(
+                f"a batch of {phase.batch} cannot be shared by {processes} processes equally: set "
+                "hardware.batch_scale or another number of processes"
+            )
+
+
+def camera_shares(settings: DataSettings) -> dict[CameraRange, float]:
+    """The cameras that synthetic noise comes from, with their shares."""
+    shares = settings.cameras.model_dump()
+    return {camera: shares[name] for name, camera in CAMERAS.items() if shares[name]}

@@ -1,0 +1,55 @@
+"""How much memory a step will take, measured on a crop of a few pixels and scaled up."""
+
+import torch
+from torch import Tensor
+
+from ..architecture import Architecture
+from ..network import InvDN
+from .objective import Objective
+from .recipe import Recipe
+
+_OVERHEAD = (
+    1.2  # measured peak over this sum: 1.13 in fp32, 1.21 in bf16 (benchmarks/training_step.py)
+)
+_PROBE = 16  # pixels; what a step keeps for the backward pass grows with the area alone
+
+
+def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) -> int:
+    """Estimated peak of one process for the hungriest phase, in bytes, torch itself not counted.
+
+    Parameters, gradients, Adam's two moments and the running mean take five copies; to these come
+    the activations that autograd keeps, counted exactly on a small crop of the real network.
+    """
+    architecture = recipe.network.architecture
+    network = InvDN(architecture)
+    parameters = sum(p.numel() for p in network.parameters()) * 4
+    per_pixel = _saved_bytes(network, recipe, precision) / _PROBE**2
+    pixels = max(phase.batch // processes * phase.crop**2 for phase in recipe.phases)
+    return int(_OVERHEAD * (5 * parameters + per_pixel * pixels))
+
+
+def parameter_count(architecture: Architecture) -> int:
+    """Learned numbers of the network."""
+    return sum(p.numel() for p in InvDN(architecture).parameters())
+
+
+def _saved_bytes(network: InvDN, recipe: Recipe, precision: torch.dtype | None) -> int:
+    objective = Objective(network, recipe.losses, precision)
+    image = torch.rand(1, 3, _PROBE, _PROBE)
+    low = torch.rand(1, 3, _PROBE // 4, _PROBE // 4)
+    latent = torch.rand(1, 45, _PROBE // 4, _PROBE // 4)
+    parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        # autocast saves reduced copies of the weights: they have 3x3 taps, activations do not
+        is_weight = tensor.dim() == 4 and tensor.shape[2:] == (3, 3)
+        if not is_weight and tensor.untyped_storage().data_ptr() not in parameters:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = objective(image, image, low, latent)["loss"]
+    total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    del loss
+    return total

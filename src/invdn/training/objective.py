@@ -1,0 +1,68 @@
+"""What training minimises: both passes through the network and every term of the loss."""
+
+import torch
+from torch import Tensor, nn
+
+from ..network import InvDN
+from .losses import (
+    charbonnier,
+    gradient_difference,
+    squared_error,
+    structural_dissimilarity,
+)
+from .recipe import LossSettings
+
+
+class Objective(nn.Module):
+    """The network and its losses as one module, so that a distributed wrapper sees one ``forward``.
+
+    ::
+
+        noisy ── encode ── low ──────────────┬── squared error to the target
+                                             │
+        latent ~ N(0, 1) ────── decode ──────┴── image ── Charbonnier (gradient, SSIM) to clean
+
+    Convolutions run in ``precision``; targets and losses stay float32.
+
+    Args:
+        network: the network to train.
+        settings: weights of the terms.
+        precision: type of the convolutions; None for the parameters' own.
+
+    Reference:
+        Liu et al., Invertible Denoising Network, CVPR 2021, section 3.3 (arXiv 2104.10546).
+    """
+
+    def __init__(
+        self, network: InvDN, settings: LossSettings, precision: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self.precision = precision
+
+    def forward(
+        self, noisy: Tensor, clean: Tensor, target: Tensor, latent: Tensor
+    ) -> dict[str, Tensor]:
+        """Scalars: the weighted sum as ``loss``, and each term before its weight.
+
+        Args:
+            noisy: (B, 3, H, W).
+            clean: (B, 3, H, W).
+            target: the clean image at low resolution, (B, 3, H/4, W/4).
+            latent: a sample of N(0, 1), (B, 45, H/4, W/4).
+        """
+        with torch.autocast(noisy.device.type, self.precision, enabled=self.precision is not None):
+            low, _ = self.network.encode(noisy)  # (B, 3, H/4, W/4)
+            image = self.network.decode(low, latent)  # (B, 3, H, W)
+        low, image = low.float(), image.float()
+        terms = {
+            "forward": squared_error(low, target),
+            "backward": charbonnier(image, clean, self.settings.epsilon),
+        }
+        if self.settings.gradient:
+            terms["gradient"] = gradient_difference(image, clean)
+        if self.settings.ssim:
+            terms["ssim"] = structural_dissimilarity(image, clean)
+        weighted = [getattr(self.settings, name) * term for name, term in terms.items()]
+        return {"loss": torch.stack(weighted).sum(), **terms}

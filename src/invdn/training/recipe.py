@@ -1,0 +1,177 @@
+"""Recipes: everything that decides the outcome of a training, as validated models."""
+
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..architecture import Architecture
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetworkSettings(_Model):
+    """The shape of the network."""
+
+    blocks: tuple[int, ...] = Field(min_length=2, max_length=2)  # the target is fixed at a quarter
+    features: int = Field(ge=1)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The same as the rest of the package knows it."""
+        return Architecture(blocks=self.blocks, features=self.features)
+
+
+class CameraSettings(_Model):
+    """Shares of the cameras that synthetic noise comes from."""
+
+    phone: float = Field(default=0.75, ge=0)
+    dslr: float = Field(default=0.25, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.phone + self.dslr == 0:
+            raise ValueError("at least one camera needs a share")
+        return self
+
+
+class DataSettings(_Model):
+    """Where samples come from; paths are relative to ``root``."""
+
+    root: Path = Path()
+    pairs: tuple[Path, ...] = ()
+    clean: tuple[Path, ...] = ()
+    pair_fraction: float = Field(ge=0, le=1)
+    zoom_share: float = Field(default=0, ge=0, le=1)
+    zoom_largest: float = Field(default=1, ge=1, le=8)
+    cameras: CameraSettings = CameraSettings()
+
+
+class LossSettings(_Model):
+    """Weights of the terms of the objective."""
+
+    forward: float = Field(ge=0)
+    backward: float = Field(ge=0)
+    gradient: float = Field(default=0, ge=0)
+    ssim: float = Field(default=0, ge=0)
+    epsilon: float = Field(gt=0)
+
+
+class OptimiserSettings(_Model):
+    """Adam, clipping and the running mean of the weights."""
+
+    betas: tuple[float, float]
+    weight_decay: float = Field(ge=0)
+    clip_norm: float = Field(gt=0)
+    ema_decay: float = Field(ge=0, lt=1)
+
+
+class Phase(_Model):
+    """A stretch of steps with one crop, batch and course of the learning rate."""
+
+    steps: int = Field(ge=1)
+    crop: int = Field(ge=8, multiple_of=4)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warm_up: int = Field(default=0, ge=0)
+    halve_at: tuple[int, ...] = ()
+    decay: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if list(self.halve_at) != sorted(set(self.halve_at)):
+            raise ValueError("halve_at must rise")
+        if self.halve_at and self.halve_at[-1] >= self.steps:
+            raise ValueError(f"halve_at must stay below the {self.steps} steps of the phase")
+        if self.warm_up + self.decay > self.steps:
+            raise ValueError("warm_up and decay together are longer than the phase")
+        return self
+
+
+class NoiseSettings(_Model):
+    """A synthetic validation set: a kind of camera, and its variance of shot noise."""
+
+    camera: Literal["phone", "dslr"]
+    shot: float = Field(gt=0)
+
+
+class ValidationSettings(_Model):
+    """What is measured while training: real pairs, and synthetic noise on held-out photographs."""
+
+    every: int = Field(ge=1)
+    pairs: tuple[Path, ...] = ()
+    limit: int | None = Field(default=None, ge=1)
+    photographs: tuple[str, ...] = ()
+    crop: int = Field(default=192, ge=16, multiple_of=4)
+    noise: dict[str, NoiseSettings] = {}
+
+
+class LogSettings(_Model):
+    """How often, in steps, things are written."""
+
+    every: int = Field(ge=1)
+    checkpoint_every: int = Field(ge=1)
+    pictures: int = Field(default=4, ge=0, le=32)
+
+
+class HardwareSettings(_Model):
+    """Where and how it runs; ``batch_scale`` alone among these changes the outcome."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    workers: int = Field(default=1, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    batch_scale: float = Field(default=1, gt=0)
+
+
+class Recipe(_Model):
+    """A whole training; see the shipped files for the meaning and the source of every number.
+
+    Example:
+        >>> from invdn.training.recipe_files import load_recipe
+        >>> recipe = load_recipe("smoke", ["seed=7"])
+        >>> recipe.seed, recipe.network.architecture.scale
+        (7, 4)
+    """
+
+    title: str
+    seed: int = Field(ge=0, lt=2**32)
+    network: NetworkSettings
+    data: DataSettings
+    losses: LossSettings
+    optimiser: OptimiserSettings
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    validation: ValidationSettings
+    log: LogSettings
+    hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.log.checkpoint_every % self.log.every:
+            raise ValueError("log.checkpoint_every must be a multiple of log.every")
+        if self.validation.every % self.log.checkpoint_every:
+            raise ValueError("validation.every must be a multiple of log.checkpoint_every")
+        if self.validation.noise and not self.validation.photographs:
+            raise ValueError("validation.noise needs validation.photographs to put noise on")
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases together."""
+        return sum(phase.steps for phase in self.phases)
+
+    def locate(self, step: int) -> tuple[int, int]:
+        """The phase that ``step`` belongs to, and the number of the step within it.
+
+        The end of the training counts as the end of the last phase.
+        """
+        ends = list(accumulate(phase.steps for phase in self.phases))
+        index = next((i for i, end in enumerate(ends) if step < end), len(ends) - 1)
+        return index, step - (ends[index] - self.phases[index].steps)

@@ -1,0 +1,95 @@
+"""What happens to real processes: killed ones, and two that share a batch."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from invdn.weights import read_parameters
+
+PROGRAM = Path(__file__).with_name("tiny_run.py")
+# Without spinning threads and other programs' settings; the tests of a busy machine pass too.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+
+
+def start(*arguments: object, launcher: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, *launcher, str(PROGRAM), *map(str, arguments)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()[-2000:]
+
+
+@pytest.mark.slow
+def test_a_killed_and_resumed_run_equals_an_unbroken_one(data: Path, tmp_path: Path) -> None:
+    unbroken = start(data, tmp_path / "unbroken")
+
+    broken = tmp_path / "broken"
+    killed = start(data, broken, "hardware.workers=2")
+    deadline = time.monotonic() + 60
+    while not (broken / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert torch.load(broken / "last.pt", weights_only=True)["step"] < 40
+
+    finish(start(data, broken))  # other workers, too: none
+    finish(unbroken)
+    a, b = (torch.load(tmp_path / n / "last.pt", weights_only=True) for n in ("unbroken", "broken"))
+    assert a["step"] == b["step"] == 40
+    for part in ("network", "ema"):
+        assert all(torch.equal(value, b[part][name]) for name, value in a[part].items())
+    for index, moments in a["optimiser"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, b["optimiser"]["state"][index][name])
+    assert a["best"] == b["best"] and a["lowest"] == b["lowest"]
+    logs = [(tmp_path / name / "train.csv").read_text() for name in ("unbroken", "broken")]
+    columns = [[line.rsplit(",", 1)[0] for line in log.splitlines()] for log in logs]
+    assert columns[0] == columns[1]  # all but images per second
+    assert (tmp_path / "unbroken" / "validation.csv").read_text() == (
+        broken / "validation.csv"
+    ).read_text()
+    assert (broken / "weights-ema.safetensors").read_bytes() == (
+        tmp_path / "unbroken" / "weights-ema.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_same_updates_as_one(data: Path, tmp_path: Path) -> None:
+    settings = (
+        "data.pair_fraction=1",
+        "phases.0.steps=6",
+        "phases.0.decay=0",
+        "validation.every=2",
+    )
+    one = start(data, tmp_path / "one", *settings)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}")
+    finish(start(data, tmp_path / "two", *settings, launcher=torchrun))
+    finish(one)
+    first, second = (
+        read_parameters(tmp_path / name / "weights-ema.safetensors").tensors
+        for name in ("one", "two")
+    )
+    assert all(abs(first[name] - second[name]).max() < 1e-6 for name in first)
+    states = [torch.load(tmp_path / n / "last.pt", weights_only=True) for n in ("one", "two")]
+    for name, value in states[0]["network"].items():
+        assert (value - states[1]["network"][name]).abs().max() < 1e-6
+    moved = torch.load(tmp_path / "two" / "last.pt", weights_only=True)["step"]
+    assert moved == 6
+    scores = [(tmp_path / n / "validation.csv").read_text().splitlines() for n in ("one", "two")]
+    for a, b in zip(
+        *(line.splitlines()[0].split(",") for line in (s[-1] for s in scores)), strict=True
+    ):
+        assert float(a) == pytest.approx(float(b), abs=1e-3)

@@ -1,0 +1,248 @@
+"""Whole runs on a tiny network: they learn, log, stop in time, and refuse what cannot work."""
+
+import csv
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import Recorder, tiny_recipe
+
+from invdn.errors import DataError, ImageError, OutputError, RecipeError, WeightsError
+from invdn.imaging.photo import Photo
+from invdn.imaging.writing import write_photo
+from invdn.training import loop
+from invdn.training.loop import train
+from invdn.training.recipe_files import load_recipe
+from invdn.weights import open_weights, read_parameters
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Recorder]:
+    """A whole run of 40 steps."""
+    folder, recorder = tmp_path_factory.mktemp("runs") / "run", Recorder()
+    train(tiny_recipe(data), folder, recorder)
+    return folder, recorder
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_it_learns(run: tuple[Path, Recorder]) -> None:
+    losses = [row.losses["loss"] for row in run[1].rows]
+    assert len(losses) == 20 and losses[-1] < losses[0] / 2
+
+
+def test_what_a_run_leaves(run: tuple[Path, Recorder]) -> None:
+    folder, recorder = run
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "last.pt", "best.pt", "weights-ema.safetensors", "run.json", "train.csv",
+        "validation.csv", "tensorboard",
+    }  # fmt: skip
+    weights = open_weights(folder / "weights-ema.safetensors")
+    assert weights.parameters.architecture.features == 8
+    assert "40 of 40 steps" in weights.parameters.metadata["provenance"]
+    ema = torch.load(folder / "last.pt", weights_only=True)["ema"]
+    for name, tensor in weights.parameters.tensors.items():
+        assert np.array_equal(tensor, ema[name].numpy())
+    (start,) = json.loads((folder / "run.json").read_text())
+    assert start["seed"] == 0 and "torch" in start["versions"] and "git" in start
+    assert load_recipe("smoke").losses.model_dump() == start["recipe"]["losses"]
+    assert recorder.verified[-1] == (3, 3)
+    assert list((folder / "tensorboard").iterdir())
+
+
+def test_logs(run: tuple[Path, Recorder]) -> None:
+    folder, recorder = run
+    train_rows, validation_rows = rows(folder / "train.csv"), rows(folder / "validation.csv")
+    assert [int(row["step"]) for row in train_rows] == list(range(2, 41, 2))
+    assert [int(row["step"]) for row in validation_rows] == [10, 20, 30, 40]
+    assert {"loss", "forward", "backward", "learning_rate", "gradient_norm"} <= train_rows[0].keys()
+    last = recorder.scores[-1][1]
+    assert set(last) == {"pairs", "medium"}
+    assert float(validation_rows[-1]["pairs_psnr"]) == pytest.approx(last["pairs"].psnr)
+    assert recorder.rows[-1].seconds_left == 0 and recorder.rows[0].images_per_second > 0
+
+
+def test_best_is_the_best(run: tuple[Path, Recorder]) -> None:
+    folder, recorder = run
+    means = {step: np.mean([s.psnr for s in scores.values()]) for step, scores in recorder.scores}
+    best = torch.load(folder / "best.pt", weights_only=True)
+    assert best["step"] == max(means, key=lambda step: means[step])
+    assert best["best"] == pytest.approx(max(means.values()))
+
+
+def test_a_finished_run_is_not_overwritten(run: tuple[Path, Recorder], data: Path) -> None:
+    before = (run[0] / "last.pt").read_bytes()
+    with pytest.raises(RecipeError, match="--resume"):
+        train(tiny_recipe(data), run[0], Recorder())
+    recorder = Recorder()
+    train(tiny_recipe(data), run[0], recorder, resume=True)
+    assert recorder.rows == [] and (run[0] / "last.pt").read_bytes() == before
+
+
+def test_resuming_after_a_stop_equals_an_unbroken_run(
+    run: tuple[Path, Recorder], data: Path, tmp_path: Path
+) -> None:
+    stopped = Recorder(stop_after=13)  # in the middle of an interval
+    train(tiny_recipe(data), tmp_path / "a", stopped)
+    assert torch.load(tmp_path / "a" / "last.pt", weights_only=True)["step"] == 13
+    assert "--resume" in stopped.messages[-1]
+    train(tiny_recipe(data), tmp_path / "a", Recorder(), resume=True)
+    assert_same_state(tmp_path / "a" / "last.pt", run[0] / "last.pt")
+    assert len(json.loads((tmp_path / "a" / "run.json").read_text())) == 2
+
+
+def assert_same_state(first: Path, second: Path) -> None:
+    """Network, running mean and optimiser, bit for bit."""
+    a, b = (torch.load(path, weights_only=True) for path in (first, second))
+    assert a["step"] == b["step"] and a["samples"] == b["samples"]
+    for part in ("network", "ema"):
+        for name, tensor in a[part].items():
+            assert torch.equal(tensor, b[part][name]), name
+    for index, moments in a["optimiser"]["state"].items():
+        for name, tensor in moments.items():
+            assert torch.equal(tensor, b["optimiser"]["state"][index][name]), (index, name)
+
+
+def test_what_a_kill_left_behind_is_dropped(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    train(tiny_recipe(data), folder, Recorder(stop_after=10))
+    with (folder / "train.csv").open("a") as file:
+        (folder / ".invdn-1.part").touch()
+        file.write("12,1,1,1,1,1,1\n14,0.")  # steps after the checkpoint, the last cut short
+    train(tiny_recipe(data), folder, Recorder(stop_after=10), resume=True)
+    assert [int(row["step"]) for row in rows(folder / "train.csv")] == list(range(2, 21, 2))
+    assert not list(folder.glob(".*"))
+
+
+def test_fine_tuning(run: tuple[Path, Recorder], data: Path, tmp_path: Path) -> None:
+    weights = run[0] / "weights-ema.safetensors"
+    gentle = tiny_recipe(data, "phases.0.steps=20", "phases.0.learning_rate=1e-9")
+    train(gentle, tmp_path / "a", Recorder(), start=weights)
+    before, after = (read_parameters(w).tensors for w in (weights, tmp_path / "a" / weights.name))
+    assert all(np.allclose(after[name], before[name], atol=1e-6) for name in before)
+    with pytest.raises(RecipeError, match="the recipe wants"):
+        train(tiny_recipe(data, "network.features=4"), tmp_path / "b", Recorder(), start=weights)
+    with pytest.raises(WeightsError):
+        train(gentle, tmp_path / "c", Recorder(), start="nothing.safetensors")
+
+
+def test_a_diverging_run_stops_with_its_last_good_state(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    train(tiny_recipe(data), folder, Recorder(stop_after=10))
+    before = (folder / "last.pt").read_bytes()
+    wild = tiny_recipe(data, "phases.0.learning_rate=1e4", "phases.0.steps=100")
+    with pytest.raises(RecipeError, match=r"diverged.*last\.pt.*lower learning rate"):
+        train(wild, folder, Recorder(), resume=True)
+    assert (folder / "last.pt").read_bytes() == before
+    train(tiny_recipe(data), folder, Recorder(), resume=True)
+
+
+def test_nan_is_found_in_any_term(data: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(data)
+    network = loop.initial_state(recipe, None, torch.device("cpu")).network
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+
+    def poisoned(*arguments: object) -> object:
+        state = original(*arguments)
+        state.network.load_state_dict(network.state_dict())
+        return state
+
+    original = loop.initial_state
+    loop.initial_state = poisoned
+    try:
+        with pytest.raises(RecipeError, match="not finite by step 2"):
+            train(recipe, tmp_path / "a", Recorder())
+    finally:
+        loop.initial_state = original
+    assert not (tmp_path / "a" / "last.pt").exists()
+
+
+def test_a_disk_that_fills_up(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a"
+    train(tiny_recipe(data), folder, Recorder(stop_after=10))
+    before = (folder / "last.pt").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        train(tiny_recipe(data), folder, Recorder(), resume=True)
+    assert (folder / "last.pt").read_bytes() == before
+
+
+def test_a_small_disk_is_refused_before(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(OutputError, match="disk"):
+        train(tiny_recipe(data), tmp_path / "a", Recorder())
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_gpu_without_memory(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "prepare", exhausted)
+    with pytest.raises(RecipeError, match="bf16"):
+        train(tiny_recipe(data), tmp_path / "a", Recorder())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_an_absent_gpu(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"hardware\.device"):
+        train(tiny_recipe(data, "hardware.device=cuda"), tmp_path / "a", Recorder())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "said"),
+    [
+        (["phases.0.crop=44"], DataError, "smaller than the crop of 44"),
+        (['data.pairs=["nowhere"]'], DataError, "nowhere is not a folder"),
+        (['validation.photographs=["elsewhere"]'], DataError, "names 'elsewhere'"),
+        (["validation.crop=64"], DataError, "smaller than validation.crop"),
+        (["data.clean=[]", "validation.noise={}", "validation.photographs=[]"], DataError,
+         "data.clean"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_before_the_first_step(
+    data: Path, tmp_path: Path, overrides: list[str], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        train(tiny_recipe(data, *overrides), tmp_path / "a", Recorder())
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_truncated_image_is_found_before_the_first_step(tmp_path: Path) -> None:
+    for folder in ("Noisy", "GT"):
+        for index in range(3):
+            file = tmp_path / "pairs" / folder / f"{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(index).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            write_photo(Photo(noise), file)
+    file.write_bytes(file.read_bytes()[:-2000])
+    recorder = Recorder()
+    with pytest.raises(ImageError, match=r"GT/2\.png"):
+        train(tiny_recipe(tmp_path), tmp_path / "a", recorder)
+    assert recorder.rows == []
+
+
+def test_phases_change_crop_and_batch(data: Path, tmp_path: Path) -> None:
+    phases = (
+        "phases=[{steps=4, crop=16, batch=4, learning_rate=1e-3}, "
+        "{steps=6, crop=32, batch=2, learning_rate=5e-4}]"
+    )
+    recorder = Recorder()
+    train(tiny_recipe(data, phases), tmp_path / "a", recorder)
+    state = torch.load(tmp_path / "a" / "last.pt", weights_only=True)
+    assert state["step"] == 10 and state["samples"] == 4 * 4 + 6 * 2
+    assert [row.learning_rate for row in recorder.rows] == [1e-3, 1e-3, 5e-4, 5e-4, 5e-4]

@@ -1,0 +1,111 @@
+"""Recipes: what ships, what is refused, and the linear rule."""
+
+from pathlib import Path
+
+import pytest
+
+from invdn.errors import RecipeError
+from invdn.training.recipe_files import load_recipe
+from invdn.training.schedule import learning_rate, scale_batch
+
+SHIPPED = ("paper", "official", "paddle", "paddle-4", "default", "smoke")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_load_and_every_number_is_explained(name: str) -> None:
+    assert load_recipe(name).title
+    file = Path(__file__).parents[2] / "src/invdn/training/recipes" / f"{name}.toml"
+    if name != "smoke":
+        for line in file.read_text().splitlines():
+            _, equals, value = line.partition("=")
+            number = equals and value.strip()[0] in "0123456789[" and '"' not in value
+            assert not number or "#" in line, f"{name}: no source for {line!r}"
+
+
+def test_published_numbers() -> None:
+    official, paddle, four = (load_recipe(n) for n in ("official", "paddle", "paddle-4"))
+    assert official.phases[0].batch == 28 and official.losses.gradient == 0.1
+    assert official.losses.ssim == 1 and official.optimiser.betas == (0.9, 0.999)
+    assert paddle.optimiser.betas == (0.9, 0.99) and paddle.losses.ssim == 0
+    rates = [learning_rate(four, step) for step in (0, 24_999, 25_000, 125_000, 149_999)]
+    assert rates == pytest.approx([8e-4, 8e-4, 4e-4, 2.5e-5, 6.25e-6])
+
+
+def test_the_linear_rule_leads_from_one_card_to_four() -> None:
+    scaled = scale_batch(load_recipe("paddle", ["hardware.batch_scale=4"])).phases[0]
+    four = load_recipe("paddle-4").phases[0]
+    assert (scaled.batch, scaled.learning_rate, scaled.steps) == (56, 8e-4, 150_000)
+    assert scaled.halve_at == four.halve_at[:5]  # the last two are Paddle's own addition
+    assert scaled.batch * scaled.steps == four.batch * four.steps
+
+
+def test_scaling_twice_is_scaling_once() -> None:
+    once = scale_batch(load_recipe("paper", ["hardware.batch_scale=2"]))
+    assert scale_batch(once) == once
+
+
+def test_a_broken_batch_is_refused() -> None:
+    with pytest.raises(RecipeError, match="not whole"):
+        scale_batch(load_recipe("paper", ["hardware.batch_scale=0.3"]))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("seeed=1", "seeed: unknown key"),
+        ("phases.0.learningrate=1", r"phases\.0\.learningrate: unknown key"),
+        ("phases.0.batch='eight'", r"phases\.0\.batch: .*integer"),
+        ("phases.0.batch=0", r"phases\.0\.batch"),
+        ("phases.0.crop=30", r"phases\.0\.crop: .*multiple of 4"),
+        ("phases.0.warm_up=180", "longer than the phase"),
+        ("phases.0.halve_at=[9, 5]", "rise"),
+        ("phases.0.halve_at=[400]", "below the"),
+        ("phases=[]", "phases"),
+        ("phases.3.steps=1", "no place"),
+        ("log.every=30", "multiple of log.every"),
+        ("validation.every=150", "multiple of log.checkpoint_every"),
+        ("network.blocks=[8]", r"network\.blocks"),
+        ("hardware.precision='fp16'", r"hardware\.precision"),
+        ("data.pair_fraction=1.5", r"data\.pair_fraction"),
+        ("losses.epsilon=nan", r"losses\.epsilon"),
+        ("data.cameras={phone=0, dslr=0}", "camera"),
+        ("title.x=1", "no place"),
+        ("steps", "key=value"),
+    ],
+)
+def test_a_wrong_recipe_names_the_key(override: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe("smoke", [override])
+
+
+def test_a_file_by_path(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    with pytest.raises(RecipeError, match="paddle-4"):
+        load_recipe(str(file))
+    file.write_text("title = ")
+    with pytest.raises(RecipeError, match="TOML"):
+        load_recipe(str(file))
+    source = Path(__file__).parents[2] / "src/invdn/training/recipes/paper.toml"
+    file.write_text(source.read_text())
+    assert load_recipe(str(file)) == load_recipe("paper")
+
+
+def test_bare_words_and_lists_as_values() -> None:
+    recipe = load_recipe("smoke", ["data.root=some/where", 'data.pairs=["a","b"]'])
+    assert recipe.data.root == Path("some/where") and recipe.data.pairs == (Path("a"), Path("b"))
+
+
+def test_phases_follow_each_other() -> None:
+    two = load_recipe(
+        "smoke",
+        [
+            "phases=[{steps=10, crop=32, batch=4, learning_rate=1e-3, warm_up=5}, "
+            "{steps=20, crop=64, batch=2, learning_rate=2e-4, decay=10}]"
+        ],
+    )
+    assert [two.locate(step) for step in (0, 9, 10, 29, 30)] == [
+        (0, 0), (0, 9), (1, 0), (1, 19), (1, 20),
+    ]  # fmt: skip
+    rates = [learning_rate(two, step) for step in (0, 4, 9, 10, 19, 20, 25, 29)]
+    expected = [2e-4, 1e-3, 1e-3, 2e-4, 2e-4, 2e-4, 1e-4, 2e-5]
+    assert rates == pytest.approx(expected)
