@@ -1,0 +1,248 @@
+"""``invdn bench``: what a photograph costs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError
+from .progress import reporting
+
+if TYPE_CHECKING:
+    from ..evaluation.bench import Case, Outcome
+
+_PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
+
+
+class _Numbers(click.ParamType[tuple[int, ...]]):
+    """Whole numbers separated by commas."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers like 1,4,16", param, ctx)
+        if min(numbers) < 0:
+            self.fail(f"{value!r} holds a negative number", param, ctx)
+        return numbers
+
+
+@click.command()
+@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
+@click.option(
+    "--sizes",
+    default="256x256,512x512,1024x1024",
+    show_default=True,
+    help="Photographs: WIDTHxHEIGHT, separated by commas.",
+)
+@click.option("--draws", type=_Numbers(), default="1", show_default=True)
+@click.option("--symmetries", type=_Numbers(), default="1", show_default=True)
+@click.option("--threads", type=_Numbers(), default="0", show_default=True, help="Cores; 0: all.")
+@click.option("--tile", type=int, default=512, show_default=True, help="0: no tiles.")
+@click.option(
+    "--runtime",
+    "runtimes",
+    type=click.Choice(["onnxruntime", "torch"]),
+    multiple=True,
+    default=("onnxruntime",),
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("-d", "--device", default="cpu", show_default=True, help="cpu, cuda, mps (torch).")
+@click.option(
+    "--precision",
+    "precisions",
+    type=click.Choice(_PRECISIONS),
+    multiple=True,
+    default=("float32",),
+    show_default=True,
+    help="What torch computes in; may be repeated.",
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for bench.json and bench.svg.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(
+    model: str, output: Path | None, overwrite: bool, quiet: bool, repeats: int, **grid: Any
+) -> None:
+    """Measure time and memory of denoising, from file to file, each case in a fresh process.
+
+    Every combination of the given sizes, draws, symmetries, threads, runtimes and precisions is a
+    case. A first run only warms up; of the others the median is shown.
+
+    \b
+    invdn bench --sizes 512x512,2000x1500 --draws 1,4 --threads 1,2
+    invdn bench --runtime torch --device cuda --precision float32 --precision bfloat16
+    """
+    cases = _cases(repeats=repeats, **grid)
+    if output is not None:
+        _prepare_output(output, overwrite)
+    outcomes: list[Outcome] = []
+    with reporting(1, quiet=quiet) as reporter, reporter.photograph(Path("bench")) as progress:
+        for number, case in enumerate(cases, 1):
+            outcomes.append(_in_fresh_process(model, case))
+            progress(number, len(cases))
+    _print(outcomes)
+    if output is not None:
+        _write(outcomes, model, output, overwrite)
+
+
+def _cases(
+    *,
+    sizes: str,
+    draws: Sequence[int],
+    symmetries: Sequence[int],
+    threads: Sequence[int],
+    tile: int,
+    runtimes: Sequence[str],
+    device: str,
+    precisions: Sequence[str],
+    repeats: int,
+) -> list[Case]:
+    from ..denoise import DenoiseOptions
+    from ..evaluation.bench import Case
+    from ..evaluation.machine import usable_cores
+
+    if "onnxruntime" in runtimes and (set(precisions) != {"float32"} or device != "cpu"):
+        raise InputError("ONNX Runtime runs float32 on the CPU here: choose --runtime torch")
+    if max(threads) > usable_cores():
+        raise InputError(f"{max(threads)} threads need more than the {usable_cores()} cores here")
+    if any(threads) and not hasattr(os, "sched_setaffinity"):
+        raise InputError("this system cannot limit the cores of a process: leave out --threads")
+    for symmetry, draw in product(symmetries, draws):
+        DenoiseOptions(symmetries=symmetry, draws=draw, tile=tile)  # refuses impossible values
+    grid = product(runtimes, precisions, threads, symmetries, draws, _sizes(sizes))
+    return [
+        Case(runtime, device, precision, thread, width, height, draw, symmetry, tile, repeats)
+        for runtime, precision, thread, symmetry, draw, (width, height) in grid
+    ]
+
+
+def _sizes(text: str) -> list[tuple[int, int]]:
+    try:
+        sizes = [tuple(int(edge) for edge in part.split("x")) for part in text.split(",")]
+        found = [(width, height) for width, height in sizes]
+    except ValueError as error:
+        raise InputError(f"{text!r} is no list of sizes like 512x512,2000x1500") from error
+    if min(map(min, found)) < 1:
+        raise InputError(f"{text!r} holds a size of less than one pixel")
+    return found
+
+
+def _in_fresh_process(model: str, case: Case) -> Outcome:
+    """Measure in a new interpreter, so that memory and opening time are the case's own."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run_case, model, case).result()
+
+
+def _run_case(model: str, case: Case) -> Outcome:
+    from tempfile import TemporaryDirectory
+
+    from ..evaluation.bench import measure_case
+
+    if case.threads:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
+        os.environ["OMP_NUM_THREADS"] = str(case.threads)
+
+    stack = ExitStack()
+
+    def opening() -> Any:
+        from ..engines import open_engine
+
+        stack.enter_context(_precision(case))
+        return open_engine(model, case.device, case.runtime)  # type: ignore[arg-type]
+
+    with TemporaryDirectory(prefix="invdn-bench-") as folder, stack:
+        return measure_case(case, opening, Path(folder))
+
+
+@contextmanager
+def _precision(case: Case) -> Iterator[None]:
+    """torch's ways to compute: float32 means float32, also where its default is less."""
+    if case.runtime != "torch":
+        yield
+        return
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = case.precision == "tf32"
+    if case.precision in ("float32", "tf32"):
+        yield
+        return
+    with torch.autocast(case.device.split(":")[0], dtype=getattr(torch, case.precision)):
+        yield
+
+
+def _prepare_output(output: Path, overwrite: bool) -> None:
+    from ..atomic import ensure_folder, ensure_output
+
+    ensure_folder(output)
+    for name in ("bench.json", "bench.svg"):
+        ensure_output(output / name, overwrite)
+
+
+def _write(outcomes: Sequence[Outcome], model: str, output: Path, overwrite: bool) -> None:
+    from ..atomic import atomic_output
+    from ..evaluation.bench import as_record, cost_chart
+    from ..evaluation.charts import standalone
+    from ..evaluation.machine import describe_machine
+
+    facts = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model,
+        "machine": describe_machine(),
+        "cases": [as_record(outcome) for outcome in outcomes],
+    }
+    texts = {
+        "bench.json": json.dumps(facts, indent=2) + "\n",
+        "bench.svg": standalone(cost_chart(outcomes)),
+    }
+    for name, text in texts.items():
+        with atomic_output(output / name, overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        click.echo(str(output / name), err=True)
+
+
+def _print(outcomes: Sequence[Outcome]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("case", "size", box=None, pad_edge=False)
+    titles = ("read", "prepare", "network", "finish", "write", "total s", "MP/s", "first", "open")
+    for title in (*titles, "peak MB"):
+        table.add_column(title, justify="right")
+    for outcome in outcomes:
+        seconds = [*asdict(outcome.stages).values(), outcome.latency]
+        table.add_row(
+            outcome.case.series,
+            f"{outcome.case.width}x{outcome.case.height}",
+            *(f"{value:.3f}" for value in seconds),
+            f"{outcome.throughput:.3f}",
+            f"{outcome.first:.3f}",
+            f"{outcome.opening:.3f}",
+            f"{outcome.peak_memory / 1e6:.0f}",
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)

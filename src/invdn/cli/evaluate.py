@@ -1,0 +1,273 @@
+"""``invdn evaluate``: figures that say how they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError
+from .progress import reporting
+
+if TYPE_CHECKING:
+    from ..denoise import DenoiseOptions
+    from ..evaluation.evaluate import Evaluation, Keep, MethodResult
+    from ..evaluation.methods import Method
+    from ..evaluation.samples import Samples
+
+
+@click.command()
+@click.argument("noisy", type=click.Path(path_type=Path))
+@click.argument("clean", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for report.html, scores.csv and evaluation.json.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files of an earlier evaluation.")
+@click.option(
+    "-p",
+    "--protocol",
+    "protocols",
+    multiple=True,
+    default=("paddle", "rgb-8bit"),
+    show_default=True,
+    help="How to measure; may be repeated. 'invdn evaluate --protocols' lists them.",
+)
+@click.option(
+    "-a",
+    "--against",
+    multiple=True,
+    metavar="[NAME=]WHAT",
+    help="Measure beside it: nlm, wavelet, tv or bm3d (nlm:2 is twice the usual strength), an "
+    ".onnx file, or a folder of outputs (FOLDER:bgr if red and blue are swapped).",
+)
+@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
+@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@click.option("--without-model", is_flag=True, help="Measure only what --against names.")
+@click.option("--draws", type=int, default=1, show_default=True, help="Samples that are averaged.")
+@click.option("--symmetries", type=int, default=1, show_default=True, help="1, or 8 for all.")
+@click.option("--published", is_flag=True, help="As published: 8 symmetries, a draw for each.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--latent-scale", type=float, default=1.0, show_default=True)
+@click.option("--uncertainty", is_flag=True, help="Maps of the spread, and whether it is right.")
+@click.option("--images", is_flag=True, help="Keep the denoised images too (16-bit PNG).")
+@click.option("--match", metavar="REGEX", help="The part of a file's name that partners share.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first N pairs.")
+@click.option(
+    "--worst", type=click.IntRange(0), default=12, show_default=True, help="In the report."
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option(
+    "--protocols",
+    "list_protocols",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: _list_protocols(context, wanted),
+    help="List the protocols and exit.",
+)
+def command(
+    noisy: Path,
+    clean: Path | None,
+    output: Path,
+    overwrite: bool,
+    protocols: Sequence[str],
+    against: Sequence[str],
+    model: str,
+    device: str,
+    without_model: bool,
+    uncertainty: bool,
+    images: bool,
+    match: str | None,
+    limit: int | None,
+    worst: int,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """Measure a model on pairs of NOISY and CLEAN images.
+
+    NOISY and CLEAN are folders whose files match by name, or SIDD's ValidationNoisyBlocksSrgb.mat
+    and ValidationGtBlocksSrgb.mat. A single folder may hold both kinds, as Noisy/ and GT/ or by
+    names like 0001_NOISY.png and 0001_GT.png.
+
+    \b
+    invdn evaluate Noisy GT
+    invdn evaluate Noisy GT --published --against nlm --against Other=outputs/
+    invdn evaluate Noisy GT --draws 16 --uncertainty
+    """
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.protocols import find_protocol
+    from ..evaluation.samples import open_samples
+
+    options = _options(**choices)
+    if uncertainty and (without_model or options.draws * options.symmetries < 2):
+        raise InputError("--uncertainty needs the model, with --draws of 2 or more, or --published")
+    measured_by = [find_protocol(name) for name in dict.fromkeys(protocols)]
+    _prepare_output(output, overwrite)
+    samples = open_samples(noisy, clean, match)
+    methods, facts = _methods(
+        samples, against, None if without_model else (model, device), options, uncertainty, match
+    )
+    keep = _keeper(output, methods[0].name, uncertainty, images)
+    with reporting(1, quiet=quiet) as reporter, reporter.photograph(noisy) as progress:
+        chosen = samples if limit is None else samples.first(limit)
+        found = evaluate(chosen, methods, measured_by, worst=worst, keep=keep, progress=progress)
+    _write(found, facts, output, overwrite)
+    _print(found)
+    click.echo(f"report: {output / 'report.html'}", err=True)
+
+
+def _list_protocols(context: click.Context, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from ..evaluation.protocols import PROTOCOLS
+
+    for protocol in PROTOCOLS.values():
+        click.echo(f"{protocol.name}\n    {protocol.description}\n    {protocol.source}")
+    click.echo("NAME-border4\n    the same with 4 (or any number of) pixels cut from each side")
+    context.exit()
+
+
+def _options(published: bool, symmetries: int, draws: int, **others: Any) -> DenoiseOptions:
+    from ..denoise import DenoiseOptions
+
+    if published:
+        if (symmetries, draws) != (1, 1):
+            raise InputError("--published sets draws and symmetries: leave those out")
+        symmetries = 8
+    return DenoiseOptions(symmetries=symmetries, draws=draws, **others)
+
+
+def _methods(
+    samples: Samples,
+    against: Sequence[str],
+    model: tuple[str, str] | None,
+    options: DenoiseOptions,
+    uncertainty: bool,
+    match: str | None,
+) -> tuple[list[Method], dict[str, Any]]:
+    """What is measured, the chief first, and the facts that every file repeats."""
+    from ..evaluation.machine import describe_machine
+    from ..evaluation.methods import invdn, noisy_input
+
+    methods: list[Method] = []
+    facts: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+    if model is not None:
+        from ..engines import open_engine
+
+        engine = open_engine(*model)
+        name = f"InvDN {model[0]}" if model[0] == "default" else f"InvDN {Path(model[0]).stem}"
+        methods.append(invdn(name, engine, options, with_spread=uncertainty))
+        facts |= {"model": model[0], "engine": engine.description, "options": asdict(options)}
+    others = [_other(what, samples, match) for what in against]
+    return [*methods, *others, noisy_input()], {**facts, "machine": describe_machine()}
+
+
+def _other(what: str, samples: Samples, match: str | None) -> Method:
+    """A baseline, an ONNX file or a folder, from ``[NAME=]WHAT``."""
+    from ..evaluation.baselines import BASELINES, baseline
+    from ..evaluation.methods import onnx_denoiser, ready_made
+    from ..evaluation.samples import open_outputs
+
+    base, _, strength = what.partition(":")
+    if base in BASELINES:
+        try:
+            return baseline(base, float(strength) if strength else None)
+        except ValueError as error:
+            raise InputError(f"the strength in {what!r} is no number: {strength!r}") from error
+    name, _, place = what.rpartition("=")
+    swapped = place.endswith(":bgr")
+    path = Path(place.removesuffix(":bgr"))
+    if path.suffix.lower() == ".onnx":
+        return onnx_denoiser(name or path.stem, path)
+    if path.is_dir():
+        files = open_outputs(path, samples.names, match)
+        return ready_made(name or path.name, files, swap_red_and_blue=swapped)
+    raise InputError(
+        f"{what!r} is neither {', '.join(BASELINES)}, nor an .onnx file, nor a folder of outputs"
+    )
+
+
+def _prepare_output(output: Path, overwrite: bool) -> None:
+    from ..atomic import ensure_folder, ensure_output
+
+    ensure_folder(output)
+    for name in ("report.html", "scores.csv", "evaluation.json"):
+        ensure_output(output / name, overwrite)
+
+
+def _keeper(output: Path, chief: str, uncertainty: bool, images: bool) -> Keep | None:
+    """Stores the chief method's images and spread as they come."""
+    if not (uncertainty or images):
+        return None
+    from ..evaluation.maps import write_image, write_spread
+
+    def keep(sample: Any, method: Method, restored: Any) -> None:
+        if method.name != chief:
+            return
+        if images:
+            write_image(output / "images", sample.name, restored.pixels)
+        if restored.spread is not None:
+            write_spread(output / "spread", sample.name, restored.spread)
+
+    return keep
+
+
+def _write(found: Evaluation, facts: dict[str, Any], output: Path, overwrite: bool) -> None:
+    from ..atomic import atomic_output
+    from ..evaluation.report import as_html
+    from ..evaluation.tables import as_csv, as_json
+
+    texts = {
+        "scores.csv": as_csv(found),
+        "evaluation.json": as_json(found, facts),
+        "report.html": as_html(found, facts),
+    }
+    for name, text in texts.items():
+        with atomic_output(output / name, overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _print(found: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..evaluation.report import decibels
+
+    table = Table("method", "protocol", box=None, pad_edge=False)
+    for title in ("PSNR dB", "SSIM", "ahead of it by", "s/MP", "MB/MP"):
+        table.add_column(title, justify="right")
+    for method in found.methods:
+        for number, (protocol, summary) in enumerate(method.summaries.items()):
+            costs = _costs(method) if number == 0 else ("", "", "")
+            table.add_row(method.name, protocol, decibels(summary), f"{summary.ssim:.4f}", *costs)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    for method in found.methods:
+        if method.calibration:
+            c = method.calibration
+            console.print(
+                f"spread against true error: Pearson {c.pearson:.3f}, Spearman {c.spearman:.3f}, "
+                f"AUSE {c.ause:.3f} (random {c.ause_random:.3f})",
+                highlight=False,
+            )
+
+
+def _costs(method: MethodResult) -> tuple[str, str, str]:
+    lead = method.lead
+    seconds, memory = method.seconds_per_megapixel, method.bytes_per_megapixel
+    return (
+        f"{lead.mean:+.2f} [{lead.low:+.2f}, {lead.high:+.2f}]" if lead else "",
+        f"{seconds:.2f}" if seconds is not None else "",
+        f"{memory / 1e6:.0f}" if memory is not None else "",
+    )

@@ -1,0 +1,1 @@
+"""Scores, reports, baselines and benchmark submissions: numbers that say how they were measured."""

@@ -1,0 +1,59 @@
+"""Where a figure was measured: machine, system and versions."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_PACKAGES = (
+    "invdn",
+    "numpy",
+    "onnxruntime",
+    "torch",
+    "pyvips",
+    "opencv-python-headless",
+    "scikit-image",
+)
+
+
+def describe_machine() -> dict[str, str]:
+    """What to store beside every measurement; nothing in it identifies a person or a network.
+
+    Example:
+        >>> "cores" in describe_machine(), "invdn" in describe_machine()
+        (True, True)
+    """
+    facts = {
+        "processor": _processor(),
+        "cores": str(usable_cores()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    return facts | {name: found for name in _PACKAGES if (found := _version(name))}
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    if facts.exists():
+        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    """Of an installed package; of torch only where it is in use."""
+    if package == "torch" and "torch" not in sys.modules:
+        return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

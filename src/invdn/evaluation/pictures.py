@@ -1,0 +1,79 @@
+"""Pictures for people: scalar maps in colour, crops, and PNG bytes for reports."""
+
+import base64
+from typing import cast
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from ..imaging.depth import Pixels, from_float, to_float
+
+# Anchors of matplotlib's "inferno" (CC0): dark to bright, in even steps of lightness.
+_ANCHORS = np.array(
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ],
+    dtype=np.float64,
+)
+
+
+def in_colour(values: NDArray[np.floating], full: float) -> NDArray[np.uint8]:
+    """A map of numbers as a picture: 0 is black, ``full`` and above is bright yellow.
+
+    Args:
+        values: ``(H, W)``, 0 or more.
+        full: the value shown brightest; where it is 0, everything is black.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+
+    Example:
+        >>> import numpy as np
+        >>> in_colour(np.array([[0.0, 1.0]]), full=1.0)[0].tolist()
+        [[0, 0, 4], [252, 255, 164]]
+    """
+    share = np.clip(values / full, 0, 1) if full > 0 else np.zeros(values.shape)
+    steps = np.linspace(0, 1, len(_ANCHORS))
+    channels = [np.interp(share, steps, _ANCHORS[:, i]) for i in range(3)]
+    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def in_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` uint8 of pixels of any kind, grey ones included, to be looked at."""
+    eight = np.asarray(from_float(to_float(pixels), np.uint8), np.uint8)
+    if eight.ndim == 2:
+        eight = eight[:, :, None]
+    return np.ascontiguousarray(np.broadcast_to(eight[:, :, :3], (*eight.shape[:2], 3)))
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """The ``(H, W, 3)`` picture as a PNG file in memory."""
+    image = pyvips.Image.new_from_array(picture, interpretation="srgb")
+    return cast("bytes", image.pngsave_buffer(compression=9, strip=True))
+
+
+def as_data_address(picture: NDArray[np.uint8]) -> str:
+    """The picture inside a ``data:`` address, for a page that opens without a network."""
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
+
+
+def worst_place(error: NDArray[np.floating], size: int) -> tuple[slice, slice]:
+    """The square of at most ``size`` pixels in which the mean of ``error`` (H, W) is largest."""
+    height, width = (min(size, extent) for extent in error.shape)
+    sums = np.pad(error.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    boxes = (
+        sums[height:, width:]
+        - sums[:-height, width:]
+        - sums[height:, :-width]
+        + sums[:-height, :-width]
+    )
+    row, column = np.unravel_index(int(np.argmax(boxes)), boxes.shape)
+    return slice(int(row), int(row) + height), slice(int(column), int(column) + width)
