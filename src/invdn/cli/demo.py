@@ -1,0 +1,57 @@
+"""``invdn demo``: see what it does without a photograph at hand."""
+
+from pathlib import Path
+
+import click
+
+from ..errors import OutputError
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("invdn-demo"),
+    show_default=True,
+    help="Folder for the three pictures.",
+)
+@click.option("--size", type=click.IntRange(64, 4096), default=512, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the pictures of an earlier run.")
+def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> None:
+    """Draw a picture, add the noise of a camera in weak light, and denoise it.
+
+    Writes noisy.png, clean.png (the result) and comparison.png (noisy, result and original side by
+    side), and prints how close noisy and result are to the original.
+    """
+    import numpy as np
+
+    from ..atomic import ensure_folder
+    from ..denoise import DenoiseOptions, denoise_pixels
+    from ..engines import open_engine
+    from ..imaging.demo_noise import camera_noise
+    from ..imaging.demo_photo import demo_photo
+    from ..imaging.depth import to_float
+    from ..imaging.metrics import psnr
+    from ..imaging.photo import Photo
+    from ..imaging.writing import write_photo
+    from .progress import reporting
+
+    names = ("noisy.png", "clean.png", "comparison.png")
+    present = [name for name in names if (output / name).exists()]
+    if present and not overwrite:
+        raise OutputError(f"{output} already holds {', '.join(present)}; use --overwrite or -o")
+    engine = open_engine(model)
+    original = demo_photo(size, seed)
+    noisy = camera_noise(original, seed=seed)
+    with reporting(1, quiet=False) as reporter, reporter.photograph(output / "noisy.png") as told:
+        clean = denoise_pixels(engine, noisy, DenoiseOptions(seed=seed), progress=told)
+    ensure_folder(output)
+    pictures = (noisy, clean, np.concatenate((noisy, clean, original), axis=1))
+    for name, picture in zip(names, pictures, strict=True):
+        write_photo(Photo(np.ascontiguousarray(picture)), output / name, overwrite=overwrite)
+    before, after = (psnr(to_float(seen), to_float(original)) for seen in (noisy, clean))
+    click.echo(f"{engine.description}: {before:.2f} dB -> {after:.2f} dB")
+    click.echo(f"wrote {', '.join(names)} to {output}")

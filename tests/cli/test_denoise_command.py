@@ -1,0 +1,186 @@
+"""``invdn denoise`` as a user meets it, in a process of its own where that matters."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from invdn import DenoiseOptions, Denoiser
+from invdn.cli import group
+from invdn.imaging.photo import Photo
+from invdn.imaging.reading import read_photo
+from invdn.imaging.writing import write_photo
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pixels = np.random.default_rng(0).integers(60, 120, (30, 41, 3), np.uint8)
+    for name in ("one.png", "two.jpg"):
+        write_photo(Photo(pixels), tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, ["denoise", "--device", "cpu", *arguments])
+
+
+def _invdn(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "invdn", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_photograph_beside_itself(folder: Path) -> None:
+    result = _run("one.png", "--seed", "3")
+    assert result.exit_code == 0, result.output
+    found = read_photo(folder / "one_denoised.png").pixels
+    expected = Denoiser(options=DenoiseOptions(seed=3)).denoise(
+        read_photo(folder / "one.png").pixels
+    )
+    assert np.array_equal(found, expected)
+
+
+def test_quality_is_symmetries_and_draws(folder: Path) -> None:
+    assert _run("one.png", "--quality", "balanced").exit_code == 0
+    expected = Denoiser(options=DenoiseOptions(draws=4)).denoise(
+        read_photo(folder / "one.png").pixels
+    )
+    assert np.array_equal(read_photo(folder / "one_denoised.png").pixels, expected)
+
+
+def test_numbers_override_the_quality(folder: Path) -> None:
+    result = _run("one.png", "--quality", "best", "--draws", "1", "--json")
+    assert result.exit_code == 0, result.output
+    options = json.loads(result.stdout)["options"]
+    assert (options["symmetries"], options["draws"]) == (8, 1)
+
+
+def test_the_json_report(folder: Path) -> None:
+    result = _run(".", "missing.png", "--json", "-o", "out")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert "ONNX Runtime" in report["engine"]
+    done, also, failed = report["files"]
+    assert (done["source"], done["target"]) == ("one.png", str(Path("out/one_denoised.png")))
+    assert (done["width"], done["height"], done["depth"]) == (41, 30, "uint8")
+    assert also["target"] == str(Path("out/two_denoised.jpg"))
+    assert "no such file" in failed["error"]
+
+
+def test_one_bad_file_does_not_stop_the_batch(folder: Path) -> None:
+    (folder / "aaa.jpg").write_bytes(b"")
+    (folder / "bbb.jpg").write_bytes((folder / "two.jpg").read_bytes()[:300])
+    done = _invdn("denoise", ".", "--device", "cpu")
+    assert done.returncode == 1
+    assert "2 denoised, 2 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in folder.glob("*_denoised*")} == {
+        "one_denoised.png",
+        "two_denoised.jpg",
+    }
+
+
+def test_a_second_run_overwrites_nothing(folder: Path) -> None:
+    assert _run("one.png").exit_code == 0
+    first = (folder / "one_denoised.png").read_bytes()
+    again = _run("one.png", "--seed", "9")
+    assert again.exit_code == 1
+    assert "exists already" in again.output
+    assert (folder / "one_denoised.png").read_bytes() == first
+    assert _run("one.png", "--seed", "9", "--overwrite").exit_code == 0
+    assert (folder / "one_denoised.png").read_bytes() != first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gone.png",), "no such file"),
+        (("one.png", "--model", "nothing"), "known: default"),
+        (("one.png", "--draws", "0"), "draws must be 1 or more"),
+        (("one.png", "--tile", "9"), "tile must be 0"),
+        (("one.png", "--device", "gpu"), "gpu"),
+        (("one.png", "-o", "there/is/no/folder.png"), "does not exist"),
+        (("one.png", "-o", "picture.xyz"), "no known format"),
+        (("*.webp",), "nothing matches"),
+        (("one.png", "--suffix", ""), "exists already"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = _invdn("denoise", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_ctrl_c_leaves_no_half_written_file(folder: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)
+    write_photo(Photo(large), folder / "large.png")
+    before = {path.name for path in folder.iterdir()}
+    work = subprocess.Popen(
+        [sys.executable, "-m", "invdn", "denoise", "large.png"], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(4)
+    work.send_signal(signal.SIGINT)
+    _, errors = work.communicate(timeout=120)
+    assert work.returncode != 0
+    assert "Traceback" not in errors
+    assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(folder: Path) -> None:
+    folder.chmod(0o500)
+    try:
+        result = _run("one.png")
+    finally:
+        folder.chmod(0o700)
+    assert result.exit_code == 1
+    assert "permission is denied" in result.output
+
+
+def test_demo_writes_three_pictures_and_improves_the_noisy_one(folder: Path) -> None:
+    arguments = ["demo", "-o", "demo", "--size", "128"]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0, result.output
+    sizes = {path.name: read_photo(path).pixels.shape for path in (folder / "demo").iterdir()}
+    assert sizes == {
+        "noisy.png": (128, 128, 3),
+        "clean.png": (128, 128, 3),
+        "comparison.png": (128, 384, 3),
+    }
+    before, after = (
+        float(word) for word in result.output.split() if word.count(".") == 1 and word[0].isdigit()
+    )
+    assert after > before + 3
+    again = _invdn(*arguments)
+    assert again.returncode == 1
+    assert "already holds" in again.stderr
+
+
+def test_doctor_names_the_engine_and_the_model() -> None:
+    result = CliRunner().invoke(group, ["doctor"])
+    assert result.exit_code == 0, result.output
+    for word in ("onnxruntime", "devices", "cpu", "default", "x4", "8 + 8 blocks"):
+        assert word in result.output
+
+
+def test_help_lists_every_command() -> None:
+    done = _invdn("--help")
+    assert done.returncode == 0
+    for name in ("denoise", "demo", "doctor", "weights", "export"):
+        assert f"  {name} " in done.stdout
+        help_text = CliRunner().invoke(group, [name, "--help"])
+        assert help_text.exit_code == 0, help_text.output
