@@ -50,7 +50,7 @@ def main() -> None:
         }
     slowest = min(rates.values())
     for name, rate in rates.items():
-        print(f"{name:28} {rate:10.0f} crops/s  {rate / slowest:6.1f} x")  # noqa: T201
+        print(f"{name:28} {rate:10.0f} crops/s  {rate / slowest:6.1f} x")
     if options.json:
         options.json.write_text(json.dumps(rates, indent=2))
 

@@ -71,7 +71,7 @@ def main() -> None:
         "gmac_per_second": rate / 1e9,
         "share_of_matrix_rate": rate / matrix,
     }
-    print(json.dumps(result, indent=2))  # noqa: T201
+    print(json.dumps(result, indent=2))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2))
 

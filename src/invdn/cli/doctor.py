@@ -1,6 +1,5 @@
 """``invdn doctor``: what is here and what would run."""
 
-import os
 import platform
 import re
 import sys
@@ -19,7 +18,7 @@ def command() -> None:
 
     Exits with 1 where the default model cannot run.
     """
-    from ..engines import available_devices, open_engine
+    from ..engines import available_devices, available_processors, open_engine
     from ..weights import shipped_models
 
     console = Console()
@@ -28,7 +27,7 @@ def command() -> None:
     facts.add_row("InvDN", version("invdn"))
     facts.add_row("Python", f"{platform.python_version()}, {sys.executable}")
     facts.add_row(
-        "machine", f"{platform.system()} {platform.machine()}, {_processors()} processors"
+        "machine", f"{platform.system()} {platform.machine()}, {available_processors()} processors"
     )
     for part, packages in _parts().items():
         facts.add_row(part, ", ".join(map(_installed, packages)))
@@ -44,13 +43,6 @@ def command() -> None:
         f"\n'invdn denoise' would use the model 'default' (x{engine.architecture.scale}, "
         f"{blocks} blocks) through {engine.description}."
     )
-
-
-def _processors() -> int:
-    """Processors that this process may use, which in a container are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _parts() -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from ..architecture import Architecture
 from ..denoise.engine import Array
 from ..errors import EngineError
 from ..weights.parameters import Parameters
+from .processors import available_processors
 
 
 class OnnxRuntimeEngine:
@@ -21,7 +22,7 @@ class OnnxRuntimeEngine:
     Args:
         graphs: folder of the two graphs.
         parameters: the parameters that the graphs name.
-        threads: threads of the runtime; 0 takes one for each physical core.
+        threads: threads of the runtime; 0 takes one for each processor of this process.
 
     Raises:
         EngineError: ONNX Runtime cannot load the graphs with these parameters.
@@ -48,7 +49,9 @@ class OnnxRuntimeEngine:
 
 def _open_session(graph: Path, values: dict[str, Any], threads: int) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or available_processors()
+    # Threads that wait by spinning steal the processor from each other on a busy machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors come as exceptions; warnings concern the graph's author
     options.add_external_initializers(list(values), list(values.values()))
     try:
