@@ -110,6 +110,7 @@ def test_a_second_run_overwrites_nothing(folder: Path) -> None:
         (("one.png", "-o", "there/is/no/folder.png"), "does not exist"),
         (("one.png", "-o", "picture.xyz"), "no known format"),
         (("*.webp",), "nothing matches"),
+        (("one.png", "--max-megapixels", "0.001"), "--max-megapixels"),
         (("one.png", "--suffix", ""), "exists already"),
     ],
 )
@@ -152,14 +153,14 @@ def test_a_read_only_folder(folder: Path) -> None:
 
 
 def test_demo_writes_three_pictures_and_improves_the_noisy_one(folder: Path) -> None:
-    arguments = ["demo", "-o", "demo", "--size", "128"]
+    arguments = ["demo", "-o", "demo"]
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0, result.output
     sizes = {path.name: read_photo(path).pixels.shape for path in (folder / "demo").iterdir()}
     assert sizes == {
-        "noisy.png": (128, 128, 3),
-        "clean.png": (128, 128, 3),
-        "comparison.png": (128, 384, 3),
+        "noisy.png": (512, 512, 3),
+        "clean.png": (512, 512, 3),
+        "comparison.png": (512, 1536, 3),
     }
     before, after = (
         float(word) for word in result.output.split() if word.count(".") == 1 and word[0].isdigit()

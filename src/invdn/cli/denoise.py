@@ -1,16 +1,22 @@
 """``invdn denoise``: photographs in, clean photographs out."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InvDNError
 from .inputs import Job, plan
 from .progress import reporting
+
+if TYPE_CHECKING:
+    from ..denoise import DenoiseOptions, Engine, Quality
+    from ..engines import Runtime
 
 
 @click.command()
@@ -30,7 +36,7 @@ from .progress import reporting
     type=click.Choice(["fast", "balanced", "best"]),
     default="fast",
     show_default=True,
-    help="Samples that are averaged: 1, 4, or 4 for each of 8 symmetries.",
+    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
 )
 @click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's.")
 @click.option("--symmetries", type=int, help="1 or 8, instead of the quality's.")
@@ -47,6 +53,13 @@ from .progress import reporting
 )
 @click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
 @click.option("--overlap", type=int, help="Context around a tile in pixels.")
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0, min_open=True),
+    default=500,
+    show_default=True,
+    help="Refuse larger photographs, unread.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
@@ -55,11 +68,12 @@ def command(
     suffix: str,
     recursive: bool,
     overwrite: bool,
+    max_megapixels: float,
     as_json: bool,
     quiet: bool,
     model: str,
     device: str,
-    runtime: Any,
+    runtime: Runtime,
     **choices: Any,
 ) -> None:
     """Denoise photographs: files, folders or globs.
@@ -81,7 +95,16 @@ def command(
     with reporting(len(jobs), quiet=quiet) as reporter:
         for job in jobs:
             with reporter.photograph(job.source) as progress:
-                report.append(_run(engine, job, options, overwrite, progress))
+                report.append(
+                    _run(
+                        engine,
+                        job,
+                        options,
+                        overwrite=overwrite,
+                        max_pixels=round(max_megapixels * 1e6),
+                        progress=progress,
+                    )
+                )
             if error := report[-1].get("error"):
                 reporter.message(f"invdn: {error}")
             elif not quiet and not as_json:
@@ -97,7 +120,9 @@ def command(
         raise SystemExit(1)
 
 
-def _options(quality: Any, draws: int | None, symmetries: int | None, **others: Any) -> Any:
+def _options(
+    quality: Quality, draws: int | None, symmetries: int | None, **others: Any
+) -> DenoiseOptions:
     from ..denoise import QUALITIES, DenoiseOptions
 
     own_symmetries, own_draws = QUALITIES[quality]
@@ -108,7 +133,7 @@ def _options(quality: Any, draws: int | None, symmetries: int | None, **others: 
     )
 
 
-def _run(engine: Any, job: Job, options: Any, overwrite: bool, progress: Any) -> dict[str, Any]:
+def _run(engine: Engine, job: Job, options: DenoiseOptions, **how: Any) -> dict[str, Any]:
     """Denoise one photograph; what became of it, as the JSON report tells it."""
     from ..atomic import ensure_folder
     from ..denoise import denoise_file
@@ -116,9 +141,7 @@ def _run(engine: Any, job: Job, options: Any, overwrite: bool, progress: Any) ->
     try:
         if job.makes_folder:
             ensure_folder(job.target.parent)
-        result = denoise_file(
-            engine, job.source, job.target, options, overwrite=overwrite, progress=progress
-        )
+        result = denoise_file(engine, job.source, job.target, options, **how)
     except InvDNError as error:
         return {"source": str(job.source), "target": str(job.target), "error": str(error)}
     return {

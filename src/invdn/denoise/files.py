@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..atomic import ensure_output
-from ..imaging.reading import read_photo
+from ..imaging.reading import MAX_PIXELS, read_photo
 from ..imaging.writing import check_writable, write_photo
 from .engine import Engine
 from .options import DenoiseOptions
@@ -40,6 +40,7 @@ def denoise_file(
     options: DenoiseOptions = DenoiseOptions(),
     *,
     overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
@@ -52,6 +53,7 @@ def denoise_file(
         target: the file to write; its folder must exist.
         options: how.
         overwrite: replace ``target`` if it exists.
+        max_pixels: refuse larger photographs before decoding them.
         progress: told after every pass of the network.
 
     Raises:
@@ -60,7 +62,7 @@ def denoise_file(
     """
     start = time.perf_counter()
     ensure_output(target, overwrite)
-    photo = read_photo(source)
+    photo = read_photo(source, max_pixels=max_pixels)
     check_writable(photo, target, overwrite=overwrite)
     clean = replace(photo, pixels=denoise_pixels(engine, photo.pixels, options, progress=progress))
     write_photo(clean, target, overwrite=overwrite)

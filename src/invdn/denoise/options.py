@@ -10,7 +10,7 @@ Quality = Literal["fast", "balanced", "best"]
 
 #: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws).
 QUALITIES: MappingProxyType[Quality, tuple[int, int]] = MappingProxyType(
-    {"fast": (1, 1), "balanced": (1, 4), "best": (8, 4)}
+    {"fast": (1, 1), "balanced": (1, 4), "best": (8, 1)}
 )
 
 

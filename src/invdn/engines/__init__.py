@@ -1,6 +1,6 @@
 """Where arrays meet a runtime; picked in one place, imported late."""
 
-from .choice import RUNTIMES, available_devices, open_engine
+from .choice import RUNTIMES, Runtime, available_devices, open_engine
 from .processors import available_processors
 
-__all__ = ["RUNTIMES", "available_devices", "available_processors", "open_engine"]
+__all__ = ["RUNTIMES", "Runtime", "available_devices", "available_processors", "open_engine"]

@@ -194,7 +194,8 @@ def _check(image: Any, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise ImageError(
             f"it has {image.width}x{image.height} pixels and the limit is {max_pixels / 1e6:g} "
-            "million; raise max_pixels if the file is trustworthy and the memory large enough"
+            "million; raise it (max_pixels, or --max-megapixels of the command) if the file is "
+            "trustworthy and the memory large enough"
         )
     if image.get_typeof("n-pages") and image.get("n-pages") > 1:
         raise ImageError(f"it has {image.get('n-pages')} pages; save each page as its own file")

@@ -1,0 +1,51 @@
+"""The public class: arrays, Pillow images, files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from invdn import DenoiseOptions, Denoiser
+from invdn.errors import InputError
+
+PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Denoiser:
+    return Denoiser(options=DenoiseOptions(seed=2))
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("LA", 2), ("RGB", 3), ("RGBA", 4)])
+def test_a_pillow_image_is_its_array(denoiser: Denoiser, mode: str, channels: int) -> None:
+    array = PIXELS[..., 0] if channels == 1 else np.ascontiguousarray(PIXELS[..., :channels])
+    image = Image.fromarray(array)
+    image.info["icc_profile"] = b"a profile"
+    clean = denoiser.denoise_image(image)
+    assert (clean.mode, clean.size) == (mode, (35, 22))
+    assert clean.info["icc_profile"] == b"a profile"
+    assert np.array_equal(np.asarray(clean), denoiser.denoise(array))
+    assert np.array_equal(np.asarray(image), array), "the input was changed"
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "I;16", "F", "1", "LAB"])
+def test_other_modes_are_refused_with_advice(denoiser: Denoiser, mode: str) -> None:
+    with pytest.raises(InputError, match="convert it"):
+        denoiser.denoise_image(Image.new(mode, (8, 8)))
+
+
+def test_a_file_is_its_array(denoiser: Denoiser, tmp_path: Path) -> None:
+    source, target = tmp_path / "noisy.png", tmp_path / "clean.png"
+    Image.fromarray(PIXELS).save(source)
+    result = denoiser.denoise_file(str(source), target)
+    assert (result.width, result.height) == (35, 22)
+    assert np.array_equal(np.asarray(Image.open(target)), denoiser.denoise(PIXELS))
+
+
+def test_options_reach_the_work(denoiser: Denoiser) -> None:
+    other = Denoiser(options=DenoiseOptions(seed=3))
+    assert not np.array_equal(denoiser.denoise(PIXELS), other.denoise(PIXELS))
+    clean, spread = Denoiser(options=DenoiseOptions(draws=2)).denoise_with_spread(PIXELS)
+    assert clean.shape == PIXELS.shape
+    assert spread.shape == (22, 35, 3)
