@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InvDNError
-from .inputs import Job, plan
+from .inputs import Job, batch_options, plan
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="File to write, or folder for the results. Default: beside each input.",
-)
-@click.option("--suffix", default="_denoised", show_default=True, help="Added to the file's name.")
-@click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
-@click.option("--overwrite", is_flag=True, help="Replace results that exist.")
+@batch_options(suffix="_denoised")
 @click.option(
     "-q",
     "--quality",

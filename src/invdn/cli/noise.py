@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, InvDNError, MissingDependencyError
-from .inputs import Job, plan
+from .inputs import Job, batch_options, plan
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -21,16 +21,7 @@ _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its repo
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="File to write, or folder for the results. Default: beside each input.",
-)
-@click.option("--suffix", default="_noisy", show_default=True, help="Added to the file's name.")
-@click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
-@click.option("--overwrite", is_flag=True, help="Replace results that exist.")
+@batch_options(suffix="_noisy")
 @click.option("--png", is_flag=True, help="Write PNG, so that no compression changes the noise.")
 @click.option(
     "-c",
