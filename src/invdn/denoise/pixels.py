@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError, InputError
 from ..imaging.depth import Pixels, from_float
-from ..imaging.symmetry import apply_symmetry, undo_symmetry
 from ..imaging.tiles import Tile, read_window, tiles
-from .engine import Array, Engine
-from .latent import LatentField
+from .engine import Engine
 from .moments import RunningMoments
 from .options import DenoiseOptions
+from .samples import sample_window
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
 Progress = Callable[[int, int], None]
@@ -93,29 +92,10 @@ def _estimates(
             progress(done, total)
 
     for tile in pieces:
-        window = read_window(colours, tile)
-        noisy = np.broadcast_to(window, (tile.height, tile.width, 3)).transpose(2, 0, 1)[None]
-        moments = RunningMoments(window.shape)
-        for symmetry in range(options.symmetries):
-            low = engine.encode(np.ascontiguousarray(apply_symmetry(noisy, symmetry)))
-            passed()
-            for draw in range(options.draws):
-                latent = _latent(engine, tile, options, draw, symmetry)
-                image = undo_symmetry(engine.decode(low, latent), symmetry)[0].transpose(1, 2, 0)
-                moments.add(image if window.shape[2] == 3 else image.mean(axis=2, keepdims=True))
-                passed()
+        moments = sample_window(engine, read_window(colours, tile), tile, options, passed)
         if not np.isfinite(moments.mean).all():
             raise EngineError("the network's result is not a number: check the weights")
         yield tile, moments
-
-
-def _latent(engine: Engine, tile: Tile, options: DenoiseOptions, draw: int, symmetry: int) -> Array:
-    """The tile's part of the photograph's latent, turned as the tile is: ``(1, C, h, w)``."""
-    architecture = engine.architecture
-    field = LatentField(architecture.latent_channels, options.seed, draw, symmetry)
-    place = (edge // architecture.scale for edge in (tile.top, tile.left, tile.height, tile.width))
-    window = field.window(*place) * np.float32(options.latent_scale)
-    return np.ascontiguousarray(apply_symmetry(window[None], symmetry))
 
 
 def _colours(pixels: Pixels) -> Pixels:
