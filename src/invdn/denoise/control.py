@@ -12,11 +12,13 @@ With ``n`` the noisy pixel and ``d`` the denoised one, gamma-encoded RGB in [0, 
 explain, the rest was picture::
 
     V = mean of y**2 (of r**2 for k_colour) over the 11x11 pixels around
-    k = min(1, 2 * variance of the noise at this brightness / V)
+    m = noise level of the photograph / 4 of 255, but 1 at least and 2 at most
+    k = min(1, m * variance of the noise at this brightness / V)
 
 The strength is a number, or ``"auto"``: ``k_colour``, pixel by pixel. This is Wiener's rule with
-the network's own residual as the signal; the factor 2 leaves flat areas, where V is an estimate
-from few pixels, at full strength. How both numbers were found: docs/control.md.
+the network's own residual as the signal. The margin ``m`` keeps flat areas of noisy photographs,
+where V is an estimate from few pixels, at full strength; where noise is hardly visible it is
+Wiener's rule itself. How these numbers were found: docs/control.md.
 """
 
 import numpy as np
@@ -28,7 +30,8 @@ from .options import DenoiseOptions
 Floats = NDArray[np.float32]
 
 _RADIUS = 5  # the 11x11 pixels in which variances are compared
-_MARGIN = 2.0  # variance that may still be noise, in units of the noise's
+_MARGINS = (1.0, 2.0)  # variance that may still be noise, in units of the noise's
+_MARGIN_LEVEL = 4.0  # of 255: noise of this level and below has the first margin
 
 
 def blend(
@@ -57,13 +60,13 @@ def blend(
     colour = change - luma
     brightness = _luma(denoised)
     if options.detail and noise:
-        explained = _explained(np.square(luma), brightness, noise.brightness, noise.luma)
+        explained = _explained(np.square(luma), brightness, noise, noise.luma)
         luma *= 1 - np.float32(options.detail) * (1 - explained)
     result = np.float32(options.luminance) * luma + np.float32(options.chroma) * colour
     if options.strength == "auto":
         if noise:
             removed = np.square(change).mean(axis=2, keepdims=True)
-            result *= _explained(removed, brightness, noise.brightness, noise.colour)
+            result *= _explained(removed, brightness, noise, noise.colour)
     else:
         result *= np.float32(options.strength)
     result += noisy
@@ -76,10 +79,11 @@ def _luma(values: Floats) -> Floats:
 
 
 def _explained(
-    removed: Floats, brightness: Floats, places: tuple[float, ...], spread: tuple[float, ...]
+    removed: Floats, brightness: Floats, noise: NoiseEstimate, spread: tuple[float, ...]
 ) -> Floats:
     """``k``: the share of the removed energy ``(h, w, 1)`` that noise explains, 0 to 1."""
-    variance = np.interp(brightness, places, np.square(spread)) * _MARGIN
+    margin = min(max(noise.level / _MARGIN_LEVEL, _MARGINS[0]), _MARGINS[1])
+    variance = np.interp(brightness, noise.brightness, margin * np.square(spread))
     around = np.maximum(_box_mean(removed[:, :, 0]), 1e-12)[:, :, None]
     return np.minimum(1, variance / around).astype(np.float32)
 
