@@ -21,7 +21,7 @@ from invdn.imaging.containers.directories import (
     serialise,
 )
 from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.reading import read_photo
+from invdn.imaging.reading import format_of_file, read_photo
 from invdn.imaging.writing import write_photo
 
 SUFFIXES = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".webp": "WEBP"}
@@ -191,7 +191,8 @@ def test_camera_raw_is_recognised_by_its_tags(tmp_path: Path) -> None:
 
     for tags in ({254: 1}, {50706: b"\1\4\0\0"}):
         (tmp_path / "raw.tif").write_bytes(encoded(picture(), "TIFF", tiffinfo=tags))
-        with pytest.raises(ImageError, match="raw file"):
+        assert format_of_file(tmp_path / "raw.tif") == "raw"
+        with pytest.raises(ImageError, match="LibRaw cannot develop it"):
             read_photo(tmp_path / "raw.tif")
 
 
