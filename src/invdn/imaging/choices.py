@@ -33,9 +33,7 @@ class WriteChoices:
 
     def __post_init__(self) -> None:
         if self.quality is not None and not 1 <= self.quality <= 100:
-            raise InputError(
-                f"quality {self.quality} does not exist; give a number from 1 to 100"
-            )
+            raise InputError(f"quality {self.quality} does not exist; give a number from 1 to 100")
         if self.subsampling not in (None, "4:4:4", "4:2:0"):
             raise InputError(
                 f"chroma subsampling {self.subsampling!r} cannot be written; use '4:4:4' or '4:2:0'"

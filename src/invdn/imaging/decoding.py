@@ -62,8 +62,8 @@ def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
         >>> widened(np.array([0, 1023 << 6], np.uint16), 10).tolist()
         [0, 65535]
     """
-    samples = samples >> (16 - bits)
-    return (samples << (16 - bits)) | (samples >> (2 * bits - 16))
+    whole: NDArray[np.uint16] = samples >> np.uint16(16 - bits)
+    return (whole << np.uint16(16 - bits)) | (whole >> np.uint16(2 * bits - 16))
 
 
 def _is_damage(name: str, messages: str) -> bool:

@@ -22,8 +22,9 @@ WRITABLE = tuple(dict.fromkeys(SUFFIXES.values()))
 WRITTEN_AS = {"heic": "avif", "raw": "tiff"}
 #: Endings of cameras' raw files; some are TIFF files that only the name tells apart.
 RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef "
-    ".raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc"}
+    | {".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
+    | {".sr2", ".srf", ".srw", ".x3f"}
 )
 #: Endings that a folder is searched for; a file that is named outright may have any.
 PHOTOGRAPH_SUFFIXES = frozenset({*SUFFIXES, ".heic", ".heif", ".hif", *RAW_SUFFIXES})

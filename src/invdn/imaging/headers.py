@@ -1,6 +1,6 @@
 """What the blocks around the pixels say, before any pixel is decoded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ..errors import ImageError
@@ -30,7 +30,7 @@ class Header:
     exif: bytes | None = None
     iptc: bytes | None = None
     native: bytes = b""
-    compression: Compression = Compression()
+    compression: Compression = field(default_factory=Compression)
     icc: bytes | None = None
     aspect: tuple[int, int] | None = None
     page: int | None = None

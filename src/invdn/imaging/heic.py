@@ -31,7 +31,8 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
     try:
         container = pi_heif.open_heif(file, convert_hdr_to_8bit=False)
         picture = container[choose_page(len(container), header.page)]
-        check_size(*picture.size, max_pixels)
+        width, height = picture.size
+        check_size(width, height, max_pixels)
         stored = np.asarray(picture)
     except (ValueError, RuntimeError, EOFError, SyntaxError) as error:
         raise ImageError(DAMAGED) from error
@@ -47,13 +48,11 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
 
 
 def _parts(stored: Any, header: Header) -> tuple[Pixels, Pixels | None]:
-    """Colours and alpha, without a copy where there is no alpha and 8 bits."""
+    """Colours and alpha, as arrays that may be written to."""
     bits = header.compression.bits or 8
     if stored.dtype == np.uint16:
         stored = widened(stored, max(bits, 9))
     if stored.ndim == 2:
-        return stored, None
-    alpha = np.ascontiguousarray(stored[..., 3]) if stored.shape[2] == 4 else None
-    if header.grey:
-        return np.ascontiguousarray(stored[..., 0]), alpha
-    return np.ascontiguousarray(stored[..., :3]), alpha
+        return stored.copy(), None
+    alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None
+    return stored[..., 0].copy() if header.grey else stored[..., :3].copy(), alpha

@@ -14,7 +14,7 @@ so that 0 leaves everything as it is, 3 is half a turn, 5 and 6 are the quarter 
 mirror along the other diagonal. Used by the self-ensemble (Timofte et al., CVPR 2016, section 3.7).
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ SYMMETRIES = range(8)
 _OF_ORIENTATION = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 6, 7: 7, 8: 5}
 
 T = TypeVar("T", bound=np.generic)
+P = TypeVar("P", bound=NDArray[Any])
 
 
 def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
@@ -54,7 +55,7 @@ def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
     return array.swapaxes(-1, -2) if symmetry & 4 else array
 
 
-def turned_upright(picture: NDArray[T], orientation: int) -> NDArray[T]:
+def turned_upright(picture: P, orientation: int) -> P:
     """A new picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
 
     Args:
@@ -67,7 +68,8 @@ def turned_upright(picture: NDArray[T], orientation: int) -> NDArray[T]:
     """
     planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
     turned = apply_symmetry(planes, _OF_ORIENTATION[orientation])
-    return np.ascontiguousarray(turned if picture.ndim == 2 else np.moveaxis(turned, 0, 2))
+    turned = turned if picture.ndim == 2 else np.moveaxis(turned, 0, 2)
+    return cast(P, np.ascontiguousarray(turned))
 
 
 def undo_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:

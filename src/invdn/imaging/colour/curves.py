@@ -48,7 +48,7 @@ class Formula:
         if self == LINEAR:
             return stored
         size = np.abs(stored)
-        upper = np.maximum(np.float32(self.a) * size + np.float32(self.b), 0)
+        upper: Values = np.maximum(np.float32(self.a) * size + np.float32(self.b), 0)
         upper = upper ** np.float32(self.gamma) + np.float32(self.e)
         if self.d > 0:
             lower = np.float32(self.c) * size + np.float32(self.f)

@@ -14,7 +14,9 @@ _HEADER = 128
 _LETTERS = (b"r", b"g", b"b")
 _PARAMETERS = {0: "g", 1: "gab", 2: "gabc", 3: "gabcd", 4: "gabcdef"}
 # from: Lindbloom's table of adaptations, Bradford
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 _D50 = np.array([0.9642, 1.0, 0.8249])  # from: ICC.1:2022, 7.2.16
 D65 = (0.3127, 0.329)
 
@@ -56,8 +58,9 @@ def read_profile(icc: bytes) -> Profile:
         raise ProfileError("the profile is damaged") from error
 
 
+Point = tuple[float, float]
 #: x and y of red, green, blue and white.
-Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+Primaries = tuple[Point, Point, Point, Point]
 SRGB_PRIMARIES: Primaries = ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06), D65)
 P3_PRIMARIES: Primaries = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), D65)
 REC2020_PRIMARIES: Primaries = ((0.708, 0.292), (0.17, 0.797), (0.131, 0.046), D65)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..depth import from_float, to_float
 from ..libvips import pyvips
 from .curves import SRGB, Curve, Values
 from .profile import SRGB_PRIMARIES, Matrix, Profile, to_pcs
@@ -120,7 +121,7 @@ class TableSpace:
 
     def to_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        stored = np.rint(np.clip(window, 0, 1) * 65535).astype(np.uint16)
+        stored = from_float(window, np.uint16)
         lab = self._with_profile(stored, "ushort", "rgb16").icc_import(
             pcs="lab", intent="relative", embedded=True
         )
@@ -131,8 +132,7 @@ class TableSpace:
         """See :class:`ColourSpace`."""
         xyz = SRGB.light(window) @ np.linalg.inv(_FROM_PCS).T.astype(np.float32)
         lab = self._with_profile(_lab_of_xyz(xyz), "float", "lab")
-        stored = _array(lab.icc_export(pcs="lab", intent="relative", depth=16))
-        return stored.astype(np.float32) / 65535
+        return to_float(_array(lab.icc_export(pcs="lab", intent="relative", depth=16)))
 
     def _with_profile(self, values: NDArray[Any], kind: str, interpretation: str) -> Any:
         height, width, bands = values.shape
@@ -190,8 +190,8 @@ def _xyz_of_lab(lab: Values) -> Values:
     middle = (lab[..., :1] + 16) / 116
     offsets = lab[..., 1:] * np.array([1 / 500, -1 / 200], np.float32)
     f = np.concatenate((middle + offsets[..., :1], middle, middle + offsets[..., 1:]), axis=-1)
-    xyz: Values = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50
-    return xyz
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50
+    return xyz.astype(np.float32, copy=False)
 
 
 def _lab_of_xyz(xyz: Values) -> Values:

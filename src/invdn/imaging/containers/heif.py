@@ -123,8 +123,8 @@ def _header(file: BinaryIO, meta: bytes) -> HeifHeader:
                 bits = 8 + (payload[17] & 7)
             elif name == b"colr" and payload[:4] == b"nclx":
                 primaries, transfer = struct.unpack_from(">2H", payload, 4)
-    block = exif[skipped:].removeprefix(b"Exif\0\0") or None
-    return HeifHeader(block, bits, subsampling, grey, primaries, transfer)
+    stream = exif[skipped:].removeprefix(b"Exif\0\0")
+    return HeifHeader(stream or None, bits, subsampling, grey, primaries, transfer)
 
 
 def _meta(file: BinaryIO) -> bytes:
@@ -142,7 +142,9 @@ def _meta(file: BinaryIO) -> bytes:
     raise ValueError("no meta box")
 
 
-def _boxes(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(
+    data: bytes, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[bytes, int, int]]:
     """Kind, and where the payload starts and stops, of each box in a row."""
     stop = len(data) if stop is None else min(stop, len(data))
     while start + 8 <= stop:
