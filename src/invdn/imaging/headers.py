@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ..errors import ImageError
+from .colour.described import profile_of_codes, profile_of_gamma
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.directories import DirectoryError, upright
 from .photo import Compression
@@ -57,7 +58,7 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
         case "png":
             p = png.read_header(file)
             _refuse_animation(p.animated)
-            return Header(p.exif, p.iptc, p.native)
+            return Header(p.exif, p.iptc, p.native, icc=_png_profile(p.native))
         case "webp":
             file.seek(0)
             w = webp.read_header(file.read())
@@ -70,7 +71,8 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             how = Compression(subsampling=h.subsampling, bits=h.bits)
             # decoders turn the picture themselves and the standard tells them to ignore EXIF here
             exif = upright(h.exif) if h.exif else None
-            return Header(exif, compression=how, page=page, grey=h.grey)
+            icc = profile_of_codes(h.primaries, h.transfer)
+            return Header(exif, compression=how, icc=icc, page=page, grey=h.grey)
 
 
 def choose_page(pages: int, page: int | None) -> int:
@@ -92,6 +94,12 @@ def choose_page(pages: int, page: int | None) -> int:
     if page is not None and not 1 <= page <= pages:
         raise ImageError(f"it has {pages} page{'s' * (pages > 1)} and none of number {page}")
     return (page or 1) - 1
+
+
+def _png_profile(native: bytes) -> bytes | None:
+    """What a PNG says about its colours without a profile."""
+    codes, gamma, primaries = png.described_colours(native)
+    return profile_of_codes(*codes) if codes else profile_of_gamma(gamma, primaries)
 
 
 def _tiff(file: BinaryIO, page: int | None) -> Header:

@@ -30,13 +30,26 @@ _SPACES = (
     ("Iptc4xmpCore", "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"),
 )
 _UTF8 = b"\x1b%G"
+_END = b"</rdf:RDF>"
+_EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF>'
+    '</x:xmpmeta><?xpacket end="w"?>'
+).encode()
 
 
-def xmp_of_iptc(iptc: bytes) -> bytes | None:
-    """The records that XMP has a property for; ``None`` where there are none.
+def xmp_with_iptc(iptc: bytes, xmp: bytes | None) -> bytes | None:
+    """An XMP packet that says what the records say.
+
+    Args:
+        iptc: the records; those that XMP has no property for are left out.
+        xmp: a packet to add to; what it says already stays as it is.
+
+    Returns:
+        The packet, ``xmp`` itself where nothing can be added.
 
     Example:
-        >>> b"<photoshop:City>Pecs</photoshop:City>" in xmp_of_iptc(b"\\x1c\\x02\\x5a\\0\\4Pecs")
+        >>> b"<photoshop:City>Pecs</photoshop:City>" in xmp_with_iptc(b"\x1c\x02\x5a\0\4Pecs", None)
         True
     """
     found: dict[int, list[str]] = {}
@@ -44,19 +57,19 @@ def xmp_of_iptc(iptc: bytes) -> bytes | None:
     for record, number, value in _records(iptc):
         if (record, number) == (1, 90) and value.startswith(_UTF8):
             encoding = "utf-8"
-        elif record == 2 and number in _PROPERTIES:
+        elif record == 2 and number in _PROPERTIES and not _says(xmp, number):
             found.setdefault(number, []).append(_printable(value.decode(encoding, "replace")))
-    if not found:
-        return None
+    if not found or (xmp and _END not in xmp):
+        return xmp
     spaces = "".join(f' xmlns:{name}="{address}"' for name, address in _SPACES)
     parts = "".join(_property(*_PROPERTIES[number], values) for number, values in found.items())
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about=""{spaces}>{parts}</rdf:Description>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-    ).encode()
+    addition = f'<rdf:Description rdf:about=""{spaces}>{parts}</rdf:Description>'.encode()
+    before, _, after = (xmp or _EMPTY).rpartition(_END)
+    return before + addition + _END + after
+
+
+def _says(xmp: bytes | None, number: int) -> bool:
+    return _PROPERTIES[number][0].encode() in (xmp or b"")
 
 
 def _records(iptc: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -63,6 +63,7 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
                 output_color=rawpy.ColorSpace.P3D65,
                 gamma=_SRGB_CURVE,
                 no_auto_bright=True,
+                adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
                 highlight_mode=rawpy.HighlightMode.Clip,
                 output_bps=16,
             )

@@ -8,11 +8,11 @@ from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from .choices import WriteChoices
 from .containers import jpeg
-from .containers.directories import upright
+from .containers.directories import upright, with_resolution
 from .depth import white
 from .encoding import encode
 from .formats import format_of_name
-from .iptc import xmp_of_iptc
+from .iptc import xmp_with_iptc
 from .libvips import pyvips
 from .photo import Photo
 from .privacy import stripped
@@ -106,8 +106,12 @@ format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
 def _fitted(photo: Photo, name: str, choices: WriteChoices) -> Photo:
     """What the format and the user want of the photograph, its own pixels where they allow it."""
     metadata = stripped(photo, name) if choices.strip_metadata else photo.metadata
-    if name in ("webp", "avif") and metadata.iptc and not metadata.xmp:  # no place for IPTC
-        metadata = replace(metadata, xmp=xmp_of_iptc(metadata.iptc))
+    if name in ("webp", "avif"):  # which hold nothing but profile, EXIF and XMP
+        if metadata.iptc:
+            metadata = replace(metadata, xmp=xmp_with_iptc(metadata.iptc, metadata.xmp))
+        if metadata.resolution:
+            exif = with_resolution(metadata.exif, metadata.resolution)
+            metadata = replace(metadata, exif=exif)
     if name != "avif" or photo.orientation == 1:
         return replace(photo, metadata=metadata)
     # readers of AVIF ignore EXIF's orientation

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 ORIENTATION = 274
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 _POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
 # bytes of one value by type, and the size of its parts in which the byte order shows
@@ -136,6 +137,31 @@ def upright(exif: bytes) -> bytes:
                 place = file.tell() - layout.offset.size
                 return exif[:place] + struct.pack(layout.order + "H", 1) + exif[place + 2 :]
     return exif
+
+
+def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> bytes | None:
+    """A block that holds the resolution as well, unless it has one or is damaged.
+
+    Args:
+        exif: the block, or ``None`` for a new one.
+        resolution: horizontal and vertical pixels per millimetre.
+
+    Example:
+        >>> block = with_resolution(None, (10, 10))
+        >>> with_resolution(block, (20, 20)) == block
+        True
+    """
+    try:
+        directory = read_directory(io.BytesIO(exif))[1] if exif else Directory()
+    except DirectoryError:
+        return exif
+    if _X_RESOLUTION in directory.entries:
+        return exif
+    for tag, number in zip((_X_RESOLUTION, _Y_RESOLUTION), resolution, strict=True):
+        per_inch = struct.pack("<2I", min(round(number * 25.4 * 1000), 2**32 - 1), 1000)
+        directory.entries[tag] = Entry(5, per_inch)
+    directory.entries[_RESOLUTION_UNIT] = Entry(3, b"\2\0")  # inch
+    return serialise(directory)
 
 
 def _start(file: BinaryIO) -> tuple[Layout, int]:

@@ -2,9 +2,11 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from ..colour.profile import Primaries
 from ..photo import Metadata
 
 HEADER_SIZE = 33  # the signature and the first chunk, IHDR; further ones may follow directly
@@ -64,13 +66,38 @@ def colour_chunks(native: bytes) -> bytes:
         >>> colour_chunks(text + gamma) == gamma
         True
     """
-    kept, place = b"", 0
+    return b"".join(_chunk(kind, data) for kind, data in _chunks(native) if kind in _COLOUR)
+
+
+def described_colours(
+    native: bytes,
+) -> tuple[tuple[int, int] | None, float | None, Primaries | None]:
+    """What such chunks say: numbers of ITU-T H.273, else exponent and primaries, else nothing.
+
+    Example:
+        >>> described_colours(_chunk(b"gAMA", (45455).to_bytes(4)))
+        (None, 0.45455, None)
+    """
+    chunks = dict(_chunks(native))
+    if len(codes := chunks.get(b"cICP", b"")) == 4:
+        return (codes[0], codes[1]), None, None
+    if b"sRGB" in chunks:
+        return None, None, None
+    gamma = int.from_bytes(chunks.get(b"gAMA", b"")[:4]) / 100_000 or None
+    if len(corners := chunks.get(b"cHRM", b"")) != 32:
+        return None, gamma, None
+    white, red, green, blue = struct.iter_unpack(">2I", corners)
+    primaries = tuple((x / 100_000, y / 100_000) for x, y in (red, green, blue, white))
+    return None, gamma, cast(Primaries, primaries) if min(p[1] for p in primaries) > 0 else None
+
+
+def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and contents of chunks in a row."""
+    place = 0
     while place + 12 <= len(native):
-        size = 12 + int.from_bytes(native[place : place + 4])
-        if native[place + 4 : place + 8] in _COLOUR:
-            kept += native[place : place + size]
-        place += size
-    return kept
+        size = int.from_bytes(native[place : place + 4])
+        yield native[place + 4 : place + 8], native[place + 8 : place + 8 + size]
+        place += 12 + size
 
 
 def chunks_of(metadata: Metadata, native: bytes) -> bytes:
