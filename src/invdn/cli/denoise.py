@@ -13,6 +13,7 @@ import click
 from ..errors import InvDNError
 from .control_options import control_options, remarks
 from .inputs import Job, batch_options, plan
+from .output_options import output_options, suffix_of_results, take_output_choices
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @control_options
+@output_options
 @click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
 @click.option("--overlap", type=int, help="Context around a tile in pixels.")
 @click.option(
@@ -80,6 +82,8 @@ def command(
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
     """
+    suffix_of = suffix_of_results(choices, output)
+    files = take_output_choices(choices)
     options = _options(**choices)
     region = None
     if preview is not None:
@@ -87,7 +91,7 @@ def command(
 
         region = Region.parse(preview)
         suffix = "_preview" if suffix == "_denoised" else suffix
-    jobs = plan(inputs, output, suffix=suffix, recursive=recursive)
+    jobs = plan(inputs, output, suffix=suffix, recursive=recursive, suffix_of=suffix_of)
     from ..engines import open_engine
 
     engine = open_engine(model, device, runtime)
@@ -104,6 +108,7 @@ def command(
                         overwrite=overwrite,
                         max_pixels=round(max_megapixels * 1e6),
                         progress=progress,
+                        **files,
                     )
                 )
             if error := report[-1].get("error"):
