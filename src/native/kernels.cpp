@@ -248,7 +248,7 @@ void features(const Features& task, int begin, int end, float* scratch) {
 }
 
 void additive(const Additive& task, int begin, int end, float* scratch) {
-  const int channels = task.feature_channels + task.input_channels;
+  const int channels = depth_of(task.feature_channels + task.input_channels);
   const auto depth = static_cast<std::size_t>(channels);
   const std::size_t stride = product_stride(channels);
   float* products = scratch + points * stride;
@@ -269,7 +269,7 @@ void additive(const Additive& task, int begin, int end, float* scratch) {
 }
 
 void affine(const Affine& task, int begin, int end, float* scratch) {
-  const int channels = task.feature_channels + task.input_channels;
+  const int channels = depth_of(task.feature_channels + task.input_channels);
   const auto depth = static_cast<std::size_t>(channels);
   const std::size_t stride = product_stride(channels);
   const int outputs = task.weights_h.outputs;

@@ -98,12 +98,21 @@ struct Kernels {
   double (*multiply_adds)(long rounds);  // does that many rounds; returns operations (2 each)
 };
 
-// Floats of scratch for a network whose convolutions have this many (padded) inputs and outputs.
+// Inputs of a tile at one point, so that each begins on a cache line.
+constexpr int cache_unit = 16;  // floats of a cache line
+constexpr int depth_of(int channels) {
+  return (channels + cache_unit - 1) / cache_unit * cache_unit;
+}
+
+// From point to point of a block's inputs or products: not a multiple of 4096 bytes, where all points
+// would share a few lines of the cache.
 constexpr std::size_t product_stride(int channels) {
   return static_cast<std::size_t>(tiles_in_block) * static_cast<std::size_t>(channels) + 16;
 }
+
+// Floats of scratch for a network whose convolutions have this many inputs and outputs.
 constexpr std::size_t scratch_floats(int inputs, int outputs) {
-  return points * (product_stride(inputs) + product_stride(widest_product)) +
+  return points * (product_stride(depth_of(inputs)) + product_stride(widest_product)) +
          static_cast<std::size_t>(tiles_in_block) * tile_edge * tile_edge *
              static_cast<std::size_t>(outputs);
 }

@@ -7,7 +7,7 @@ namespace invdn {
 namespace {
 
 constexpr int beyond = 3;            // rows of the input that a tile needs below itself
-constexpr int tiles_for_thread = 96;  // in a band: enough to share, few enough to stay in the cache
+constexpr int tiles_for_thread = 48;  // in a band: enough to share, few enough to stay in the cache
 
 int divided_up(int a, int b) { return (a + b - 1) / b; }
 
