@@ -16,7 +16,7 @@ _TOLERANCE = 65535 / 255 / 2
 @pytest.mark.slow
 @pytest.mark.parametrize("strength", [1.0, "auto"])
 def test_tiles_of_any_size_give_the_whole(shared_data: Path, strength: float | str) -> None:
-    pixels = read_photo(shared_data / "real-noisy" / "dnd_05.png").pixels[:168, :200]
+    pixels = read_photo(shared_data / "real-noisy" / "dnd_05.png").pixels[:132, :140]
     engine = open_engine(device="cpu")
     sixteen = pixels.astype(np.uint16) * 257
     results = [
@@ -25,7 +25,7 @@ def test_tiles_of_any_size_give_the_whole(shared_data: Path, strength: float | s
             sixteen,
             DenoiseOptions(tile=tile, strength=strength),  # type: ignore[arg-type]
         ).astype(int)
-        for tile in (0, 64, 100)
+        for tile in (0, 64)
     ]
     for tiled in results[1:]:
         assert np.abs(tiled - results[0]).max() < _TOLERANCE

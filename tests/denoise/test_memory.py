@@ -57,7 +57,7 @@ def test_too_little_says_how_much_is_needed() -> None:
 @pytest.mark.slow
 def test_a_process_stays_below_its_limit(tmp_path: Path) -> None:
     """With the shipped weights and the engine of the light install."""
-    pixels = np.random.default_rng(0).integers(60, 120, (400, 420, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(60, 120, (260, 280, 3), np.uint8)
     write_photo(Photo(pixels), tmp_path / "noisy.png")
     script = (
         "import resource, json; from pathlib import Path; "

@@ -1,5 +1,7 @@
 """How large a tile may be for the memory that there is."""
 
+import math
+
 from ..errors import InputError
 from ..imaging.depth import Pixels
 from .engine import Engine
@@ -36,12 +38,8 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     margins = 2 * options.overlap * pixels.strides[0]
 
     def needed(tile: int) -> float:
-        sides = (
-            min(side, tile + 2 * options.overlap) if tile else side for side in (height, width)
-        )
-        window = 1
-        for side in sides:
-            window *= side
+        reach = tile + 2 * options.overlap if tile else max(height, width)
+        window = min(height, reach) * min(width, reach)
         return fixed + margins + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
 
     if needed(options.tile) <= options.max_memory:
@@ -52,5 +50,5 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
             return tile
     raise InputError(
         f"{options.max_memory / 1e6:.0f} MB are too little for {height * width / 1e6:.1f} "
-        f"megapixels: allow {needed(SMALLEST_TILE) / 1e6:.0f} MB or more"
+        f"megapixels: allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
     )
