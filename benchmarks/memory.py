@@ -3,7 +3,7 @@
     python benchmarks/memory.py > benchmarks/results/memory.json
     python benchmarks/memory.py --engine onnxruntime --megapixels 1,12 > ...
 
-Every measurement is a process of its own; its peak is the largest resident memory (ru_maxrss). The
+Every measurement is a process of its own; its peak is the largest resident memory. The
 first table denoises one window of every size with the real engines; its slope is what an engine
 says as ``bytes_per_pixel``. The second takes photographs through ``denoise_file``. There the
 network would need hours for the largest, so by default a stand-in computes nothing but touches as
@@ -12,7 +12,6 @@ much memory for a window as the ONNX Runtime engine; ``--engine`` takes a real o
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from invdn.architecture import Architecture
 from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
 from invdn.engines import open_engine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
+from invdn.evaluation.meter import peak_memory
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
 
@@ -48,7 +48,7 @@ class StandIn:
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return peak_memory() / 1e6
 
 
 def window(runtime: str, side: int) -> dict[str, float]:

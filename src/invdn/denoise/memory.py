@@ -9,9 +9,11 @@ from .options import SMALLEST_TILE, DenoiseOptions
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine
-# that does not say it itself (its `bytes_per_pixel`).
+# that does not say it itself (its `bytes_per_pixel`). Rows: what libvips holds of a photograph
+# while it decodes and encodes, at most.
 _PROCESS = 300_000_000
 _WINDOW_PIXEL = 1000
+_CODEC_ROWS = 3000
 _STEP = 16  # tiles grow in these steps
 
 
@@ -35,12 +37,12 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         return options.tile
     fixed = getattr(engine, "process_bytes", _PROCESS) + copies * pixels.nbytes
     height, width = pixels.shape[:2]
-    margins = 2 * options.overlap * pixels.strides[0]
+    rows = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
 
     def needed(tile: int) -> float:
         reach = tile + 2 * options.overlap if tile else max(height, width)
         window = min(height, reach) * min(width, reach)
-        return fixed + margins + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
+        return fixed + rows + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
 
     if needed(options.tile) <= options.max_memory:
         return options.tile
