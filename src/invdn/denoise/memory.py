@@ -12,7 +12,7 @@ from .options import SMALLEST_TILE, DenoiseOptions
 # that does not say it itself (its `bytes_per_pixel`). Rows: what libvips holds of a photograph
 # while it decodes and encodes, at most.
 _PROCESS = 300_000_000
-_WINDOW_PIXEL = 1000
+_WINDOW_PIXEL = 1200
 _CODEC_ROWS = 3000
 _STEP = 16  # tiles grow in these steps
 

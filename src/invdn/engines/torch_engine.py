@@ -24,7 +24,7 @@ class TorchEngine:
 
     # From: benchmarks/memory.py, on the CPU.
     process_bytes = 300_000_000
-    bytes_per_pixel = 700
+    bytes_per_pixel = 1200
 
     def __init__(self, network: InvDN, device: str = "cpu") -> None:
         try:
