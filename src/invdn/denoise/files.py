@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..atomic import ensure_output
+from ..errors import InputError
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import MAX_PIXELS, read_photo
@@ -81,10 +82,13 @@ def denoise_file(
     photo = read_photo(source, max_pixels=max_pixels)
     check_writable(photo, target, overwrite=overwrite)
     noise = estimate_noise(photo.pixels)
-    if region is None:
-        denoise_in_place(engine, photo.pixels, options, noise=noise, progress=progress)
-    else:
-        photo = _preview(engine, photo, region, options, noise, progress)
+    try:
+        if region is None:
+            denoise_in_place(engine, photo.pixels, options, noise=noise, progress=progress)
+        else:
+            photo = _preview(engine, photo, region, options, noise, progress)
+    except InputError as error:
+        raise InputError(f"cannot denoise {str(source)!r}: {error}") from error
     write_photo(photo, target, overwrite=overwrite)
     return FileResult(
         source,

@@ -51,6 +51,6 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         if needed(tile) <= options.max_memory:
             return tile
     raise InputError(
-        f"{options.max_memory / 1e6:.0f} MB are too little for {height * width / 1e6:.1f} "
-        f"megapixels: allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
+        f"{options.max_memory / 1e6:.0f} MB are too little for {width}x{height} pixels: "
+        f"allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
     )
