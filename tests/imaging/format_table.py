@@ -3,11 +3,7 @@
 ``python tests/imaging/format_table.py`` puts them into the document anew.
 """
 
-import io
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -226,7 +222,9 @@ def _alphas(folder: Path, name: str) -> str:
     again = folder / f"alpha_again{'.avif' if name == 'heic' else _suffix(name)}"
     write_photo(read_photo(path), again, overwrite=True)
     before, after = (_alpha_of(file) for file in (path, again))
-    return "kept" if np.abs(before - after).max() <= (3 if name in ("avif", "heic") else 0) else "LOST"
+    return (
+        "kept" if np.abs(before - after).max() <= (3 if name in ("avif", "heic") else 0) else "LOST"
+    )
 
 
 def _transparent(kind: str) -> Photo:

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .depth import Pixels, is_finite
+from .depth import Pixels, is_finite, widened
 from .headers import DAMAGED, Header, choose_page
 from .libvips import pyvips
 from .photo import Metadata, Photo
@@ -53,17 +52,6 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
             "million; raise it (max_pixels, or --max-megapixels of the command) if the file is "
             "trustworthy and the memory large enough"
         )
-
-
-def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
-    """Samples of fewer bits that lie in the upper bits of 16, spread over the whole range.
-
-    Example:
-        >>> widened(np.array([0, 1023 << 6], np.uint16), 10).tolist()
-        [0, 65535]
-    """
-    whole: NDArray[np.uint16] = samples >> np.uint16(16 - bits)
-    return (whole << np.uint16(16 - bits)) | (whole >> np.uint16(2 * bits - 16))
 
 
 def _is_damage(name: str, messages: str) -> bool:

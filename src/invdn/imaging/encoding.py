@@ -7,7 +7,7 @@ import numpy as np
 
 from .choices import WriteChoices
 from .containers import heif, jpeg, png, tiff, webp
-from .depth import Pixels, from_float, to_float
+from .depth import Pixels, from_float, narrowed, to_float
 from .interruptible import interruptible
 from .libvips import pyvips
 from .photo import Photo
@@ -46,10 +46,9 @@ def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteChoices) -> No
 
 def _image(photo: Photo, name: str) -> Any:
     """The photograph as libvips sees it, its pixels shared where the depth is kept."""
-    pixels = _converted(photo.pixels, name)
-    image = _wrapped(pixels)
+    image = _wrapped(_converted(photo.pixels, photo, name))
     if photo.alpha is not None and name != "jpeg":
-        image = image.bandjoin(_wrapped(_converted(photo.alpha, name)))
+        image = image.bandjoin(_wrapped(_converted(photo.alpha, photo, name)))
     grey = photo.pixels.ndim == 2
     interpretation = {
         "uchar": "b-w" if grey else "srgb",
@@ -71,8 +70,10 @@ def _wrapped(pixels: Pixels) -> Any:
     return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
 
 
-def _converted(pixels: Pixels, name: str) -> Pixels:
+def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
     """The pixels in a type that the format holds."""
+    if name == "avif" and pixels.dtype != np.uint8:
+        return _rounded_to(pixels, _avif_bits(photo))
     if pixels.dtype in _TYPES[name]:
         return pixels
     kind = _TYPES[name][-1]
@@ -80,6 +81,15 @@ def _converted(pixels: Pixels, name: str) -> Pixels:
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
         result[rows] = from_float(to_float(pixels[rows]), kind)
+    return result
+
+
+def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
+    """Values that an encoder of so many bits keeps: it would cut off the lower ones."""
+    result = np.empty(pixels.shape, np.uint16)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = narrowed(from_float(to_float(pixels[rows]), np.uint16), bits)
     return result
 
 
@@ -119,7 +129,7 @@ def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> No
         0,
         b"",
         compression="deflate",
-        predictor="float" if image.format == "float" else "horizontal",
+        predictor="none" if image.format == "float" else "horizontal",  # none: read everywhere
         bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
         keep="none",
     )
@@ -140,13 +150,19 @@ def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
     file.write(data)
 
 
+def _avif_bits(photo: Photo) -> int:
+    if photo.pixels.dtype == np.uint8:
+        return 8
+    return max(photo.compression.bits or 12, 10)
+
+
 def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
-    bits = photo.compression.bits or (8 if image.format == "uchar" else 12)
+    bits = _avif_bits(photo)
     data = interruptible(
         lambda: image.heifsave_buffer(
             compression="av1",
             Q=choices.quality or DEFAULT_QUALITY,
-            bitdepth=bits if image.format == "ushort" else 8,
+            bitdepth=bits,
             effort=_AVIF_EFFORT,
             subsample_mode=_subsample_mode(photo, choices),
             keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,

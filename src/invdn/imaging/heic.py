@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ImageError, MissingDependencyError
-from .decoding import check_size, widened
-from .depth import Pixels
+from .decoding import check_size
+from .depth import Pixels, widened
 from .headers import DAMAGED, Header, choose_page
 from .photo import Metadata, Photo
 

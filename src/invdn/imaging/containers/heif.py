@@ -52,7 +52,7 @@ def read_header(file: BinaryIO) -> HeifHeader:
     """
     try:
         return _header(file, _meta(file))
-    except (struct.error, IndexError, ValueError, OverflowError):
+    except (struct.error, LookupError, ValueError, OverflowError):
         return HeifHeader()
 
 

@@ -28,6 +28,7 @@ XMP, IPTC, _ICC = 700, 33723, 34675
 DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
 DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
 _SUBFILE, _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 254, 258, 262, 338, 339, 50706
+_PLANAR, _TILE = 284, 322
 _REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
 _READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
@@ -147,6 +148,8 @@ def _obstacle(directory: Directory) -> str | None:
             f"its samples are {number} numbers of {sample[1]} bits; "
             "save it with 8 or 16 bits, or as 32-bit floating point"
         )
+    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or sample == (3, 16)):
+        return "its colours lie in planes of their own; save it with interleaved channels"
     if _first(directory, _EXTRA_SAMPLES, 0) == 1:
         return (
             "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
