@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InvDNError
+from .control_options import control_options, remarks
 from .inputs import Job, batch_options, plan
+from .output_options import output_options, suffix_of_results, take_output_choices
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
 )
+@control_options
+@output_options
 @click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
 @click.option("--overlap", type=int, help="Context around a tile in pixels.")
 @click.option(
@@ -65,6 +69,7 @@ def command(
     model: str,
     device: str,
     runtime: Runtime,
+    preview: str | None,
     **choices: Any,
 ) -> None:
     """Denoise photographs: files, folders or globs.
@@ -77,8 +82,16 @@ def command(
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
     """
+    suffix_of = suffix_of_results(choices, output)
+    files = take_output_choices(choices)
     options = _options(**choices)
-    jobs = plan(inputs, output, suffix=suffix, recursive=recursive)
+    region = None
+    if preview is not None:
+        from ..denoise import Region
+
+        region = Region.parse(preview)
+        suffix = "_preview" if suffix == "_denoised" else suffix
+    jobs = plan(inputs, output, suffix=suffix, recursive=recursive, suffix_of=suffix_of)
     from ..engines import open_engine
 
     engine = open_engine(model, device, runtime)
@@ -91,15 +104,17 @@ def command(
                         engine,
                         job,
                         options,
+                        region=region,
                         overwrite=overwrite,
                         max_pixels=round(max_megapixels * 1e6),
                         progress=progress,
+                        **files,
                     )
                 )
             if error := report[-1].get("error"):
                 reporter.message(f"invdn: {error}")
             elif not quiet and not as_json:
-                reporter.message(f"{job.source} -> {job.target}")
+                reporter.message(f"{job.source} -> {job.target}{remarks(report[-1])}")
     failed = sum("error" in entry for entry in report)
     if as_json:
         click.echo(

@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import InputError
-
-#: Suffixes that a folder is searched for; a file that is named outright may have any.
-PHOTOGRAPH_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
-
+from ..imaging.formats import PHOTOGRAPH_SUFFIXES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,8 +59,17 @@ class Job:
     makes_folder: bool
 
 
+def _own_suffix(source: Path) -> str:
+    return source.suffix
+
+
 def plan(
-    inputs: Sequence[str], output: Path | None, *, suffix: str, recursive: bool
+    inputs: Sequence[str],
+    output: Path | None,
+    *,
+    suffix: str,
+    recursive: bool,
+    suffix_of: Callable[[Path], str] = _own_suffix,
 ) -> tuple[Job, ...]:
     """Every photograph that the inputs name, once, with its target.
 
@@ -72,6 +78,7 @@ def plan(
         output: a file (for a single input file), a folder, or None: beside each photograph.
         suffix: added to the stem of a result.
         recursive: descend into folders; an output folder then mirrors their structure.
+        suffix_of: the ending of a photograph's result.
 
     Raises:
         InputError: an input names nothing, or two photographs would have the same target.
@@ -81,7 +88,7 @@ def plan(
         return (Job(found[0][0], output, makes_folder=False),)
     jobs: dict[Path, Job] = {}
     for source, place in found:
-        name = f"{source.stem}{suffix}{source.suffix}"
+        name = f"{source.stem}{suffix}{suffix_of(source)}"
         target = source.with_name(name) if output is None else output / place / name
         other = jobs.setdefault(target, Job(source, target, makes_folder=output is not None))
         if other.source != source:
