@@ -88,8 +88,9 @@ def train(
         _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
     except torch.cuda.OutOfMemoryError as error:
         raise RecipeError(
-            "the GPU has too little memory for this step: use hardware.precision=bf16, a smaller "
-            "phases.0.crop or a hardware.batch_scale below 1, then --resume"
+            "the GPU has too little memory for this step: use hardware.recompute=true, "
+            "hardware.precision=bf16, a smaller phases.0.crop or a hardware.batch_scale below 1, "
+            "then --resume"
         ) from error
     except Timeout as error:
         raise RecipeError(
@@ -118,7 +119,9 @@ def _run(
     log: RunLog | None,
 ) -> None:
     hardware, settings = recipe.hardware, recipe.optimiser
-    objective = Objective(state.network, recipe.losses, autocast_type(hardware))
+    objective = Objective(
+        state.network, recipe.losses, autocast_type(hardware), recompute=hardware.recompute
+    )
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
     cameras = camera_shares(recipe.data)
