@@ -57,18 +57,19 @@ def test_quality_is_symmetries_and_draws(folder: Path) -> None:
 
 
 def test_numbers_override_the_quality(folder: Path) -> None:
-    result = _run("one.png", "--quality", "best", "--draws", "1", "--json")
+    result = _run("one.png", "--quality", "best", "--draws", "1", "--json-lines")
     assert result.exit_code == 0, result.output
-    options = json.loads(result.stdout)["options"]
+    options = json.loads(result.stdout.splitlines()[-1])["options"]
     assert (options["symmetries"], options["draws"]) == (8, 1)
 
 
-def test_the_json_report(folder: Path) -> None:
-    result = _run(".", "missing.png", "--json", "-o", "out")
+def test_the_report_in_json_lines(folder: Path) -> None:
+    result = _run(".", "missing.png", "--json-lines", "-o", "out")
     assert result.exit_code == 1
-    report = json.loads(result.stdout)
-    assert "ONNX Runtime" in report["engine"]
-    done, also, failed = report["files"]
+    done, also, failed, summary = map(json.loads, result.stdout.splitlines())
+    assert "ONNX Runtime" in summary["engine"]
+    assert (summary["done"], summary["failed"]) == (2, 1)
+    assert [entry["status"] for entry in (done, also, failed)] == ["done", "done", "failed"]
     assert (done["source"], done["target"]) == ("one.png", str(Path("out/one_denoised.png")))
     assert (done["width"], done["height"], done["depth"]) == (41, 30, "uint8")
     assert also["target"] == str(Path("out/two_denoised.jpg"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,61 +12,68 @@ import click
 
 from ..errors import InvDNError
 from .inputs import Job, batch_options, plan
+from .option_group import OptionGroup
 from .progress import reporting
 
 if TYPE_CHECKING:
     from ..denoise import DenoiseOptions, Engine, Quality
-    from ..engines import Runtime
+
+_batch_options = batch_options(suffix="_denoised")
+_sample_options = OptionGroup(
+    click.option(
+        "-q",
+        "--quality",
+        type=click.Choice(["fast", "balanced", "best"]),
+        default="fast",
+        show_default=True,
+        help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
+    ),
+    click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's."),
+    click.option("--symmetries", type=int, help="1 or 8, instead of the quality's."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
+    click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph."),
+    click.option("--overlap", type=int, help="Context around a tile in pixels."),
+)
+_engine_options = OptionGroup(
+    click.option(
+        "-m", "--model", default="default", show_default=True, help="Name, file or folder."
+    ),
+    click.option(
+        "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "onnxruntime", "torch"]),
+        default="auto",
+        show_default=True,
+    ),
+)
+_reading_options = OptionGroup(
+    click.option(
+        "--max-megapixels",
+        type=click.FloatRange(0, min_open=True),
+        default=500,
+        show_default=True,
+        help="Refuse larger photographs, unread.",
+    ),
+)
+_report_options = OptionGroup(
+    click.option(
+        "--json-lines",
+        is_flag=True,
+        help="Report on standard output: a JSON object for each photograph, then a summary.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
+)
 
 
 @click.command()
-@batch_options(suffix="_denoised")
-@click.option(
-    "-q",
-    "--quality",
-    type=click.Choice(["fast", "balanced", "best"]),
-    default="fast",
-    show_default=True,
-    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
-)
-@click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's.")
-@click.option("--symmetries", type=int, help="1 or 8, instead of the quality's.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "torch"]),
-    default="auto",
-    show_default=True,
-)
-@click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
-@click.option("--overlap", type=int, help="Context around a tile in pixels.")
-@click.option(
-    "--max-megapixels",
-    type=click.FloatRange(0, min_open=True),
-    default=500,
-    show_default=True,
-    help="Refuse larger photographs, unread.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def command(
-    inputs: Sequence[str],
-    output: Path | None,
-    suffix: str,
-    recursive: bool,
-    overwrite: bool,
-    max_megapixels: float,
-    as_json: bool,
-    quiet: bool,
-    model: str,
-    device: str,
-    runtime: Runtime,
-    **choices: Any,
-) -> None:
+@_batch_options
+@_sample_options
+@_engine_options
+@_reading_options
+@_report_options
+def command(**choices: Any) -> None:
     """Denoise photographs: files, folders or globs.
 
     Each result lies beside its photograph, with "_denoised" added to its name; size, bit depth,
@@ -77,41 +84,18 @@ def command(
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
     """
-    options = _options(**choices)
-    jobs = plan(inputs, output, suffix=suffix, recursive=recursive)
+    report = _report_options.take(choices)
+    batch = _batch_options.take(choices)
+    how = {"overwrite": batch.pop("overwrite"), **_reading(**_reading_options.take(choices))}
+    options = _denoise_options(**_sample_options.take(choices))
+    jobs = plan(**batch)
     from ..engines import open_engine
 
-    engine = open_engine(model, device, runtime)
-    report: list[dict[str, Any]] = []
-    with reporting(len(jobs), quiet=quiet) as reporter:
-        for job in jobs:
-            with reporter.photograph(job.source) as progress:
-                report.append(
-                    _run(
-                        engine,
-                        job,
-                        options,
-                        overwrite=overwrite,
-                        max_pixels=round(max_megapixels * 1e6),
-                        progress=progress,
-                    )
-                )
-            if error := report[-1].get("error"):
-                reporter.message(f"invdn: {error}")
-            elif not quiet and not as_json:
-                reporter.message(f"{job.source} -> {job.target}")
-    failed = sum("error" in entry for entry in report)
-    if as_json:
-        click.echo(
-            json.dumps({"engine": engine.description, "options": asdict(options), "files": report})
-        )
-    elif len(jobs) > 1:
-        click.echo(f"{len(jobs) - failed} denoised, {failed} failed", err=True)
-    if failed:
-        raise SystemExit(1)
+    engine = open_engine(**_engine_options.take(choices))
+    _denoise_all(engine, jobs, options, how, **report)
 
 
-def _options(
+def _denoise_options(
     quality: Quality, draws: int | None, symmetries: int | None, **others: Any
 ) -> DenoiseOptions:
     from ..denoise import QUALITIES, DenoiseOptions
@@ -124,8 +108,46 @@ def _options(
     )
 
 
-def _run(engine: Engine, job: Job, options: DenoiseOptions, **how: Any) -> dict[str, Any]:
-    """Denoise one photograph; what became of it, as the JSON report tells it."""
+def _reading(max_megapixels: float) -> dict[str, Any]:
+    """Arguments of ``denoise_file`` about reading."""
+    return {"max_pixels": round(max_megapixels * 1e6)}
+
+
+def _denoise_all(
+    engine: Engine,
+    jobs: tuple[Job, ...],
+    options: DenoiseOptions,
+    how: Mapping[str, Any],
+    *,
+    json_lines: bool,
+    quiet: bool,
+) -> None:
+    """Denoise one photograph after the other and report; ``how`` goes to ``denoise_file``."""
+    counts = {"done": 0, "failed": 0}
+    with reporting(len(jobs), quiet=quiet) as reporter:
+        for job in jobs:
+            with reporter.photograph(job.source) as progress:
+                entry = _run(engine, job, options, {**how, "progress": progress})
+            counts[entry["status"]] += 1
+            if json_lines:
+                click.echo(json.dumps({"event": "photograph", **entry}))
+            if error := entry.get("error"):
+                reporter.message(f"invdn: {error}")
+            elif not quiet and not json_lines:
+                reporter.message(f"{job.source} -> {job.target}")
+    if json_lines:
+        described = {"engine": engine.description, "options": asdict(options)}
+        click.echo(json.dumps({"event": "summary", **counts, **described}))
+    elif len(jobs) > 1:
+        click.echo(f"{counts['done']} denoised, {counts['failed']} failed", err=True)
+    if counts["failed"]:
+        raise SystemExit(1)
+
+
+def _run(
+    engine: Engine, job: Job, options: DenoiseOptions, how: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Denoise one photograph; what became of it, as the report tells it."""
     from ..atomic import ensure_folder
     from ..denoise import denoise_file
 
@@ -134,8 +156,10 @@ def _run(engine: Engine, job: Job, options: DenoiseOptions, **how: Any) -> dict[
             ensure_folder(job.target.parent)
         result = denoise_file(engine, job.source, job.target, options, **how)
     except InvDNError as error:
-        return {"source": str(job.source), "target": str(job.target), "error": str(error)}
-    return {
+        failed = {"source": str(job.source), "target": str(job.target), "error": str(error)}
+        return {"status": "failed", **failed}
+    facts = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(result).items()
     }
+    return {"status": "done", **facts}

@@ -1,30 +1,27 @@
 """What the user named on the command line: files, folders and globs, as a list of jobs."""
 
 import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from ..errors import InputError
+from .option_group import OptionGroup
 
 #: Suffixes that a folder is searched for; a file that is named outright may have any.
 PHOTOGRAPH_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def batch_options(*, suffix: str) -> Callable[[Function], Function]:
+def batch_options(*, suffix: str) -> OptionGroup:
     """The arguments of every command that makes files of files: what :func:`plan` takes, and
     ``overwrite``.
 
     Args:
         suffix: what is added to a result's name, unless the user says otherwise.
     """
-    options = (
+    return OptionGroup(
         click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
         click.option(
             "-o",
@@ -38,13 +35,6 @@ def batch_options(*, suffix: str) -> Callable[[Function], Function]:
         click.option("-r", "--recursive", is_flag=True, help="Descend into folders."),
         click.option("--overwrite", is_flag=True, help="Replace results that exist."),
     )
-
-    def decorate(function: Function) -> Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 @dataclass(frozen=True)
