@@ -2,13 +2,13 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
+from .leftovers import temporary_name
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _REMEDY = {
@@ -113,7 +113,7 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
     path = Path(path)
     ensure_output(path, overwrite)
     target = path.resolve() if overwrite else path
-    temporary = target.with_name(f".invdn-{secrets.token_hex(8)}.part")
+    temporary = target.with_name(temporary_name())
     created = False
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..batch import Job, plan
 from ..errors import InvDNError
-from .inputs import Job, batch_options, plan
+from .batch_run import BatchRun, Look, existing_of, report_options, running_options
+from .inputs import BatchOptions
 from .option_group import OptionGroup
-from .progress import reporting
+from .printable import printable
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions, Engine, Quality
+    from ..denoise import DenoiseOptions, FileResult, Progress, Quality
 
-_batch_options = batch_options(suffix="_denoised")
+_batch_options = BatchOptions(suffix="_denoised")
 _sample_options = OptionGroup(
     click.option(
         "-q",
@@ -57,42 +56,68 @@ _reading_options = OptionGroup(
         help="Refuse larger photographs, unread.",
     ),
 )
-_report_options = OptionGroup(
-    click.option(
-        "--json-lines",
-        is_flag=True,
-        help="Report on standard output: a JSON object for each photograph, then a summary.",
-    ),
-    click.option("--quiet", is_flag=True, help="No progress bar."),
-)
 
 
 @click.command()
 @_batch_options
+@running_options
 @_sample_options
 @_engine_options
 @_reading_options
-@_report_options
+@report_options
 def command(**choices: Any) -> None:
     """Denoise photographs: files, folders or globs.
 
     Each result lies beside its photograph, with "_denoised" added to its name; size, bit depth,
-    colour profile, orientation and EXIF are kept. Nothing is overwritten unasked. A photograph
-    that fails does not stop the others; the exit code is 1 if any failed.
+    colour profile, orientation and EXIF are kept. Photographs are never changed, and nothing is
+    overwritten unasked. A photograph that fails does not stop the others.
 
     \b
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
+    invdn denoise holiday/ -o clean/ --recursive --skip-existing   # go on after Ctrl-C
+    invdn denoise inbox/ -o clean/ --watch
+
+    \b
+    Exit codes: 0 all is well; 1 a photograph failed; 2 the command is wrong and nothing was
+    done; 130 Ctrl-C, 143 kill.
     """
-    report = _report_options.take(choices)
+    try:
+        code = _run(choices)
+    except InvDNError as error:
+        click.echo(printable(f"invdn: {error}"), err=True)
+        code = 2
+    except KeyboardInterrupt:  # before the first photograph
+        code = 130
+    raise SystemExit(code)
+
+
+def _run(choices: dict[str, Any]) -> int:
+    """Prepare everything, then denoise; the exit code."""
     batch = _batch_options.take(choices)
-    how = {"overwrite": batch.pop("overwrite"), **_reading(**_reading_options.take(choices))}
+    running = running_options.take(choices)
+    existing = existing_of(overwrite=batch.pop("overwrite"), skip_existing=running["skip_existing"])
+    how = _reading(**_reading_options.take(choices))
     options = _denoise_options(**_sample_options.take(choices))
-    jobs = plan(**batch)
+    found = Look(**batch) if running["watch"] else plan(**batch)
+    from ..denoise import denoise_file  # late doors: a quick --help
     from ..engines import open_engine
 
     engine = open_engine(**_engine_options.take(choices))
-    _denoise_all(engine, jobs, options, how, **report)
+
+    def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
+        return denoise_file(
+            engine, job.source, job.target, options, **how, overwrite=overwrite, progress=progress
+        )
+
+    run = BatchRun(
+        work,
+        {"engine": engine.description, "options": asdict(options)},
+        existing,
+        workers=running["jobs"],
+        **report_options.take(choices),
+    )
+    return run.watch(found) if isinstance(found, Look) else run.do(found)
 
 
 def _denoise_options(
@@ -111,55 +136,3 @@ def _denoise_options(
 def _reading(max_megapixels: float) -> dict[str, Any]:
     """Arguments of ``denoise_file`` about reading."""
     return {"max_pixels": round(max_megapixels * 1e6)}
-
-
-def _denoise_all(
-    engine: Engine,
-    jobs: tuple[Job, ...],
-    options: DenoiseOptions,
-    how: Mapping[str, Any],
-    *,
-    json_lines: bool,
-    quiet: bool,
-) -> None:
-    """Denoise one photograph after the other and report; ``how`` goes to ``denoise_file``."""
-    counts = {"done": 0, "failed": 0}
-    with reporting(len(jobs), quiet=quiet) as reporter:
-        for job in jobs:
-            with reporter.photograph(job.source) as progress:
-                entry = _run(engine, job, options, {**how, "progress": progress})
-            counts[entry["status"]] += 1
-            if json_lines:
-                click.echo(json.dumps({"event": "photograph", **entry}))
-            if error := entry.get("error"):
-                reporter.message(f"invdn: {error}")
-            elif not quiet and not json_lines:
-                reporter.message(f"{job.source} -> {job.target}")
-    if json_lines:
-        described = {"engine": engine.description, "options": asdict(options)}
-        click.echo(json.dumps({"event": "summary", **counts, **described}))
-    elif len(jobs) > 1:
-        click.echo(f"{counts['done']} denoised, {counts['failed']} failed", err=True)
-    if counts["failed"]:
-        raise SystemExit(1)
-
-
-def _run(
-    engine: Engine, job: Job, options: DenoiseOptions, how: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Denoise one photograph; what became of it, as the report tells it."""
-    from ..atomic import ensure_folder
-    from ..denoise import denoise_file
-
-    try:
-        if job.makes_folder:
-            ensure_folder(job.target.parent)
-        result = denoise_file(engine, job.source, job.target, options, **how)
-    except InvDNError as error:
-        failed = {"source": str(job.source), "target": str(job.target), "error": str(error)}
-        return {"status": "failed", **failed}
-    facts = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(result).items()
-    }
-    return {"status": "done", **facts}
