@@ -22,8 +22,8 @@ Existing = Literal["refuse", "skip", "replace", "renew"]
 Status = Literal["done", "skipped", "failed", "left"]
 #: Called with (done, all) of the work on one photograph.
 Progress = Callable[[int, int], None]
-#: Makes the result of a job. Arguments: the job, whether an existing file may be replaced, and
-#: what is to be called now and then; an exception from there must end the work.
+#: Makes the result of a job. Arguments: the job, whether there is a file to be replaced, and what
+#: is to be called now and then; an exception from there must end the work.
 Work = Callable[[Job, bool, Progress], Any]
 #: Shows the work on one job as long as the context lasts.
 Watch = Callable[[Job], AbstractContextManager[Progress]]
@@ -96,18 +96,29 @@ class Attempt:
             return _outcome(job, "failed", f"cannot denoise {str(job.source)!r}: {reason}")
 
     def _outcome(self, job: Job) -> Outcome:
-        overwrite = self.existing == "replace"
-        if os.path.lexists(job.target):
-            skipped = self._reason_to_skip(job)
-            if skipped:
-                return _outcome(job, "skipped", skipped)
-            self._refuse_to_replace(job)
-            overwrite = True
+        exists = os.path.lexists(job.target)
+        if exists:
+            self._refuse_what_is_no_result(job)
+            if reason := self._reason_to_skip(job):
+                return _outcome(job, "skipped", reason)
+            if job.target.is_symlink():
+                raise _unfit(job, "it is a link, and results are not written through links")
         with self.watch(job) as progress:
-            result = self.work(job, overwrite, self._guarded(job, progress))
+            result = self.work(job, exists, self._guarded(job, progress))
         if found := identity(job.target):
             self._written[found] = job.source
         return _outcome(job, "done", result=result)
+
+    def _refuse_what_is_no_result(self, job: Job) -> None:
+        """Raise if the target is something else than the result of this photograph."""
+        found = identity(job.target)
+        if found in self.originals:
+            raise _unfit(job, "it is one of the photographs")
+        other = self._written.get(found) if found else None
+        if other not in (None, job.source):
+            raise _unfit(job, f"{str(other)!r} became it in this run")
+        if not is_regular(job.target):
+            raise _unfit(job, "something that is no file has that name")
 
     def _reason_to_skip(self, job: Job) -> str:
         """Why an existing result stays as it is; empty: it is to be replaced.
@@ -116,10 +127,8 @@ class Attempt:
         a killed run reserved on a drive without links, and holds nothing.
 
         Raises:
-            OutputError: the result exists, and that is refused, or it is no file.
+            OutputError: the result exists, and that is refused.
         """
-        if not is_regular(job.target):
-            raise _unfit(job, "something that is no file has that name")
         if stamp_of(job.target) != self.present.get(job.target):
             return "another run made it meanwhile"
         place = job.target.lstat()
@@ -134,19 +143,6 @@ class Attempt:
         if self.existing == "renew":
             return "" if older else "its result is newer"
         return "its result exists" + (", but is older; --overwrite renews it" if older else "")
-
-    def _refuse_to_replace(self, job: Job) -> None:
-        """Raise if the target is something else than the result of this photograph."""
-        found = identity(job.target)
-        if found in self.originals:
-            reason = "it is one of the photographs"
-        elif found in self._written and self._written[found] != job.source:
-            reason = f"{str(self._written[found])!r} became it in this run"
-        elif job.target.is_symlink():
-            reason = "it is a link, and results are not written through links"
-        else:
-            return
-        raise _unfit(job, reason)
 
     def _guarded(self, job: Job, progress: Progress) -> Progress:
         """Progress that ends the work when it is to stop, or its photograph has changed.
