@@ -112,6 +112,10 @@ class TestPlan:
         with pytest.raises(InputError, match=r"nothing matches|no photograph"):
             _plan(nothing)
 
+    def test_an_empty_name_is_not_this_folder(self) -> None:
+        with pytest.raises(InputError, match="empty"):
+            _plan("")
+
     def test_the_order_is_stable(self) -> None:
         assert list(_plan(".", recursive=True)) == list(_plan(".", recursive=True))
         assert list(_plan(".", recursive=True)) == ["a.jpg", "b.PNG", "deep/c.tif", "deep/er/a.jpg"]

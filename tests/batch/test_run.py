@@ -242,6 +242,16 @@ class TestStopping:
         assert stop.reason == "the disk is full"
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_known_before_the_work(jobs: list[Job]) -> None:
+    def work(job: Job, overwrite: bool, progress: Progress) -> None:
+        raise AssertionError("it worked in vain")
+
+    jobs[0].target.parent.mkdir(0o500)
+    (outcome,) = run_batch(jobs[:1], work)
+    assert outcome.status == "failed" and "permission is denied" in outcome.reason
+
+
 class TestAPhotographThatChanges:
     def test_while_it_is_read(self, jobs: list[Job]) -> None:
         def work(job: Job, overwrite: bool, progress: Progress) -> None:

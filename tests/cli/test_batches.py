@@ -262,6 +262,7 @@ def test_permissions(folder: Path, unchanged: Callable[[], bool]) -> None:
         code, entries, _ = _denoise("in", "-o", "out", "-r")
         Path("out").chmod(0o500)
         refused = _denoise("in/2.png", "-o", "out/new.png")[1]
+        assert refused[0]["status"] == "failed"
     finally:
         Path("in/0.png").chmod(0o600)
         Path("in/deep").chmod(0o700)

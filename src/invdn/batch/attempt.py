@@ -83,8 +83,12 @@ class Attempt:
                 return _outcome(job, "left")
             if job.makes_folder:
                 ensure_folder(job.target.parent)
+            if finished := self._finished(job):
+                return finished
             with claimed(job.target) as ours:
-                return self._outcome(job) if ours else None
+                if not ours:
+                    return None
+                return self._finished(job) or self._do(job)
         except _Stopped:
             return _outcome(job, "left")
         except InvDNError as error:
@@ -95,16 +99,21 @@ class Attempt:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             return _outcome(job, "failed", f"cannot denoise {str(job.source)!r}: {reason}")
 
-    def _outcome(self, job: Job) -> Outcome:
-        exists = os.path.lexists(job.target)
-        if exists:
-            self._refuse_what_is_no_result(job)
-            if reason := self._reason_to_skip(job):
-                return _outcome(job, "skipped", reason)
-            if job.target.is_symlink():
-                raise _unfit(job, "it is a link, and results are not written through links")
+    def _finished(self, job: Job) -> Outcome | None:
+        """The outcome of a job whose result is there and stays; None: there is work to do."""
+        if not os.path.lexists(job.target):
+            return None
+        self._refuse_what_is_no_result(job)
+        if reason := self._reason_to_skip(job):
+            return _outcome(job, "skipped", reason)
+        if job.target.is_symlink():
+            raise _unfit(job, "it is a link, and results are not written through links")
+        return None
+
+    def _do(self, job: Job) -> Outcome:
+        overwrite = os.path.lexists(job.target)
         with self.watch(job) as progress:
-            result = self.work(job, exists, self._guarded(job, progress))
+            result = self.work(job, overwrite, self._guarded(job, progress))
         if found := identity(job.target):
             self._written[found] = job.source
         return _outcome(job, "done", result=result)

@@ -4,6 +4,7 @@ A claim is an empty file beside the result that its run holds locked. The system
 with the process, however that ends; so a claim that can be locked is nobody's any more.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -11,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..atomic import output_error
+
 try:
     import fcntl
 except ImportError:  # Windows: no claims; results are not overwritten there either
     fcntl = None  # type: ignore[assignment]
 
+_HOPELESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 _NAME = re.compile(r"\.invdn-[0-9a-f]{16}\.claim")
 
 
@@ -23,14 +27,18 @@ _NAME = re.compile(r"\.invdn-[0-9a-f]{16}\.claim")
 def claimed(target: Path) -> Iterator[bool]:
     """Claim a result while the block runs.
 
-    Where the place allows no claim (a read-only folder, a network drive without locks), it counts
-    as ours: the worst is then that work is done twice, since no result is overwritten unasked.
+    Where the place knows no locks (some network drives), it counts as ours: the worst is then that
+    work is done twice, since no result is overwritten unasked. Where no file can be made, there
+    can be no result either, and that is known before the work is done.
 
     Args:
         target: the file to be made; its folder exists.
 
     Yields:
         Whether the claim is ours; False: a living run has it.
+
+    Raises:
+        OutputError: the folder is read-only, or the disk is full.
 
     Example:
         >>> import tempfile
@@ -48,7 +56,9 @@ def claimed(target: Path) -> Iterator[bool]:
     except BlockingIOError:
         yield False
         return
-    except OSError:
+    except OSError as error:
+        if error.errno in _HOPELESS:
+            raise output_error(target, error) from error
         descriptor = None
     try:
         yield True
@@ -91,7 +101,12 @@ def _hold(claim: Path, creation: int = 0) -> int | None:
     if fcntl is None:
         return None
     while True:
-        descriptor = os.open(claim, os.O_RDWR | os.O_NOFOLLOW | creation, 0o666)
+        try:
+            descriptor = os.open(claim, os.O_RDWR | os.O_NOFOLLOW | creation, 0o666)
+        except PermissionError:
+            if not os.path.lexists(claim):
+                raise
+            descriptor = os.open(claim, os.O_RDONLY | os.O_NOFOLLOW)  # of another user
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = os.fstat(descriptor)

@@ -59,7 +59,7 @@ def find_sources(
         leave_out: a folder that is not searched: the one that results go to.
 
     Raises:
-        InputError: a glob matches nothing.
+        InputError: a glob matches nothing, or an input is empty.
 
     Example:
         >>> import tempfile
@@ -81,6 +81,8 @@ def find_sources(
 
 def _expanded(inputs: Iterable[str]) -> Iterator[Path]:
     for given in inputs:
+        if not given:  # an unset variable of a script, and not the current folder
+            raise InputError("an input is empty; name a file or a folder ('.' for this one)")
         if os.path.lexists(given) or not glob.has_magic(given):
             yield Path(given)
             continue
