@@ -131,7 +131,7 @@ class TestOriginals:
         link(jobs[3].source, jobs[0].target)
         outcomes = _run(jobs, "replace")
         assert _statuses(outcomes) == "fddddd"
-        assert "one of the photographs" in outcomes[0].reason
+        assert "it is the photograph" in outcomes[0].reason
         assert jobs[3].source.read_text() == "photograph 3"
 
     def test_a_link_to_another_file(self, jobs: list[Job], tmp_path: Path) -> None:

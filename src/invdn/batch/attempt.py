@@ -12,6 +12,7 @@ from ..atomic import ensure_folder
 from ..errors import ImageError, InvDNError, OutputError
 from .claims import claimed
 from .file_facts import Identity, Stamp, identity, is_regular, modified, stamp_of
+from .originals import Listing, Originals
 from .plan import Job
 from .stop import Stop
 
@@ -65,7 +66,7 @@ class Attempt:
         stop: ends the work.
         watch: shows it.
         present: targets that existed when the batch began, with their stamps.
-        originals: identities of all photographs of the batch, never written over.
+        originals: all photographs of the batch, never written over.
     """
 
     work: Work
@@ -73,7 +74,8 @@ class Attempt:
     stop: Stop
     watch: Watch
     present: Mapping[Path, Stamp]
-    originals: frozenset[Identity]
+    originals: Originals
+    _listing: Listing = field(default_factory=Listing)
     _written: dict[Identity, Path] = field(default_factory=dict)
 
     def __call__(self, job: Job) -> Outcome | None:
@@ -120,9 +122,11 @@ class Attempt:
 
     def _refuse_what_is_no_result(self, job: Job) -> None:
         """Raise if the target is something else than the result of this photograph."""
+        if original := self.originals.behind(job.target):
+            raise _unfit(job, f"it is the photograph {str(original)!r}")
+        if spelling := self._listing.other_spelling(job.target):
+            raise _unfit(job, f"the drive takes it for {spelling!r}")
         found = identity(job.target)
-        if found in self.originals:
-            raise _unfit(job, "it is one of the photographs")
         other = self._written.get(found) if found else None
         if other not in (None, job.source):
             raise _unfit(job, f"{str(other)!r} became it in this run")

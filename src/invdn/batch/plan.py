@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import InputError
-from .file_facts import identity, is_folder, is_regular
+from .file_facts import is_folder, is_regular
 from .naming import NameTemplate
+from .originals import Originals
 from .sources import Source, find_sources
 
 
@@ -156,10 +157,9 @@ def describe_clash(first: Job, second: Job) -> str:
 
 def _refuse_originals(jobs: Sequence[Job]) -> None:
     """Raise if a target is one of the photographs, under whatever name."""
-    originals = {found: job.source for job in jobs if (found := identity(job.source))}
+    originals = Originals(job.source for job in jobs)
     for job in jobs:
-        original = originals.get(identity(job.target) or (-1, -1))
-        if original is not None:
+        if original := originals.behind(job.target):
             raise InputError(
                 f"{job.source} would be written over the photograph {original}; choose another "
                 "name or folder"

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from ..leftovers import remove_leftovers
 from .attempt import IN_WORK, Attempt, Existing, Outcome, Progress, Watch, Work
 from .claims import remove_old_claims
-from .file_facts import identity, stamp_of
+from .file_facts import stamp_of
+from .originals import Originals
 from .plan import Job
 from .stop import Stop
 
@@ -61,7 +62,7 @@ def run_batch(
         stop,
         watch,
         present={job.target: stamp for job in jobs if (stamp := stamp_of(job.target))},
-        originals=frozenset(found for job in jobs if (found := identity(job.source))),
+        originals=Originals(job.source for job in jobs),
     )
     busy = []
     with ThreadPoolExecutor(workers, thread_name_prefix="invdn") as pool:
