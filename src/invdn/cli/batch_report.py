@@ -83,7 +83,7 @@ class BatchReport:
                 self._told(line)
             if len(self._failures) > _MOST:
                 self._told(f"and {len(self._failures) - _MOST} more that failed")
-        if number > 1:
+        if number > 1 and not self._quiet:
             self._print_table(counts, seconds)
         if stopped:
             hint = "; the same command with --skip-existing goes on" if counts["left"] else ""

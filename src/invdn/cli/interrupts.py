@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..batch import Stop
@@ -44,7 +44,8 @@ def stopping(stop: Stop, told: Callable[[str], None]) -> Iterator[Interrupts]:
         signal.signal(number, signal.SIG_DFL)
         interrupts.exit_code = interrupts.exit_code or 128 + number
         stop.request("it was interrupted")
-        told("stopping after the current step; once more to stop at once")
+        with suppress(RuntimeError):  # the signal came in the middle of another line
+            told("stopping after the current step; once more to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
