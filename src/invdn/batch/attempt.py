@@ -153,9 +153,10 @@ class Attempt:
             )
         if self.existing == "replace" or not place.st_size:
             return ""
-        if self.existing == "renew":
-            return "" if older else "its result is newer"
-        return "its result exists" + (", but is older; --overwrite renews it" if older else "")
+        if not older:
+            return "its result exists"
+        renewed = self.existing == "renew"
+        return "" if renewed else "its result exists, but is older; --overwrite renews it"
 
     def _guarded(self, job: Job, progress: Progress) -> Progress:
         """Progress that ends the work when it is to stop, or its photograph has changed.

@@ -20,6 +20,7 @@ except ImportError:  # Windows: no claims; results are not overwritten there eit
     fcntl = None  # type: ignore[assignment]
 
 _HOPELESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_PATIENCE = 100
 _NAME = re.compile(r"\.invdn-[0-9a-f]{16}\.claim")
 
 
@@ -100,7 +101,7 @@ def _hold(claim: Path, creation: int = 0) -> int | None:
     """
     if fcntl is None:
         return None
-    while True:
+    for _ in range(_PATIENCE):
         try:
             descriptor = os.open(claim, os.O_RDWR | os.O_NOFOLLOW | creation, 0o666)
         except PermissionError:
@@ -117,3 +118,4 @@ def _hold(claim: Path, creation: int = 0) -> int | None:
             os.close(descriptor)
             raise
         os.close(descriptor)
+    return None  # the drive gives a file a new number whenever it is asked
