@@ -273,3 +273,23 @@ def test_permissions(folder: Path, unchanged: Callable[[], bool]) -> None:
     assert any("permission is denied" in error for error in wrong)
     assert "permission is denied" in refused[0]["error"]
     assert unchanged()
+
+
+def test_two_photographs_of_one_name_and_another_format(folder: Path) -> None:
+    shutil.copy("in/0.png", "0.png")
+    shutil.copy("in/deep/1.jpg", "0.jpg")
+    both = ["denoise", "-d", "cpu", "0.png", "0.jpg", "--format", "tiff", "-o", "out"]
+    refused = CliRunner().invoke(group, both)
+    assert refused.exit_code == 2 and "{extension}" in refused.stderr
+    assert not Path("out").exists()
+    done = CliRunner().invoke(group, [*both, "--name", "{stem}-{extension}{suffix}"])
+    assert done.exit_code == 0, done.output
+    assert set(_results(folder)) == {"0-png.tif", "0-jpg.tif"}
+
+
+def test_a_preview_is_no_photograph_of_the_next(folder: Path) -> None:
+    command = ["denoise", "-d", "cpu", "in", "--preview", "8,8,32,32"]
+    for code in (0, 1):
+        assert CliRunner().invoke(group, command).exit_code == code
+    assert len(list(Path("in").glob("*_preview*"))) == 3
+    assert not list(Path("in").glob("*_preview_preview*"))

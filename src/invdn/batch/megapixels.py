@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ..errors import ImageError
 from ..imaging.containers.directories import read_directory
-from ..imaging.formats import format_of_content
+from ..imaging.formats import RAW_SUFFIXES, format_of_content
 
 # from: ITU-T T.81, table B.1; of C0 to CF, all but C4, C8 and CC start a frame
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -27,6 +27,8 @@ def megapixels_of(path: Path) -> float | None:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            return None
+        if path.suffix.lower() in RAW_SUFFIXES:  # their tags begin with a thumbnail's
             return None
         with path.open("rb") as file:
             width, height = _size(file)

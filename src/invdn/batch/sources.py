@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
+from ..imaging.formats import PHOTOGRAPH_SUFFIXES
 from .file_facts import Identity, identity, is_folder
-
-#: Suffixes that a folder is searched for; a file that is named outright may have any.
-PHOTOGRAPH_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True)

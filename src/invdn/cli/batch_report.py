@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..batch import Outcome, Status
+from .control_options import remarks
 from .printable import printable
 
 _STATUSES: tuple[Status, ...] = ("done", "skipped", "failed", "left")
@@ -54,7 +55,8 @@ class BatchReport:
             self._told(self._failures[-1])
         elif not self._quiet and not self._json_lines:
             if outcome.status == "done":
-                self._told(printable(f"{outcome.source} -> {outcome.target}"))
+                lines = f"{printable(f'{outcome.source} -> {outcome.target}')}{remarks(facts)}"
+                self._told("\n".join(map(printable, lines.split("\n"))))
             elif outcome.reason and outcome.reason != _EXPECTED:
                 self._told(printable(f"{outcome.source}: {outcome.reason}"))
 

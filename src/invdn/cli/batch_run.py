@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Stop, Work, run_batch
-from ..batch.file_facts import is_folder
+from ..batch.file_facts import Stamp, is_folder, stamp_of
 from ..batch.plan import assign_targets, describe_clash, own_suffix
 from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
@@ -160,6 +160,7 @@ class Look:
     recursive: bool
     suffix_of: Callable[[Path], str] = own_suffix
     _told: set[Path] = field(default_factory=set)
+    _suffixes: dict[tuple[Path, Stamp | None], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for given in self.inputs:
@@ -170,7 +171,7 @@ class Look:
         """All jobs that are there now."""
         found = find_sources(self.inputs, recursive=self.recursive, leave_out=self.output)
         sources = [source for source in found.sources if source.searched]  # a folder may be away
-        assigned = assign_targets(sources, self.output, name=self.name, suffix_of=self.suffix_of)
+        assigned = assign_targets(sources, self.output, name=self.name, suffix_of=self._suffix)
         wrong = list(found.unreadable)
         wrong += [(job.source, describe_clash(other, job)) for other, job in assigned.clashes]
         for path, reason in wrong:
@@ -178,3 +179,10 @@ class Look:
                 self._told.add(path)
                 report.add(Outcome(path, None, "failed", reason))
         return assigned.jobs
+
+    def _suffix(self, source: Path) -> str:
+        """The ending of a result; asked once of a photograph as it is, since that may open it."""
+        key = source, stamp_of(source)
+        if key not in self._suffixes:
+            self._suffixes[key] = self.suffix_of(source)
+        return self._suffixes[key]

@@ -10,8 +10,10 @@ import click
 from ..batch import Job, plan
 from ..errors import InvDNError
 from .batch_run import BatchRun, Look, existing_of, report_options, running_options
+from .control_options import control_options
 from .inputs import BatchOptions
 from .option_group import OptionGroup
+from .output_options import output_options, suffix_of_results, take_output_choices
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -62,8 +64,10 @@ _reading_options = OptionGroup(
 @_batch_options
 @running_options
 @_sample_options
+@control_options
 @_engine_options
 @_reading_options
+@output_options
 @report_options
 def command(**choices: Any) -> None:
     """Denoise photographs: files, folders or globs.
@@ -94,16 +98,25 @@ def command(**choices: Any) -> None:
 
 def _run(choices: dict[str, Any]) -> int:
     """Prepare everything, then denoise; the exit code."""
-    batch = _batch_options.take(choices)
+    preview = choices.pop("preview")
+    batch = _batch_options.take(choices, suffix="_preview" if preview else None)
     running = running_options.take(choices)
     existing = existing_of(overwrite=batch.pop("overwrite"), skip_existing=running["skip_existing"])
-    how = _reading(**_reading_options.take(choices))
-    options = _denoise_options(**_sample_options.take(choices))
-    found = Look(**batch) if running["watch"] else plan(**batch)
+    suffix_of = suffix_of_results(choices, batch["output"])
+    how = {**_reading(**_reading_options.take(choices)), **take_output_choices(choices)}
+    report = report_options.take(choices)
+    engine_choice = _engine_options.take(choices)
+    options = _denoise_options(**choices)
+    if preview is not None:
+        from ..denoise import Region
+
+        how["region"] = Region.parse(preview)
+    look = Look if running["watch"] else plan
+    found = look(**batch, suffix_of=suffix_of)
     from ..denoise import denoise_file  # late doors: a quick --help
     from ..engines import open_engine
 
-    engine = open_engine(**_engine_options.take(choices))
+    engine = open_engine(**engine_choice)
 
     def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
         return denoise_file(
@@ -115,7 +128,7 @@ def _run(choices: dict[str, Any]) -> int:
         {"engine": engine.description, "options": asdict(options)},
         existing,
         workers=running["jobs"],
-        **report_options.take(choices),
+        **report,
     )
     return run.watch(found) if isinstance(found, Look) else run.do(found)
 

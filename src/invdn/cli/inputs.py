@@ -37,17 +37,22 @@ class BatchOptions(OptionGroup):
             click.option("--overwrite", is_flag=True, help="Replace results that exist."),
         )
 
-    def take(self, choices: dict[str, Any]) -> dict[str, Any]:
+    def take(self, choices: dict[str, Any], *, suffix: str | None = None) -> dict[str, Any]:
         """As every group, but ``name`` is a :class:`~invdn.batch.NameTemplate`.
+
+        Args:
+            choices: of the command.
+            suffix: what is added to a name here, unless the user says otherwise.
 
         Raises:
             InputError: the name is no template.
         """
         chosen = super().take(choices)
-        suffix, name = chosen.pop("suffix"), chosen["name"]
+        wanted, name = chosen.pop("suffix"), chosen["name"]
         if name is None:
-            chosen["name"] = NameTemplate.adding(self._suffix if suffix is None else suffix)
-        elif suffix is None:
+            added = wanted if wanted is not None else suffix or self._suffix
+            chosen["name"] = NameTemplate.adding(added)
+        elif wanted is None:
             chosen["name"] = NameTemplate(name)
         else:
             raise click.UsageError("--name is the whole name: leave out --suffix.")
