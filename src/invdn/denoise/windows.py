@@ -65,9 +65,11 @@ def noisy_windows(
 def _tail(first: Pixels, second: Pixels, length: int) -> Pixels:
     """A copy of the last ``length`` rows of both, one under the other."""
     from_first = max(0, length - len(second))
-    return np.concatenate(
-        (first[len(first) - from_first :], second[len(second) - min(length, len(second)) :])
+    from_second = min(length, len(second))
+    rows: Pixels = np.concatenate(
+        (first[len(first) - from_first :], second[len(second) - from_second :])
     )
+    return rows
 
 
 def _window(pixels: Pixels, tile: Tile, above: Pixels, left: Pixels) -> NDArray[np.float32]:
