@@ -67,7 +67,7 @@ def test_the_json_report(folder: Path) -> None:
     result = _run(".", "missing.png", "--json", "-o", "out")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    assert "ONNX Runtime" in report["engine"]
+    assert "on the CPU" in report["engine"]
     done, also, failed = report["files"]
     assert (done["source"], done["target"]) == ("one.png", str(Path("out/one_denoised.png")))
     assert (done["width"], done["height"], done["depth"]) == (41, 30, "uint8")

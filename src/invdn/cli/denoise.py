@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "torch"]),
+    type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
     default="auto",
     show_default=True,
 )

@@ -12,6 +12,7 @@ from .engine import Engine
 from .moments import RunningMoments
 from .options import DenoiseOptions
 from .samples import sample_window
+from .streaming import pushes, streamed_moments, streams
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
 Progress = Callable[[int, int], None]
@@ -81,8 +82,10 @@ def _estimates(
     """Every tile with the moments of its samples, ``(h, w, 1 or 3)`` float32 as ``colours``."""
     scale = engine.architecture.scale
     height, width, _ = colours.shape
-    pieces = tiles(height, width, options.tile, options.overlap, scale)
-    total = len(pieces) * options.symmetries * (1 + options.draws)
+    streaming = streams(engine, options)
+    pieces = [] if streaming else tiles(height, width, options.tile, options.overlap, scale)
+    count = pushes(engine, height, width) if streaming else len(pieces)
+    total = count * options.symmetries * (1 + options.draws)
     done = 0
 
     def passed() -> None:
@@ -91,8 +94,14 @@ def _estimates(
         if progress is not None:
             progress(done, total)
 
-    for tile in pieces:
-        moments = sample_window(engine, read_window(colours, tile), tile, options, passed)
+    if streams(engine, options):
+        estimates = streamed_moments(engine, colours, options, passed)
+    else:
+        estimates = (
+            (tile, sample_window(engine, read_window(colours, tile), tile, options, passed))
+            for tile in pieces
+        )
+    for tile, moments in estimates:
         if not np.isfinite(moments.mean).all():
             raise EngineError("the network's result is not a number: check the weights")
         yield tile, moments
