@@ -135,7 +135,7 @@ def _latents(
 
 
 def _band(top: int, rows: int, height: int, width: int, full_width: int) -> Tile:
-    """Finished rows as a tile; those beyond the photograph are in the window and not in the core."""
+    """Finished rows as a tile; of those beyond the photograph only the window knows."""
     core = slice(top, min(top + rows, height)), slice(0, width)
     return Tile(top, 0, rows, full_width, core)
 
