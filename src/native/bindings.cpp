@@ -78,7 +78,8 @@ invdn::View view(const Array& array) {
 
 invdn::Target target(const Result& array) {
   const auto last = array.ndim() - 1;
-  require(array.stride(last) == 1 || array.shape(last) == 1, "a result's rows must be contiguous");
+  require(array.size() == 0 || array.stride(last) == 1 || array.shape(last) == 1,
+          "a result's rows must be contiguous");
   return {array.data(), array.stride(last - 2), array.stride(last - 1)};
 }
 
@@ -176,11 +177,13 @@ class Model {
 // What an encoder and a decoder share: turns, and the end after an error, which leaves rows undone.
 class Guard {
  public:
+  void check() const { require(!broken_, "an earlier push did not end"); }
+
   template <class Work>
   void run(Model& model, const Work& work) {
     const nb::gil_scoped_release released;
     const Turn turn(model.queue());
-    require(!broken_, "an earlier push did not end");
+    check();
     broken_ = true;
     work();
     broken_ = false;
@@ -204,6 +207,7 @@ class Encoding {
   }
 
   void push(const Array& noisy, const Result& low) {
+    guard_.check();
     const int rows = rows_of(noisy), scale = model_.network().scale();
     const int channels = model_.network().channels(), pushed = encoder_.pushed();
     require(is(noisy, {channels, rows, width_}) && rows > 0 && rows % scale == 0,
@@ -242,6 +246,7 @@ class Decoding {
 
   void push(const Array& low, const std::vector<Array>& latents,
             const std::vector<Result>& images) {
+    guard_.check();
     const invdn::Network& network = model_.network();
     const int rows = rows_of(low), pushed = decoder_.pushed(), width = width_ / network.scale();
     require(is(low, {network.channels(), rows, width}) && rows > 0,
@@ -314,7 +319,7 @@ NB_MODULE(_native, module) {
       .def(nb::init<Model&, int, int, int>(), "model"_a, "height"_a, "width"_a, "piece"_a,
            nb::keep_alive<1, 2>())
       .def("finished", &Encoding::finished, "pushed"_a)
-      .def("push", &Encoding::push, "noisy"_a, "low"_a);
+      .def("push", &Encoding::push, "noisy"_a, "low"_a.noconvert());
   nb::class_<Decoding>(module, "Decoding")
       .def(nb::init<Model&, int, int, int, int>(), "model"_a, "height"_a, "width"_a, "draws"_a,
            "piece"_a, nb::keep_alive<1, 2>())

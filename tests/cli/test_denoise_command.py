@@ -65,7 +65,7 @@ def test_the_report_in_json_lines(folder: Path) -> None:
     result = _run(".", "missing.png", "--json-lines", "-o", "out")
     assert result.exit_code == 1
     done, also, failed, summary = map(json.loads, result.stdout.splitlines())
-    assert "ONNX Runtime" in summary["engine"]
+    assert "on the CPU" in summary["engine"]
     assert (summary["done"], summary["failed"]) == (2, 1)
     assert [entry["status"] for entry in (done, also, failed)] == ["done", "done", "failed"]
     assert (done["source"], done["target"]) == ("one.png", str(Path("out/one_denoised.png")))

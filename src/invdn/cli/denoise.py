@@ -44,7 +44,7 @@ _engine_options = OptionGroup(
     ),
     click.option(
         "--runtime",
-        type=click.Choice(["auto", "onnxruntime", "torch"]),
+        type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
         default="auto",
         show_default=True,
     ),

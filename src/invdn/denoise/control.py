@@ -29,7 +29,8 @@ from .options import DenoiseOptions
 
 Floats = NDArray[np.float32]
 
-_RADIUS = 5  # the 11x11 pixels in which variances are compared
+#: How far around a pixel variances are compared: 11x11 pixels.
+REACH = 5
 _MARGINS = (1.0, 2.0)  # variance that may still be noise, in units of the noise's
 _MARGIN_LEVEL = 4.0  # of 255: noise of this level and below has the first margin
 
@@ -97,8 +98,8 @@ def _box_mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     for axis in (0, 1):
         size = mean.shape[axis]
         sums = np.insert(np.cumsum(mean, axis=axis), 0, 0, axis=axis)
-        last = np.minimum(np.arange(size) + _RADIUS + 1, size)
-        first = np.maximum(np.arange(size) - _RADIUS, 0)
+        last = np.minimum(np.arange(size) + REACH + 1, size)
+        first = np.maximum(np.arange(size) - REACH, 0)
         shape = (-1, 1) if axis == 0 else (1, -1)
         counts = (last - first).reshape(shape)
         mean = (sums.take(last, axis=axis) - sums.take(first, axis=axis)) / counts

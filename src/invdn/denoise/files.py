@@ -6,19 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import ensure_output
-    photo = read_photo(source, max_pixels=max_pixels, page=page)
-    check_writable(photo, target, overwrite=overwrite, choices=choices)
-    try:
-        space, remarks = colours_of(photo)
-        noise = estimate_noise(photo.pixels, space.for_network if space else None)
-        how: Any = {"noise": noise, "space": space, "progress": progress}
-        if region is None:
-            denoise_in_place(engine, photo.pixels, options, **how)
-        else:
-            photo = _preview(engine, photo, region, options, **how)
-    except (InputError, ImageError) as error:
-        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
-    write_photo(photo, target, overwrite=overwrite, choices=choices)
+from ..errors import ImageError, InputError
+from ..imaging.choices import WriteChoices
+from ..imaging.colour import colours_of
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import MAX_PIXELS, read_photo
@@ -99,30 +89,19 @@ def denoise_file(
     """
     start = time.perf_counter()
     ensure_output(target, overwrite)
-<<<<<<< HEAD
     photo = read_photo(source, max_pixels=max_pixels, page=page)
     check_writable(photo, target, overwrite=overwrite, choices=choices)
-    space, remarks = colours_of(photo)
-    noise = estimate_noise(photo.pixels, space.for_network if space else None)
-    how: Any = {"noise": noise, "space": space, "progress": progress}
-    if region is None:
-        denoise_in_place(engine, photo.pixels, options, **how)
-    else:
-        photo = _preview(engine, photo, region, options, **how)
-    write_photo(photo, target, overwrite=overwrite, choices=choices)
-=======
-    photo = read_photo(source, max_pixels=max_pixels)
-    check_writable(photo, target, overwrite=overwrite)
-    noise = estimate_noise(photo.pixels)
     try:
+        space, remarks = colours_of(photo)
+        noise = estimate_noise(photo.pixels, space.for_network if space else None)
+        how: Any = {"noise": noise, "space": space, "progress": progress}
         if region is None:
-            denoise_in_place(engine, photo.pixels, options, noise=noise, progress=progress)
+            denoise_in_place(engine, photo.pixels, options, **how)
         else:
-            photo = _preview(engine, photo, region, options, noise, progress)
-    except InputError as error:
-        raise InputError(f"cannot denoise {str(source)!r}: {error}") from error
-    write_photo(photo, target, overwrite=overwrite)
->>>>>>> control
+            photo = _preview(engine, photo, region, options, **how)
+    except (InputError, ImageError) as error:
+        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
+    write_photo(photo, target, overwrite=overwrite, choices=choices)
     return FileResult(
         source,
         target,

@@ -1,6 +1,7 @@
 """The act itself: arrays of pixels in, arrays of the same kind out, through any engine."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,12 @@ from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.tiles import Tile, read_window, tiles
 from .control import blend
 from .engine import Engine
-from .memory import fitting_tile
+from .memory import fits_in_rows, fitting_tile
 from .moments import RunningMoments
 from .options import DenoiseOptions
 from .region import Region
 from .samples import sample_window
+from .streaming import Estimate, pushes, streamed, streams
 from .windows import noisy_windows
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
@@ -134,9 +136,7 @@ def denoise_with_spread(
     result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    pieces = _pieces(engine, pixels, options, copies=3)
-    windows = noisy_windows(colours, pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
+    for tile, window, moments in _whole(engine, result, options, progress, copies=3):
         spread[tile.core] = moments.spread()[tile.inner]
         if not options.takes_nothing:
             clean = blend(window, moments.mean, options, noise)[tile.inner]
@@ -159,9 +159,8 @@ def _denoise(
         return
     noise = _noise(pixels, options, noise)
     colours = _colours(pixels)
-    pieces = _pieces(engine, pixels, options, copies=copies)
-    windows = noisy_windows(colours, pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress, space):
+    pieces = _whole(engine, pixels, options, progress, space, copies=copies)
+    for tile, window, moments in pieces:
         clean = _blended(window, moments, options, noise, space)[tile.inner]
         colours[tile.core] = from_float(clean, colours.dtype)
 
@@ -188,33 +187,69 @@ def _pieces(
     return tiles(height, width, edge, options.overlap, engine.architecture.scale, part)
 
 
-def _estimates(
+def _whole(
     engine: Engine,
-    windows: Iterable[tuple[Tile, NDArray[np.float32]]],
-    count: int,
+    pixels: Pixels,
     options: DenoiseOptions,
     progress: Progress | None,
     space: NetworkColours | None = None,
-) -> Iterator[tuple[Tile, NDArray[np.float32], RunningMoments]]:
-    """Every tile and window with the moments of its samples, ``(h, w, 1 or 3)`` float32.
+    *,
+    copies: int,
+) -> Iterator[Estimate]:
+    """The whole photograph piece by piece: in rows where the engine can, else in tiles.
 
-    Windows are in the colours of the photograph, samples in those of the network.
+    The core of a piece may be overwritten before the next one is asked for.
     """
-    total = count * options.symmetries * (1 + options.draws)
-    done = 0
+    colours = _colours(pixels)
+    if streams(engine, options) and fits_in_rows(engine, pixels, options, copies=copies):
+        passed = _counter(progress, pushes(engine, *pixels.shape[:2]) * (1 + options.draws))
+        for_network = space.for_network if space else None
+        return _sound(streamed(engine, colours, options, passed, for_network))
+    pieces = _pieces(engine, pixels, options, copies=copies)
+    windows = noisy_windows(colours, pieces)
+    return _estimates(engine, windows, len(pieces), options, progress, space)
+
+
+def _estimates(
+    engine: Engine,
+    windows: Iterable[tuple[Tile, NDArray[np.float32]]],
+    number: int,
+    options: DenoiseOptions,
+    progress: Progress | None,
+    space: NetworkColours | None = None,
+) -> Iterator[Estimate]:
+    """``number`` tiles with what the network makes of them."""
+    passed = _counter(progress, number * options.symmetries * (1 + options.draws))
+    return _sound(
+        (
+            tile,
+            window,
+            sample_window(
+                engine, space.for_network(window) if space else window, tile, options, passed
+            ),
+        )
+        for tile, window in windows
+    )
+
+
+def _counter(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A function that tells of one more pass of the network."""
+    done = count(1)
 
     def passed() -> None:
-        nonlocal done
-        done += 1
+        step = next(done)
         if progress is not None:
-            progress(done, total)
+            progress(step, total)
 
-    for tile, window in windows:
-        seen = space.for_network(window) if space else window
-        moments = sample_window(engine, seen, tile, options, passed)
-        if not np.isfinite(moments.mean).all():
+    return passed
+
+
+def _sound(estimates: Iterator[Estimate]) -> Iterator[Estimate]:
+    """The same, as long as they are numbers."""
+    for estimate in estimates:
+        if not np.isfinite(estimate[2].mean).all():
             raise EngineError("the network's result is not a number: check the weights")
-        yield tile, window, moments
+        yield estimate
 
 
 def _blended(

@@ -73,10 +73,10 @@ def native_absence() -> str | None:
         >>> reason is None or "native engine" in reason
         True
     """
+    if find_spec("._native", __package__) is None:
+        return "the native engine was not built: there was no C++ compiler at installation"
     try:
         from . import _native  # noqa: F401 - late door: it is compiled, and may not be there
-    except ModuleNotFoundError:
-        return "the native engine was not built: there was no C++ compiler at installation"
     except ImportError as error:
         return f"the native engine cannot be loaded: {error}"
     return None
