@@ -28,6 +28,7 @@ class Codec:
             and larger; ``None`` where nothing is lost.
         worst: the largest crf.
         options: of the encoder.
+        tells_shape: whether the pictures' own data say how wide a pixel is.
         tag: name of the codec in MP4 and MOV where FFmpeg's own does not play everywhere.
     """
 
@@ -36,6 +37,7 @@ class Codec:
     crf: int | None
     worst: int = 0
     options: dict[str, str] = field(default_factory=dict)
+    tells_shape: bool = True
     tag: str | None = None
 
 
@@ -50,6 +52,7 @@ CODECS = MappingProxyType(
             20,
             63,
             {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
+            tells_shape=False,
         ),
         "h264": Codec("libx264", frozenset({"mp4", "mov", "matroska"}), 16, 51),
         "hevc": Codec(
@@ -127,69 +130,74 @@ class Choice:
         return CODECS[self.name]
 
 
-def choose(
-    encoding: Encoding, container: str, pixel_format: str, width: int, height: int
-) -> Choice:
-    """The encoder that holds frames of this kind exactly as they are sampled.
+@dataclass(frozen=True)
+class Demand:
+    """What an encoder must be able to hold.
 
-    Args:
-        encoding: what the user wants.
-        container: FFmpeg's name of the container.
+    Attributes:
+        container: FFmpeg's name of it.
         pixel_format: working format of the frames.
         width: pixels.
         height: pixels.
+        square: whether pixels are as wide as high.
+    """
+
+    container: str
+    pixel_format: str
+    width: int
+    height: int
+    square: bool
+
+
+def choose(encoding: Encoding, demand: Demand) -> Choice:
+    """The encoder that holds frames of this kind exactly as they are sampled.
 
     Raises:
         VideoError: none that is wanted can; says why and names some that can.
     """
     if encoding.codec != "auto":
-        choice, obstacle = _try(
-            encoding.codec, encoding.crf, container, pixel_format, width, height
-        )
+        choice, obstacle = _try(encoding.codec, encoding.crf, demand)
         if choice:
             return choice
-        able = _able(container, pixel_format, width, height)
+        able = [name for name in CODECS if _try(name, None, demand)[0]]
         advice = f"choose {' or '.join(able)}" if able else "choose the ending .mkv and codec ffv1"
         raise VideoError(f"{encoding.codec} {obstacle}; {advice}")
     for name in _AUTOMATIC:
-        choice, _ = _try(name, None, container, pixel_format, width, height)
+        choice, _ = _try(name, None, demand)
         if choice:
             return choice
     raise VideoError(
-        f"no encoder that is installed holds {width}x{height} pixels of {pixel_format} in this "
-        "container; choose the ending .mkv and codec ffv1, which loses nothing"
+        f"no encoder that is installed holds {demand.width}x{demand.height} pixels of "
+        f"{demand.pixel_format} in such a file; choose the ending .mkv and codec ffv1, "
+        "which loses nothing"
     )
 
 
-def _able(container: str, pixel_format: str, width: int, height: int) -> list[str]:
-    return [name for name in CODECS if _try(name, None, container, pixel_format, width, height)[0]]
-
-
-def _try(
-    name: str, crf: int | None, container: str, pixel_format: str, width: int, height: int
-) -> tuple[Choice | None, str]:
+def _try(name: str, crf: int | None, demand: Demand) -> tuple[Choice | None, str]:
     """The choice of one codec, or what stands against it."""
     codec = CODECS[name]
-    if container not in codec.containers:
-        return None, f"does not go into a {container} file"
+    if demand.container not in codec.containers:
+        return None, f"does not go into a {demand.container} file"
+    # PyAV cannot write the pixels' shape into Matroska, so the pictures' own data must have it.
+    if not (demand.square or codec.tells_shape or demand.container in ("mp4", "mov")):
+        return None, "cannot say in such a file that the pixels are not square"
     try:
         known = {known.name for known in av.codec.Codec(codec.encoder, "w").video_formats or ()}
     except av.codec.codec.UnknownCodecError:
         return None, f"needs the encoder {codec.encoder}, which this build of FFmpeg lacks"
-    names = (pixel_format, _EQUIVALENT.get(pixel_format))
+    names = (demand.pixel_format, _EQUIVALENT.get(demand.pixel_format))
     stored = next((candidate for candidate in names if candidate in known), None)
     if stored is None:
-        return None, f"cannot hold {pixel_format} frames"
+        return None, f"cannot hold {demand.pixel_format} frames"
     options = dict(codec.options)
     if codec.crf is not None:
         options["crf"] = str(codec.crf if crf is None else crf)
-    choice = Choice(name, stored, options)
     try:
         trial = cast("VideoCodecContext", av.codec.CodecContext.create(codec.encoder, "w"))
-        trial.width, trial.height, trial.pix_fmt = width, height, stored
+        trial.width, trial.height, trial.pix_fmt = demand.width, demand.height, stored
         trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
         trial.options = options
         trial.open()
     except av.error.FFmpegError:
-        return None, f"cannot hold frames of {width}x{height} pixels"
-    return choice, ""
+        return None, f"cannot hold frames of {demand.width}x{demand.height} pixels"
+    return Choice(name, stored, options), ""

@@ -24,10 +24,10 @@ from ..denoise.engine import Engine
 from ..denoise.options import DenoiseOptions
 from ..denoise.pixels import Progress, denoise_pixels
 from ..errors import OutputError, VideoError
-from .encoders import CONTAINERS, Choice, Encoding, choose
+from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
 from .frames import coding_of, planes_of, with_planes
 from .library import av
-from .streams import add_streams, copy_description
+from .streams import add_streams, copy_description, has_own_keys
 from .survey import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
 
 if TYPE_CHECKING:
@@ -113,12 +113,14 @@ def denoise_video(
             f"--keep-readable denoises the {seen.frames} frames that can be read"
         )
     with _explained(source):
-        choice = choose(encoding, container, seen.pixel_format, seen.width, seen.height)
+        square = seen.presentation.pixel_shape == 1
+        demand = Demand(container, seen.pixel_format, seen.width, seen.height, square)
+        choice = choose(encoding, demand)
     with (
         atomic_output(target, overwrite) as temporary,
         opened(source) as noisy,
         _explained(source),
-        _writing(temporary, container) as clean,
+        _writing(temporary, container, _muxing(container, noisy, seen)) as clean,
     ):
         work = _Work(engine, options, seen.frames, progress)
         left_out = work.run(noisy, clean, seen, choice, drop_streams)
@@ -231,14 +233,12 @@ def _explained(source: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _writing(path: Path, container: str) -> Iterator["OutputContainer"]:
+def _writing(path: Path, container: str, options: dict[str, str]) -> Iterator["OutputContainer"]:
     """A container that is completed if all goes well.
 
     Raises:
         VideoError: FFmpeg cannot put these streams together; a full disk stays an ``OSError``.
     """
-    # Without this, MP4 and MOV drop what they have no field of their own for.
-    options = {"movflags": "use_metadata_tags"} if container in ("mp4", "mov") else {}
     try:
         clean = av.open(
             f"file:{path}",
@@ -260,6 +260,15 @@ def _writing(path: Path, container: str) -> Iterator["OutputContainer"]:
         raise VideoError(
             f"FFmpeg cannot write it ({error.strerror}); try the ending .mkv"
         ) from error
+
+
+def _muxing(container: str, noisy: "InputContainer", seen: Survey) -> dict[str, str]:
+    """Options for the container: MP4 and MOV by themselves drop what they have no field for, and
+    round the start of a stream to a thousandth of a second."""
+    if container not in ("mp4", "mov"):
+        return {}
+    options = {"movie_timescale": str(seen.clock)}
+    return options | ({"movflags": "use_metadata_tags"} if has_own_keys(noisy) else {})
 
 
 def _notes(seen: Survey, choice: Choice, left_out: tuple[str, ...]) -> Iterator[str]:

@@ -4,22 +4,39 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
 from .encoders import Choice
 from .library import av
-from .survey import Survey
+from .survey import Survey, is_cover, opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-#: What a container says of itself, which the new one says of its own.
+# What a container says of itself, which the new one says of its own.
 _OWN_METADATA = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION"}
 )
+# What MP4 and MOV have fields of their own for, as FFmpeg calls it.
+_MP4_FIELDS = frozenset(
+    {
+        *("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre"),
+        *("copyright", "grouping", "lyrics", "description", "synopsis", "show", "episode_id"),
+        *("network", "keywords", "creation_time", "timecode", "location"),
+    }
+)
+
+
+def has_own_keys(source: "InputContainer") -> bool:
+    """Whether the video says of itself what MP4 has no field for, as telephones do.
+
+    Such keys and a cover picture exclude each other in MP4 as FFmpeg writes it.
+    """
+    return not _kept(source.metadata).keys() <= _MP4_FIELDS
 
 
 def copy_description(source: "InputContainer", target: "OutputContainer") -> None:
@@ -74,9 +91,11 @@ def add_streams(
         if stream.index == pictures.index:
             made = _add_pictures(target, choice, pictures, seen)
             continue
-        if "timecode" in stream.metadata and stream.type == "data" and _writes_timecode(target):
-            continue  # the pictures carry the same timecode, and the container makes it a stream
-        if _holds(target.format.name, stream):
+        if stream.type == "data" and _is_written_anew(stream):
+            continue
+        if is_cover(stream) and target.format.name == "matroska":
+            _attach_cover(stream, target)
+        elif _holds(target, stream, own_keys=has_own_keys(source)):
             copies[stream.index] = _add_copy(stream, target)
         elif drop:
             left_out.append(_describe(stream))
@@ -107,7 +126,7 @@ def _add_pictures(
     context.colorspace = look.matrix
     context.color_primaries = look.primaries
     context.color_trc = look.transfer
-    context.sample_aspect_ratio = pictures.sample_aspect_ratio or Fraction(0, 1)
+    context.sample_aspect_ratio = look.pixel_shape
     if choice.codec.tag and target.format.name in ("mp4", "mov"):
         context.codec_tag = choice.codec.tag
     made.disposition = pictures.disposition
@@ -116,9 +135,17 @@ def _add_pictures(
     return made
 
 
-def _holds(container: str, stream: "Stream") -> bool:
-    """Whether a kind of file can hold a copy of a stream: tried, since FFmpeg knows no other way."""
-    trial = av.open(io.BytesIO(), "w", format=container)
+def _is_written_anew(stream: "Stream") -> bool:
+    """Whether a data stream repeats timecode or chapters, of which the container makes it again."""
+    return "timecode" in stream.metadata or stream.discard == av.stream.Discard.all
+
+
+def _holds(target: "OutputContainer", stream: "Stream", *, own_keys: bool) -> bool:
+    """Whether a kind of file can hold a copy of a stream: by trial, the only way to know."""
+    kind = target.format.name
+    if is_cover(stream) and kind in ("mp4", "mov") and own_keys:
+        return False
+    trial = av.open(io.BytesIO(), "w", format=kind)
     try:
         _add_copy(stream, trial)
         trial.start_encoding()
@@ -130,8 +157,13 @@ def _holds(container: str, stream: "Stream") -> bool:
     return True
 
 
-def _writes_timecode(target: "OutputContainer") -> bool:
-    return target.format.name in ("mp4", "mov")
+def _attach_cover(stream: "Stream", target: "OutputContainer") -> None:
+    """A cover picture as Matroska holds it: a file attached."""
+    with opened(Path(stream.container.name.removeprefix("file:"))) as again:
+        picture = next(bytes(packet) for packet in again.demux(again.streams[stream.index]))
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
+    target.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), picture)
 
 
 def _add_copy(stream: "Stream", target: "OutputContainer") -> "Stream":

@@ -4,6 +4,7 @@ Decoding costs little beside the network. So what would end the work at the last
 before the first, and the number of frames is known exactly.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ class Presentation:
         matrix: number of H.273, as the next two.
         primaries: of red, green and blue.
         transfer: characteristics.
+        pixel_shape: width of a pixel over its height.
         display_matrix: how a player turns and mirrors it: 9 numbers, or ``None``.
     """
 
@@ -50,6 +52,7 @@ class Presentation:
     matrix: int
     primaries: int
     transfer: int
+    pixel_shape: Fraction
     display_matrix: tuple[int, ...] | None
 
 
@@ -64,6 +67,7 @@ class Survey:
         frames: that can be decoded.
         pixel_format: in which they are worked on; see ``frames.working_format``.
         damage: what could not be read, in words; ``None`` where all could.
+        clock: ticks of a second that every stream's time can be told in, or at least the pictures'.
         captions: whether closed captions lie inside the pictures' own data.
     """
 
@@ -73,6 +77,7 @@ class Survey:
     frames: int
     pixel_format: str
     damage: str | None
+    clock: int
     captions: bool
 
 
@@ -89,8 +94,8 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         container = av.open(f"file:{path}", "r", options=options, metadata_errors="surrogateescape")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(
-            f"{path} cannot be read as a video: its index is missing or it is of another kind "
-            f"({error.strerror or error})"
+            f"{path} cannot be read as a video: it is of a kind that is not known here, or cut off "
+            f"before its index ({error.strerror or error})"
         ) from error
     with container:
         yield container
@@ -102,7 +107,7 @@ def pictures(container: "InputContainer") -> "VideoStream":
     Raises:
         VideoError: there is none that can be decoded.
     """
-    moving = [stream for stream in container.streams.video if not _is_cover(stream)]
+    moving = [stream for stream in container.streams.video if not is_cover(stream)]
     if not moving:
         raise VideoError("it holds no moving pictures")
     stream = container.streams.best("video")
@@ -132,13 +137,13 @@ def survey(path: Path, *, max_pixels: int) -> Survey:
                     f"its frames of {stream.width}x{stream.height} pixels are larger than the "
                     f"limit of {max_pixels / 1e6:g} megapixels (--max-megapixels)"
                 )
-            look = _Look()
+            look = _Look(stream)
             for packet in packets_of(container):
                 if packet.is_corrupt:
                     look.complain(packet.pts, packet.time_base, "a damaged piece")
                 if packet.stream.index == stream.index:
                     look.at_packet(packet)
-            found = look.result(stream, container, [text.strip() for _, _, text in complaints])
+            found = look.result(container, [text.strip() for _, _, text in complaints])
         except VideoError as error:
             raise VideoError(f"{path}: {error}") from error
     return found
@@ -147,7 +152,8 @@ def survey(path: Path, *, max_pixels: int) -> Survey:
 class _Look:
     """What has been seen so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: "VideoStream") -> None:
+        self._stream = stream
         self._first: tuple[int, int, str] | None = None
         self._presentation: Presentation | None = None
         self._frames = 0
@@ -175,7 +181,7 @@ class _Look:
         unit = frame.time_base or Fraction(0)
         time = stamp_of(frame) * unit
         if self._first is None:
-            self._first, self._presentation = kind, _presentation(frame)
+            self._first, self._presentation = kind, _presentation(self._stream, frame)
         elif kind != self._first:
             before, now = ("{}x{} {}".format(*each) for each in (self._first, kind))
             raise VideoError(
@@ -196,16 +202,16 @@ class _Look:
         self._last = time
         self._end = time + frame.duration * unit
 
-    def result(
-        self, stream: "VideoStream", container: "InputContainer", complaints: list[str]
-    ) -> Survey:
+    def result(self, container: "InputContainer", complaints: list[str]) -> Survey:
         """All of it, when the end is reached."""
         if self._first is None or self._presentation is None:
             raise VideoError("not a single frame of it can be decoded")
         damage = [*self._damage, *(f"FFmpeg: {text}" for text in dict.fromkeys(complaints))]
-        claimed = _claimed_end(stream)
+        claimed = _claimed_end(self._stream)
         missing = float(claimed - self._end)
-        counted = stream.frames if "mp4" not in container.format.name else 0  # edits may hide some
+        counted = (
+            self._stream.frames if "mp4" not in container.format.name else 0
+        )  # edits may hide some
         if missing > max(_ENDS_EARLY_SECONDS, _ENDS_EARLY * float(claimed)):
             damage.append(f"it ends {missing:.1f} s before the length that it claims")
         elif self._frames < (1 - _ENDS_EARLY) * counted - 2:
@@ -222,6 +228,7 @@ class _Look:
             self._frames,
             pixel_format,
             summary,
+            _clock(self._stream, container),
             self._captions,
         )
 
@@ -255,7 +262,7 @@ def stamp_of(frame: "VideoFrame") -> int:
     return stamp
 
 
-def _presentation(frame: "VideoFrame") -> Presentation:
+def _presentation(stream: "VideoStream", frame: "VideoFrame") -> Presentation:
     matrix = _side_data(frame).get("DISPLAYMATRIX")
     full = frame.format.name.startswith("yuvj")
     return Presentation(
@@ -264,8 +271,17 @@ def _presentation(frame: "VideoFrame") -> Presentation:
         frame.colorspace,
         frame.color_primaries,
         frame.color_trc,
+        stream.sample_aspect_ratio or Fraction(1),
         struct.unpack("=9i", bytes(matrix)) if matrix else None,
     )
+
+
+def _clock(pictures: "VideoStream", container: "InputContainer") -> int:
+    """The least common multiple of the streams' ticks a second, where 31 bits hold it."""
+    units = [stream.time_base or Fraction(1) for stream in container.streams]
+    common = math.lcm(*(unit.denominator for unit in units))
+    own = (pictures.time_base or Fraction(1)).denominator
+    return next((clock for clock in (common, own) if clock < 2**31), 1000)
 
 
 def _side_data(frame: "VideoFrame") -> dict[str, "Buffer"]:
@@ -281,7 +297,8 @@ def _claimed_end(stream: "VideoStream") -> Fraction:
     return (stream.duration + (stream.start_time or 0)) * stream.time_base
 
 
-def _is_cover(stream: "VideoStream") -> bool:
+def is_cover(stream: "Stream") -> bool:
+    """Whether a stream is a still picture that stands for the video."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
