@@ -37,7 +37,7 @@ class Codec:
     crf: int | None
     worst: int = 0
     options: dict[str, str] = field(default_factory=dict)
-    tells_shape: bool = True
+    tells_shape: bool = False
     tag: str | None = None
 
 
@@ -45,30 +45,43 @@ class Codec:
 #: are free of royalties; ffv1 only on request, since its files are large.
 CODECS = MappingProxyType(
     {
-        "av1": Codec("libsvtav1", frozenset({"mp4", "matroska", "webm"}), 20, 63, {"preset": "6"}),
+        "av1": Codec(
+            "libsvtav1",
+            frozenset({"mp4", "matroska", "webm"}),
+            crf=20,
+            worst=63,
+            options={"preset": "6"},
+        ),
         "vp9": Codec(
             "libvpx-vp9",
             frozenset({"mp4", "matroska", "webm"}),
-            20,
-            63,
-            {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
-            tells_shape=False,
+            crf=20,
+            worst=63,
+            options={"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
         ),
-        "h264": Codec("libx264", frozenset({"mp4", "mov", "matroska"}), 16, 51),
+        "h264": Codec(
+            "libx264", frozenset({"mp4", "mov", "matroska"}), crf=16, worst=51, tells_shape=True
+        ),
         "hevc": Codec(
             "libx265",
             frozenset({"mp4", "mov", "matroska"}),
-            18,
-            51,
-            {"x265-params": "log-level=none"},
+            crf=18,
+            worst=51,
+            options={"x265-params": "log-level=none"},
+            tells_shape=True,
             tag="hvc1",
         ),
         "ffv1": Codec(
-            "ffv1", frozenset({"matroska"}), None, options={"level": "3", "slicecrc": "1"}
+            "ffv1",
+            frozenset({"matroska", "mp4"}),
+            crf=None,
+            options={"level": "3", "slicecrc": "1"},
         ),
     }
 )
 _AUTOMATIC = ("av1", "vp9", "h264", "hevc")
+
+_OTHERWISE = "choose the ending .mp4 or .mkv, or the codec ffv1, which loses nothing"
 
 # The same samples under another name, where an encoder knows only that.
 _EQUIVALENT = {"gbrp": "bgr0"}
@@ -160,7 +173,7 @@ def choose(encoding: Encoding, demand: Demand) -> Choice:
         if choice:
             return choice
         able = [name for name in CODECS if _try(name, None, demand)[0]]
-        advice = f"choose {' or '.join(able)}" if able else "choose the ending .mkv and codec ffv1"
+        advice = f"choose {' or '.join(able)}" if able else _OTHERWISE
         raise VideoError(f"{encoding.codec} {obstacle}; {advice}")
     for name in _AUTOMATIC:
         choice, _ = _try(name, None, demand)
@@ -168,8 +181,7 @@ def choose(encoding: Encoding, demand: Demand) -> Choice:
             return choice
     raise VideoError(
         f"no encoder that is installed holds {demand.width}x{demand.height} pixels of "
-        f"{demand.pixel_format} in such a file; choose the ending .mkv and codec ffv1, "
-        "which loses nothing"
+        f"{demand.pixel_format} in such a file; {_OTHERWISE}"
     )
 
 

@@ -36,7 +36,7 @@ def has_own_keys(source: "InputContainer") -> bool:
 
     Such keys and a cover picture exclude each other in MP4 as FFmpeg writes it.
     """
-    return not _kept(source.metadata).keys() <= _MP4_FIELDS
+    return not {name.lower() for name in _kept(source.metadata)} <= _MP4_FIELDS
 
 
 def copy_description(source: "InputContainer", target: "OutputContainer") -> None:

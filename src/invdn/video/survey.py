@@ -314,10 +314,12 @@ def _check_file(path: Path) -> None:
 @contextmanager
 def _overheard() -> Iterator[list[tuple[int, str, str]]]:
     """What FFmpeg complains about meanwhile. Some damage it repairs and mentions only there."""
-    before = av.logging.get_level()
+    level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # or a second look at a file would hear nothing
     try:
         with av.logging.Capture(local=False) as complaints:
             yield complaints
     finally:
-        av.logging.set_level(before)
+        av.logging.set_skip_repeated(skipping)
+        av.logging.set_level(level)
