@@ -210,7 +210,7 @@ def default_target(source: Path, suffix: str) -> Path:
         'old_clean.mkv'
     """
     ending = source.suffix if source.suffix.lower() in CONTAINERS else ".mkv"
-    return source.with_name(f"{source.stem}{suffix}{ending}")
+    return source.parent / f"{source.stem}{suffix}{ending}"
 
 
 def _container_of(target: Path) -> str:
