@@ -10,6 +10,7 @@ _Values = NDArray[np.float32]
 _LARGEST_WINDOW = 1024  # pixels a side that are looked at, from the middle
 _CUTOFF = 0.12  # of the sampling rate: above, noise outweighs what the frames share
 _CELL = 4  # pixels a side that are averaged before frames are compared
+_SNAP = 0.15  # parts of a pixel that are not worth the blur of interpolating
 _TAPS = 3  # lobes of the Lanczos kernel on either side
 
 
@@ -59,8 +60,8 @@ def find_shift(reference: _Values, luma: _Values) -> Shift:
     cross *= np.exp(-frequency / (2 * _CUTOFF**2)) / np.maximum(np.abs(cross), 1e-12)
     surface = np.fft.irfft2(cross, s=(height, width))
     row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
-    rows = _top(surface[:, column], row)
-    columns = _top(surface[row], column)
+    rows = _snapped(_top(surface[:, column], row))
+    columns = _snapped(_top(surface[row], column))
     moved, inside = shifted(second[..., None], rows, columns)
     return Shift(rows, columns, _difference(first, moved[..., 0], inside))
 
@@ -112,6 +113,11 @@ def _top(profile: NDArray[np.floating], peak: int) -> float:
     offset = 0.5 * (around[0] - around[2]) / curvature if curvature < 0 else 0.0
     place = peak if peak <= size // 2 else peak - size
     return float(place + np.clip(offset, -0.5, 0.5))
+
+
+def _snapped(distance: float) -> float:
+    """The nearest whole number, if it is near."""
+    return float(round(distance)) if abs(distance - round(distance)) < _SNAP else distance
 
 
 def _difference(first: _Values, second: _Values, inside: tuple[slice, slice]) -> float:
