@@ -1,10 +1,10 @@
-"""How much a still scene flickers after denoising: one latent for all frames, or a new one for each.
+"""How much a still scene flickers after denoising: one latent for all frames, or one for each.
 
     python benchmarks/video_flicker.py PHOTOGRAPH... > benchmarks/results/video_flicker.json
 
-Every clean photograph is filmed by standing still: its middle, with fresh camera noise in each frame and
-one camera for all. Flicker is the standard deviation of a pixel over time, as the root
-of the mean of its square over the picture, in steps of 8 bits.
+Every clean photograph is filmed by standing still: its middle, with fresh camera noise in each
+frame and one camera for all. Flicker is the standard deviation of a pixel over time, as the root of
+the mean of its square over the picture, in steps of 8 bits.
 """
 
 import json
