@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..denoise import DenoiseOptions
 from .jobs import Job, State, StoredPhoto
@@ -26,6 +26,13 @@ class ProblemDocument(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What was wrong this time and what to do.")
     errors: list[FaultDocument] | None = Field(None, description="The options at fault.")
+
+    @model_serializer(mode="wrap")
+    def _as_sent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        if self.errors is None:
+            del document["errors"]
+        return document
 
 
 class PhotoDocument(BaseModel):
