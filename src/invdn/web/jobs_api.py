@@ -28,6 +28,13 @@ from .service import Service
 
 _EVENT_SECONDS = 0.1  # between two events of one job
 _HEARTBEAT = 15.0
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"const": "job"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _FIELDS = {"name": {"type": "string"}, **options_document()}
 
 
@@ -93,7 +100,7 @@ def jobs_router(service: Service) -> APIRouter:
         responses=other_answer(
             200,
             "An event 'job' at every change; its data is the job",
-            {"text/event-stream": {"schema": {"type": "string"}}},
+            {"text/event-stream": {"schema": _EVENT}},
         )
         | problems("not-found"),
     )

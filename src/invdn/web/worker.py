@@ -20,10 +20,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..denoise import Engine
+import numpy as np
+
+from ..denoise import Engine, denoise_pixels
 from ..errors import InvDNError
+from ..imaging.depth import Pixels
+from ..imaging.libvips import pyvips
+from ..imaging.photo import Photo
+from ..imaging.reading import read_photo
+from ..imaging.writing import write_photo
 from .problems import ProblemError
 from .tasks import Preview, Task, perform
 
@@ -89,6 +97,7 @@ def work(
     except InvDNError as error:
         connection.send(Ready("", str(error)))
         return
+    _warm_up(engine)
     _limit_memory(max_memory)
     connection.send(Ready(engine.description if engine else ""))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the service is gone
@@ -188,6 +197,18 @@ def _tells_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def _warm_up(engine: Engine | None) -> None:
+    """Have everything loaded that is loaded on first use, before the memory is limited."""
+    pyvips.cache_set_max(0)  # no photograph is kept for the case that it comes again
+    picture: Pixels = np.zeros((8, 8, 3), np.uint8)
+    if engine:
+        picture = denoise_pixels(engine, picture)
+    with TemporaryDirectory(prefix="invdn-warm-") as folder:
+        for suffix in (".jpg", ".png", ".tif", ".webp"):
+            write_photo(Photo(picture), Path(folder) / f"a{suffix}")
+            read_photo(Path(folder) / f"a{suffix}")
 
 
 def _prefer_as_victim() -> None:
