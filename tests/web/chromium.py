@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import Server
 from numpy.typing import NDArray
+from serving import Server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: invdn[dev]")
 
@@ -159,13 +159,13 @@ def visiting(browser: Any, server: Server, expected: str = "", **window: Any) ->
             if urlsplit(address).netloc != own and not address.startswith(f"blob:http://{own}/")
         ]
         assert not strangers
-        assert not visit.complaints
+        assert not visit.complaints, visit.complaints
     finally:
         context.close()
 
 
 def _listen(visit: Visit, message: Any, expected: str) -> None:
-    if message.type in ("error", "warning") and not (expected and expected in message.text):
+    if message.type == "error" and not (expected and expected in message.text):
         visit.complaints.append(message.text)
 
 

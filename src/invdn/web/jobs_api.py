@@ -122,7 +122,7 @@ def jobs_router(service: Service) -> APIRouter:
     @router.get(
         "/jobs/{identifier}/rendering",
         response_class=Response,
-        responses=file_answer("The picture", "image/png", "image/jpeg")
+        responses=file_answer("The picture", "image/png", "image/jpeg", "application/octet-stream")
         | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
     )
     async def get_rendering(
@@ -137,15 +137,23 @@ def jobs_router(service: Service) -> APIRouter:
     @router.get(
         "/jobs/{identifier}/spread",
         response_class=Response,
-        responses=file_answer("The uncertainty map", "image/png")
-        | problems("not-found", "not-ready"),
+        responses=file_answer(
+            "The uncertainty map", "image/png", "image/jpeg", "application/octet-stream"
+        )
+        | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
     )
-    async def get_spread(identifier: Identifier) -> Response:
+    async def get_spread(
+        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    ) -> Response:
         """How much the samples differ in every pixel: grey, upright, `spread_white` is white."""
         job = _finished(_find(service, identifier))
         if job.spread is None:
             raise ProblemError("not-ready", "the job made no uncertainty map: ask for spread=true")
-        return _file(job, job.spread)
+        if query == RenderingQuery.model_validate({}):
+            return _file(job, job.spread)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(job.kept.used())
+            return await rendered(service, request, job.spread, query, stack)
 
     @router.delete(
         "/jobs/{identifier}",

@@ -38,9 +38,14 @@ class RenderingQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["png", "jpeg"] = Field("png", description="Of the picture.")
+    format: Literal["png", "jpeg", "raw"] = Field(
+        "png", description="Of the picture; raw: bytes R, G, B, row by row, without alpha."
+    )
     max_side: int | None = Field(
         None, ge=1, le=_LONGEST_SIDE, description="Shrink until neither side is longer."
+    )
+    shrink: int = Field(
+        1, ge=1, le=256, description="Means of squares of this edge length; sizes are rounded up."
     )
     x: int | None = Field(None, ge=0, le=1_000_000, description="Columns left of the region.")
     y: int | None = Field(None, ge=0, le=1_000_000, description="Rows above the region.")
@@ -63,7 +68,12 @@ class RenderingQuery(BaseModel):
     @property
     def suffix(self) -> str:
         """Of a file of the format."""
-        return ".jpg" if self.format == "jpeg" else ".png"
+        return {"png": ".png", "jpeg": ".jpg", "raw": ".rgb"}[self.format]
+
+    @property
+    def media_type(self) -> str:
+        """Of the answer."""
+        return "application/octet-stream" if self.format == "raw" else f"image/{self.format}"
 
 
 def photos_router(service: Service) -> APIRouter:
@@ -100,7 +110,7 @@ def photos_router(service: Service) -> APIRouter:
     @router.get(
         "/{identifier}/rendering",
         response_class=Response,
-        responses=file_answer("The picture", "image/png", "image/jpeg")
+        responses=file_answer("The picture", "image/png", "image/jpeg", "application/octet-stream")
         | problems("not-found", "too-large", "invalid", "queue-full", "too-long"),
     )
     async def get_rendering(
@@ -180,10 +190,15 @@ async def rendered(
         stack: what holds the file; goes over to the answer.
     """
     rendering = service.rendering(
-        path, query.suffix, client_of(request), region=query.region, max_side=query.max_side
+        path,
+        query.suffix,
+        client_of(request),
+        region=query.region,
+        max_side=query.max_side,
+        shrink=query.shrink,
     )
     picture = await while_connected(request, stack.enter_async_context(rendering))
-    return HeldFile(picture, stack.pop_all())
+    return HeldFile(picture, stack.pop_all(), media_type=query.media_type)
 
 
 def client_of(request: Request) -> str:

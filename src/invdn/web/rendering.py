@@ -74,15 +74,21 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def write_rendering(
-    photo: Photo, target: Path, region: Region | None = None, max_side: int | None = None
+    photo: Photo,
+    target: Path,
+    region: Region | None = None,
+    max_side: int | None = None,
+    shrink: int = 1,
 ) -> None:
     """Write a photograph, or a part of it, as a browser shows it.
 
     Args:
         photo: what to show.
-        target: a file ending in ``.png`` or ``.jpg``.
+        target: a file ending in ``.png`` or ``.jpg``; or in ``.rgb`` for its bytes R, G, B, row by
+            row, without alpha.
         region: the part; all of it if none.
         max_side: shrink until neither side is longer.
+        shrink: show means of squares of this edge length, the last of a row or column as it is.
 
     Raises:
         ProblemError: the region leaves the picture.
@@ -96,7 +102,7 @@ def write_rendering(
     image = _in_srgb(pixels, photo.metadata.icc)
     if alpha is not None:
         image = image.bandjoin(_wrapped(_in_8_bits(alpha)))
-    _write(image, target, max_side)
+    _write(image.shrink(shrink, shrink, ceil=True) if shrink > 1 else image, target, max_side)
 
 
 def write_grey(levels: NDArray[np.uint8], target: Path, max_side: int | None = None) -> None:
@@ -107,7 +113,9 @@ def write_grey(levels: NDArray[np.uint8], target: Path, max_side: int | None = N
 def _write(image: Any, target: Path, max_side: int | None) -> None:
     if max_side and max(image.width, image.height) > max_side:
         image = image.thumbnail_image(max_side, height=max_side, size="down", no_rotate=True)
-    if target.suffix == ".jpg":
+    if target.suffix == ".rgb":
+        target.write_bytes(image.colourspace("srgb").extract_band(0, n=3).write_to_memory())
+    elif target.suffix == ".jpg":
         if image.hasalpha():
             image = image.flatten(background=255)
         image.jpegsave(str(target), Q=92, subsample_mode="off", keep="none")

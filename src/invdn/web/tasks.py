@@ -1,6 +1,7 @@
 """What the worker processes are asked to do. Everything that looks into a photograph is here."""
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from .rendering import Region, upright, write_grey, write_rendering
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _SCALE = 4  # previews start on the network's grid, as the photograph does
 _WIDEST_MARGIN = 256
+_KEPT_DECODED = 96 << 20  # bytes: 32 megapixels of 8 bits
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Render:
     max_pixels: int
     region: Region | None = None
     max_side: int | None = None
+    shrink: int = 1
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,30 @@ def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
         case Inspect():
             return _inspect(task)
         case Render():
-            photo = read_photo(task.source, max_pixels=task.max_pixels)
-            return write_rendering(photo, task.target, task.region, task.max_side)
+            photo = _looked_at(task.source, task.max_pixels)
+            return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
         case Preview() if engine:
             return _preview(task, engine, progress)
         case Denoise() if engine:
             return _denoise(task, engine, progress)
     raise TypeError(f"{task} needs an engine")
+
+
+_looked_at_last: OrderedDict[tuple[Path, int], Photo] = OrderedDict()
+
+
+def _looked_at(source: Path, max_pixels: int) -> Photo:
+    """A photograph that is shown piece by piece: the last two of usual size stay decoded.
+
+    A file of the storage is written once, and its name is never used again.
+    """
+    key = source, source.stat().st_mtime_ns
+    photo = _looked_at_last.pop(key, None) or read_photo(source, max_pixels=max_pixels)
+    if photo.pixels.nbytes <= _KEPT_DECODED:
+        _looked_at_last[key] = photo
+    while len(_looked_at_last) > 2:
+        _looked_at_last.popitem(last=False)
+    return photo
 
 
 def _inspect(task: Inspect) -> Inspection:

@@ -11,6 +11,7 @@ export class Ahead {
   #limit;
   #timer = 0;
   #asked = null;
+  #seen = "";
   #options;
 
   /**
@@ -22,13 +23,17 @@ export class Ahead {
     this.#options = options;
   }
 
-  /** Something moved: look again shortly. `previews` are those of the scene; `done` gets each region. */
+  /** Something changed: look again once it is still. `previews` are those of the scene; `done` gets each region. */
   consider(photo, viewport, previews, done) {
-    clearTimeout(this.#timer);
     if (!this.#worthwhile(photo, previews)) {
       this.stop();
       return;
     }
+    const { x, y, w, h } = viewport.visible;
+    const seen = [photo.number, x, y, w, h].join();
+    if (seen === this.#seen) return; // waited for, on its way, or there
+    this.#seen = seen;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, done), STILL);
   }
 
@@ -71,5 +76,6 @@ export class Ahead {
     clearTimeout(this.#timer);
     this.#asked?.abort();
     this.#asked = null;
+    this.#seen = "";
   }
 }

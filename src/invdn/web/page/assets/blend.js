@@ -17,18 +17,18 @@ const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
 /**
  * @param noisy      RGB bytes of the photograph
  * @param clean      RGB bytes of its denoised version
- * @param explained  k as a byte a pixel, 255 = 1; null counts all that was removed as noise
+ * @param explained  k as grey RGB bytes, 255 = 1; null counts all that was removed as noise
  * @param look       `{strength, luminance, chroma, detail}`
  * @param wide       RGBA bytes to be written, as many pixels
  */
 export function blend(noisy, clean, explained, { strength, luminance, chroma, detail }, wide) {
   const colour = strength * chroma;
   const whole = strength * luminance;
-  for (let from = 0, to = 0, pixel = 0; from < noisy.length; from += 3, to += 4, pixel += 1) {
+  for (let from = 0, to = 0; from < noisy.length; from += 3, to += 4) {
     const red = clean[from] - noisy[from];
     const green = clean[from + 1] - noisy[from + 1];
     const blue = clean[from + 2] - noisy[from + 2];
-    const taken = explained === null ? whole : whole * (1 - detail * (1 - explained[pixel] / 255));
+    const taken = explained === null ? whole : whole * (1 - detail * (1 - explained[from] / 255));
     const grey = (taken - colour) * (RED * red + GREEN * green + BLUE * blue);
     // A clamped array rounds and clips.
     wide[to] = noisy[from] + colour * red + grey;
@@ -48,9 +48,9 @@ const RAMP = Array.from({ length: 256 }, (_, value) => {
   return ANCHORS[left].map((low, channel) => low + (ANCHORS[left + 1][channel] - low) * (place - left));
 });
 
-/** Lay the uncertainty (one byte a pixel) over RGBA bytes; where samples agree, the picture is dimmed only. */
+/** Lay the uncertainty (grey RGB bytes) over RGBA bytes; where samples agree, the picture is dimmed only. */
 export function heat(spread, wide) {
-  for (let from = 0, to = 0; from < spread.length; from += 1, to += 4) {
+  for (let from = 0, to = 0; from < spread.length; from += 3, to += 4) {
     const colour = RAMP[spread[from]];
     for (let channel = 0; channel < 3; channel += 1) wide[to + channel] = 0.3 * wide[to + channel] + 0.7 * colour[channel];
   }

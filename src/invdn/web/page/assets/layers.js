@@ -51,10 +51,13 @@ export class Shelf {
 const line = []; // last asked, first served: what is on the screen now
 let running = 0;
 
+/** Whether tiles are on their way. */
+export const awaiting = () => running > 0 || line.length > 0;
+
 function serve() {
   while (running < AT_ONCE && line.length) {
     running += 1;
-    line.pop()().finally(() => {
+    line.pop()(() => {
       running -= 1;
       serve();
     });
@@ -74,8 +77,8 @@ export class Layer {
    * @param height   of the upright photograph
    * @param told     called with null after a tile has come, with a Problem after one has not
    */
-  constructor(link, width, height, told, channels = 3) {
-    Object.assign(this, { link, width, height, told, channels });
+  constructor(link, width, height, told) {
+    Object.assign(this, { link, width, height, told });
   }
 
   /** The samples of a tile, or null while they are on their way. */
@@ -88,7 +91,7 @@ export class Layer {
   }
 
   #ask(key, level, column, row) {
-    const task = () => this.#fetch(key, tileRegion(this.width, this.height, level, column, row), level);
+    const task = (ended) => this.#fetch(key, tileRegion(this.width, this.height, level, column, row), level, ended);
     this.#asked.set(key, task);
     line.push(task);
     if (line.length > WAITING) line.shift().dropped?.();
@@ -96,20 +99,19 @@ export class Layer {
     serve();
   }
 
-  async #fetch(key, place, level) {
-    if (this.#ending.signal.aborted) return;
+  async #fetch(key, place, level, ended) {
+    let problem = null;
     try {
       const bytes = await region(this.link, place, 1 << level, this.#ending.signal);
-      if (bytes.length !== place.columns * place.rows * this.channels) throw new Error(`a tile of ${bytes.length} bytes`);
+      if (bytes.length !== place.columns * place.rows * 3) throw new Error(`a tile of ${bytes.length} bytes`);
       this.#tiles.set(key, bytes);
-      this.told(null);
-    } catch (problem) {
-      if (problem.name === "AbortError") return;
+    } catch (error) {
+      problem = error;
       this.#failed.set(key, performance.now() + PATIENCE);
-      this.told(problem);
-    } finally {
-      this.#asked.delete(key);
     }
+    this.#asked.delete(key);
+    ended();
+    if (problem?.name !== "AbortError") this.told(problem);
   }
 
   close() {

@@ -4,7 +4,7 @@ import { Ahead } from "./ahead.js";
 import { NEUTRAL } from "./blend.js";
 import { listen } from "./gestures.js";
 import { takeIn } from "./intake.js";
-import { Layer, Previews } from "./layers.js";
+import { awaiting, Layer, Previews } from "./layers.js";
 import { Panel } from "./panel.js";
 import { Scene } from "./scene.js";
 import * as service from "./service.js";
@@ -96,7 +96,7 @@ function leave() {
 function refresh() {
   const photo = table.current;
   document.body.dataset.state = photo ? photo.state : "empty";
-  panel.show(photo, table.photos.length > 1, overlay);
+  panel.show(photo, table.photos, overlay);
   document.title = photo ? `${photo.busy ? `${percent(photo.progress)} ` : ""}${photo.name} – InvDN` : "InvDN";
   if (photo?.there && shown !== photo) open(photo);
   else if (shown && !photo.there && viewer.scene.clean instanceof Layer) leave();
@@ -123,11 +123,11 @@ function dress(scene, photo) {
   if (job && scene.job !== job.id) {
     const told = (problem) => arrived(photo, problem);
     const previous = [scene.clean, scene.explained, scene.spread];
-    const layer = (link, channels) => new Layer(link, scene.width, scene.height, told, channels);
+    const layer = (link) => new Layer(link, scene.width, scene.height, told);
     const spread = typeof job.result.spread_white === "number";
-    scene.clean = layer(job.links.rendering, 3);
-    scene.explained = job.links.explained ? layer(job.links.explained, 1) : null;
-    scene.spread = spread ? layer(job.links.spread, 1) : null;
+    scene.clean = layer(job.links.rendering);
+    scene.explained = job.links.explained ? layer(job.links.explained) : null;
+    scene.spread = spread ? layer(job.links.spread) : null;
     scene.job = job.id;
     for (const layer of previous) layer?.close?.();
     scene.changed();
@@ -145,8 +145,8 @@ function dress(scene, photo) {
 function arrived(photo, problem) {
   if (photo !== shown) return;
   if (problem?.status === 404 && photo.state === "done") photo.lost();
-  else if (problem?.gone) banner(problem.message);
-  else if (problem && !photo.problem && photo.state !== "failed") say(problem.message);
+  else if (problem?.status === 422) photo.unseeable(problem.message);
+  else if (problem) banner(problem.message);
   if (!problem) viewer.redraw();
   else setTimeout(() => viewer.redraw(), 3200);
 }
@@ -222,25 +222,34 @@ panel.addEventListener("same", () => {
   for (const photo of table.photos) photo.look = look;
   say("All photographs have this look now");
 });
-panel.addEventListener("download", save);
+panel.addEventListener("remove", () => {
+  table.remove(table.current);
+  (table.current ? $("view") : $("add")).focus();
+});
+panel.addEventListener("download", () => save([table.current]));
+panel.addEventListener("download-all", () => save(table.photos));
 
-async function save() {
-  const photo = table.current;
-  if (!photo?.result || $("download").classList.contains("busy")) return;
+let saving = false;
+
+async function save(photos) {
+  if (saving) return;
+  saving = true;
   panel.saving(true);
-  try {
-    const differs = Object.fromEntries(Object.entries(photo.look).filter(([name, value]) => value !== NEUTRAL[name]));
-    const { blob, name } = await service.result(photo.result.id, differs);
-    const address = URL.createObjectURL(blob);
-    Object.assign(document.createElement("a"), { href: address, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    say(`${name} downloaded`);
-  } catch (problem) {
-    if (problem.status === 404) photo.lost();
-    else banner(problem.message);
-  } finally {
-    panel.saving(false);
+  for (const photo of photos.filter((one) => one?.result)) {
+    try {
+      const differs = Object.fromEntries(Object.entries(photo.look).filter(([name, value]) => value !== NEUTRAL[name]));
+      const { blob, name } = await service.result(photo.result.id, differs);
+      const address = URL.createObjectURL(blob);
+      Object.assign(document.createElement("a"), { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+      say(`${name} downloaded`);
+    } catch (problem) {
+      if (problem.status === 404) photo.lost();
+      else banner(problem.message);
+    }
   }
+  saving = false;
+  panel.saving(false);
 }
 
 // --- the view ------------------------------------------------------------------------------------
@@ -261,10 +270,13 @@ viewer.addEventListener("move", () => {
   lookAhead();
 });
 
+viewer.addEventListener("drawn", () => $("view").setAttribute("aria-busy", String(awaiting())));
+
 /** Words and places that follow the viewer. */
 function label() {
   const view = viewer.viewport;
   $("zoom").textContent = view ? zoomed(view.zoom) : "";
+  for (const id of ["zoom-out", "zoom-in", "zoom-fit", "zoom-full", "side"]) $(id).disabled = !view;
   $("zoom-fit").setAttribute("aria-pressed", String(Boolean(view?.fitted)));
   $("zoom-full").setAttribute("aria-pressed", String(Boolean(view && !view.fitted && view.zoom === 1)));
   $("side").setAttribute("aria-pressed", String(viewer.beside));
@@ -290,7 +302,7 @@ $("keys-open").addEventListener("click", () => $("keys").showModal());
 $("keys-close").addEventListener("click", () => $("keys").close());
 addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
-  const act = { o: pick, s: save }[event.key.toLowerCase()];
+  const act = { o: pick, s: () => save([table.current]) }[event.key.toLowerCase()];
   if (!act || $("keys").open) return;
   event.preventDefault();
   act();

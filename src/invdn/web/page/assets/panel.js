@@ -13,7 +13,10 @@ const SLIDERS = [
 
 const $ = (id) => document.getElementById(id);
 
-/** Fires "quality", "look" (detail: `{look, moving}`), "spread", "cancel", "again", "download", "same". */
+/**
+ * Fires "quality", "look" (detail: `{look, moving}`), "spread", and what its buttons are named:
+ * "cancel", "again", "same", "download", "download-all", "remove".
+ */
 export class Panel extends EventTarget {
   #about;
   #pace = null; // seconds per pass and pixel, learnt from the last result
@@ -25,8 +28,8 @@ export class Panel extends EventTarget {
     this.#about = about;
     this.#makeQualities();
     this.#makeSliders();
-    for (const [id, name] of [["cancel", "cancel"], ["again", "again"], ["same", "same"], ["download", "download"]]) {
-      $(id).addEventListener("click", () => this.#tell(name));
+    for (const name of ["cancel", "again", "same", "download", "download-all", "remove"]) {
+      $(name).addEventListener("click", () => this.#tell(name));
     }
     $("spread").addEventListener("change", () => this.#tell("spread", $("spread").checked));
     $("reset").addEventListener("click", () => {
@@ -78,8 +81,8 @@ export class Panel extends EventTarget {
     this.#tell("look", { look, moving });
   }
 
-  /** Show the state of a photograph; `others` tells whether there are more. */
-  show(photo, others, overlay) {
+  /** Show the state of a photograph among all of them. */
+  show(photo, photos, overlay) {
     $("panel").hidden = !photo;
     if (!photo) return;
     this.#learn(photo);
@@ -96,8 +99,11 @@ export class Panel extends EventTarget {
     const detail = this.#sliders.get("detail");
     if (detail) detail.input.disabled = !photo.result?.links.explained;
     $("quality").disabled = photo.state === "refused";
-    $("download").setAttribute("aria-disabled", String(!ready));
-    $("same").hidden = !others;
+    $("download").disabled = !ready;
+    const finished = photos.filter(({ result }) => result).length;
+    $("download-all").hidden = finished < 2;
+    $("download-all").textContent = `Download all ${finished}`;
+    $("same").hidden = photos.length < 2 || !this.#sliders.size;
   }
 
   /** Only the sliders, while one moves. */
@@ -117,7 +123,10 @@ export class Panel extends EventTarget {
     if (photo.state === "running") bar.value = photo.progress;
     else bar.removeAttribute("value");
     $("progress-text").textContent = sentence(photo);
-    $("problem").hidden = !photo.problem;
+    const pictured = photo.there && !photo.unreadable;
+    $("notice").hidden = pictured || !photo.problem;
+    $("notice-text").textContent = photo.problem ?? "";
+    $("problem").hidden = !photo.problem || !pictured;
     $("problem").textContent = photo.problem ?? "";
     const stopped = ["stopped", "failed"].includes(photo.state);
     $("again").hidden = !stopped;
@@ -158,7 +167,6 @@ export class Panel extends EventTarget {
 
   /** While the file is made. */
   saving(on) {
-    $("download").classList.toggle("busy", on);
     $("download").textContent = on ? "Preparing…" : "Download";
   }
 }

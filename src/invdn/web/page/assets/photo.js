@@ -26,6 +26,7 @@ export class Photo extends EventTarget {
   there = null; // the Photo of the service
   result = null; // the finished Job that is shown
   patches = []; // regions denoised ahead: {x, y, w, h, rgb}
+  unreadable = false; // its pixels cannot be shown
   viewport = null; // where the viewer was
   #turn = 0; // a run that is no longer the latest ends itself
   #job = null;
@@ -92,7 +93,7 @@ export class Photo extends EventTarget {
       if (!latest()) return;
       const told = { silent: false, progress: job.progress, secondsLeft: job.seconds_left, position: job.position };
       if (job.state === "done") return void this.#finish(job, told);
-      if (job.state === "failed") return void this.#become({ ...told, state: "failed", problem: job.problem.detail });
+      if (job.state === "failed") return void this.#become({ ...told, state: "failed", problem: service.sentence(job.problem.detail) });
       this.#become({ ...told, state: job.state === "cancelled" ? "stopped" : job.state });
       if (job.state === "cancelled") return;
     }
@@ -115,6 +116,11 @@ export class Photo extends EventTarget {
       const state = this.there || problem.gone ? "failed" : "refused";
       this.#become({ state, problem: problem.message, silent: false });
     }
+  }
+
+  /** Its pixels are damaged: there is nothing to look at. */
+  unseeable(words) {
+    if (!this.unreadable) this.#become({ unreadable: true, problem: this.problem ?? words });
   }
 
   /** What the service had is gone: the file is handed over again when it is next denoised. */

@@ -17,6 +17,9 @@ export class Problem extends Error {
   }
 }
 
+/** `the file is damaged` as a sentence. */
+export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
+
 const SILENT = "The service does not answer. Is “invdn serve” still running?";
 const LOCKED = "This service is protected. Open the whole address that “invdn serve” printed.";
 
@@ -33,7 +36,7 @@ async function ask(path, options = {}) {
   const named = (body.errors ?? []).map(({ name, message }) => `${name}: ${message}`).join("; ");
   const words = answer.status === 401 ? LOCKED : (body.detail ?? body.title ?? `Error ${answer.status}`);
   const wait = Number(answer.headers.get("Retry-After"));
-  throw new Problem(answer.status, named && !words.includes(named) ? `${words} (${named})` : words, wait || null);
+  throw new Problem(answer.status, sentence(named && !words.includes(named) ? `${words} (${named})` : words), wait || null);
 }
 
 const query = (values) => {
@@ -69,7 +72,7 @@ export async function result(id, look) {
   return { blob: await answer.blob(), name: name ? decodeURIComponent(name) : "denoised" };
 }
 
-/** Raw samples of a region, `channels` bytes a pixel; `link` names what is shown. */
+/** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
 export async function region(link, { x, y, w, h }, shrink, signal) {
   const answer = await ask(`${link}${query({ x, y, w, h, shrink, format: "raw" })}`, { signal });
   return new Uint8Array(await answer.arrayBuffer());

@@ -35,7 +35,11 @@ export class Strip extends EventTarget {
     const told = Object.assign(document.createElement("span"), { className: "told" });
     const bar = Object.assign(document.createElement("i"), { className: "bit" });
     bar.setAttribute("aria-hidden", "true");
-    choose.append(picture, bar, name, told);
+    const still = document.createElement("span");
+    still.className = "still";
+    still.append(picture);
+    picture.addEventListener("error", () => picture.removeAttribute("src"));
+    choose.append(still, bar, name, told);
     choose.addEventListener("click", () => this.dispatchEvent(new CustomEvent("choose", { detail: photo })));
     const away = Object.assign(document.createElement("button"), { type: "button", className: "away", title: "Remove" });
     away.setAttribute("aria-label", `Remove ${photo.name}`);
@@ -54,7 +58,10 @@ export class Strip extends EventTarget {
     parts.item.dataset.state = photo.state;
     parts.told.textContent = state(photo);
     parts.bar.style.setProperty("--share", photo.state === "running" ? photo.progress : 0);
-    if (photo.there && !parts.picture.hasAttribute("src")) parts.picture.src = thumbnail(photo.there);
+    if (photo.there && parts.shown !== photo.there.id) {
+      parts.shown = photo.there.id;
+      parts.picture.src = thumbnail(photo.there);
+    }
   }
 
   mark(current) {

@@ -47,6 +47,7 @@ export class Viewer extends EventTarget {
     this.#due ||= requestAnimationFrame(() => {
       this.#due = 0;
       this.#draw();
+      this.dispatchEvent(new Event("drawn"));
     });
   }
 
