@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import Server
+from serving import Server
 
 from invdn.imaging.reading import read_photo
 
