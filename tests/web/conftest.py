@@ -9,6 +9,7 @@ from serving import Server, running
 
 from invdn.imaging.demo_noise import camera_noise
 from invdn.imaging.demo_photo import demo_photo
+from invdn.imaging.libvips import pyvips
 from invdn.imaging.photo import Metadata, Photo
 from invdn.imaging.writing import write_photo
 
@@ -53,6 +54,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_photo(Photo(noisy), folder / "plain.png")
     write_photo(Photo(noisy, metadata=turned, format="jpeg"), folder / "turned.jpg")
     write_photo(Photo(noisy), folder / "plain.webp")
+    wide = Metadata(icc=pyvips.Image.profile_load("p3"))
+    write_photo(Photo(noisy, metadata=wide), folder / "wide.tif")
     write_photo(Photo(deep, metadata=turned), folder / "deep.tif")
     write_photo(Photo(deep, alpha), folder / "transparent.png")
     write_photo(Photo(np.ascontiguousarray(noisy[..., 0])), folder / "grey.png")
