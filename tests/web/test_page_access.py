@@ -31,7 +31,8 @@ _CONTRAST = """() => {
   }
   return found;
 }"""
-_NAMELESS = """() => [...document.querySelectorAll("button, input, a, [role=slider], output, progress")]
+_NAMELESS = """() => [
+  ...document.querySelectorAll("button, input, a, [role=slider], output, progress")]
   .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.labels?.length
     || e.textContent.trim() || e.getAttribute("aria-labelledby")))
   .map((e) => e.outerHTML)"""
@@ -111,7 +112,8 @@ def test_focus_can_be_seen(browser: Any, server: Server, pictures: Any) -> None:
                   return e.matches("[type=range]") || parts.some((part) => {
                     const style = getComputedStyle(part);
                     const ring = parseFloat(style.outlineWidth) >= 2;
-                    return (ring && style.outlineStyle !== "none") || style.boxShadow.includes("5px");
+                    if (style.boxShadow.includes("5px")) return true;
+                    return ring && style.outlineStyle !== "none";
                   });
                 }"""
             )
