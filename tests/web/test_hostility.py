@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 from serving import Server
 
@@ -215,5 +214,3 @@ def test_fuzzed_bodies_bring_no_500(server: Server, pictures: Path) -> None:
     assert statuses[422] > 100
     assert statuses[200] > 20
     assert server.workers() == workers  # none has died
-    metrics = httpx.get(f"{server.client.base_url}metrics").text
-    assert "invdn_worker_restarts 0.0" in metrics
