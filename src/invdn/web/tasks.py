@@ -1,0 +1,251 @@
+"""What the worker processes are asked to do. Everything that looks into a photograph is here."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..denoise import (
+    DenoiseOptions,
+    Engine,
+    Progress,
+    denoise_file,
+    denoise_pixels,
+    denoise_with_spread,
+)
+from ..imaging.depth import Pixels
+from ..imaging.libvips import pyvips
+from ..imaging.photo import Photo
+from ..imaging.reading import read_photo
+from ..imaging.writing import check_writable, write_photo
+from .problems import ProblemError
+from .rendering import Region, upright, write_grey, write_rendering
+
+_DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+_SCALE = 4  # previews start on the network's grid, as the photograph does
+_WIDEST_MARGIN = 256
+_KEPT_DECODED = 96 << 20  # bytes: 32 megapixels of 8 bits
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Look at the head of a photograph, without decoding it where libvips knows its format.
+
+    Attributes:
+        source: the file.
+        format: by its content.
+        max_pixels: refuse larger ones.
+    """
+
+    source: Path
+    format: str
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the head says.
+
+    Attributes:
+        width: of the upright picture.
+        height: of the upright picture.
+        depth: type of a sample.
+    """
+
+    width: int
+    height: int
+    depth: str
+
+
+@dataclass(frozen=True)
+class Render:
+    """Make a picture for the browser of a photograph, or of a part of it."""
+
+    source: Path
+    target: Path
+    max_pixels: int
+    region: Region | None = None
+    max_side: int | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Denoise a region and make a picture of it for the browser."""
+
+    source: Path
+    target: Path
+    max_pixels: int
+    region: Region
+    options: DenoiseOptions
+
+
+@dataclass(frozen=True)
+class Denoise:
+    """Denoise a photograph by the road of the command; ``spread`` is where its map goes, if any."""
+
+    source: Path
+    target: Path
+    max_pixels: int
+    options: DenoiseOptions
+    spread: Path | None = None
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """What became of a photograph.
+
+    Attributes:
+        size: bytes of the result, and of the map of its spread.
+        seconds: from reading to the finished file.
+        spread_white: the spread that is white in the map (1 = white of the photograph).
+    """
+
+    size: int
+    seconds: float
+    spread_white: float | None
+
+
+Task = Inspect | Render | Preview | Denoise
+
+
+def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
+    """Do it.
+
+    Args:
+        task: what.
+        engine: needed by :class:`Preview` and :class:`Denoise`.
+        progress: told after every pass of the network; what it raises ends the work.
+
+    Raises:
+        InvDNError: the photograph cannot be read, or an option not be used.
+        ProblemError: the photograph is too large, or a region leaves it.
+    """
+    match task:
+        case Inspect():
+            return _inspect(task)
+        case Render():
+            photo = _looked_at(task.source, task.max_pixels)
+            return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
+        case Preview() if engine:
+            return _preview(task, engine, progress)
+        case Denoise() if engine:
+            return _denoise(task, engine, progress)
+    raise TypeError(f"{task} needs an engine")
+
+
+_looked_at_last: OrderedDict[tuple[Path, int], Photo] = OrderedDict()
+
+
+def _looked_at(source: Path, max_pixels: int) -> Photo:
+    """A photograph that is shown piece by piece: the last two of usual size stay decoded.
+
+    A file of the storage is written once, and its name is never used again.
+    """
+    key = source, source.stat().st_mtime_ns
+    photo = _looked_at_last.pop(key, None) or read_photo(source, max_pixels=max_pixels)
+    if photo.pixels.nbytes <= _KEPT_DECODED:
+        _looked_at_last[key] = photo
+    while len(_looked_at_last) > 2:
+        _looked_at_last.popitem(last=False)
+    return photo
+
+
+def _inspect(task: Inspect) -> Inspection:
+    load = getattr(pyvips.Image, f"{task.format}load", None)
+    if load is None:  # a format that others decode
+        photo = read_photo(task.source, max_pixels=task.max_pixels)
+        return _inspection(photo.width, photo.height, photo.orientation, str(photo.pixels.dtype))
+    try:
+        image = load(str(task.source), access="sequential")
+    except pyvips.Error:
+        raise ProblemError(
+            "invalid", "the file is damaged or cut short; fetch it again from where it came from"
+        ) from None
+    if image.width * image.height > task.max_pixels:
+        raise ProblemError(
+            "too-large",
+            f"the photograph has {image.width}x{image.height} pixels and the limit is "
+            f"{task.max_pixels / 1e6:g} million; denoise it with the command, or raise "
+            "--max-megapixels",
+        )
+    turned = image.get("orientation") if image.get_typeof("orientation") else 1
+    return _inspection(image.width, image.height, turned, _DEPTHS.get(image.format, "uint8"))
+
+
+def _inspection(width: int, height: int, orientation: int, depth: str) -> Inspection:
+    if 5 <= orientation <= 8:
+        width, height = height, width
+    return Inspection(width, height, depth)
+
+
+def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
+    start = time.perf_counter()
+    white = None
+    if task.spread is None:
+        denoise_file(
+            engine,
+            task.source,
+            task.target,
+            task.options,
+            max_pixels=task.max_pixels,
+            progress=progress,
+        )
+    else:
+        photo = read_photo(task.source, max_pixels=task.max_pixels)
+        check_writable(photo, task.target)
+        pixels, spread = denoise_with_spread(engine, photo.pixels, task.options, progress=progress)
+        write_photo(replace(photo, pixels=pixels), task.target)
+        white = _write_spread(upright(spread, photo.orientation), task.spread)
+    size = sum(file.stat().st_size for file in (task.target, task.spread) if file)
+    return Denoised(size, time.perf_counter() - start, white)
+
+
+def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
+    """Write the mean over the colours as a grey PNG; returns the spread that is white in it."""
+    mean = spread if spread.ndim == 2 else spread.mean(axis=2)
+    white = float(np.quantile(mean, 0.995)) or 1.0
+    levels = np.rint(np.clip(mean / white, 0, 1) * 255).astype(np.uint8)
+    write_grey(levels, target)
+    return white
+
+
+def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
+    photo = read_photo(task.source, max_pixels=task.max_pixels)
+    turn = photo.orientation
+    width, height = upright(photo.pixels, turn).shape[1::-1]
+    task.region.check(width, height)
+    rows, columns = _stored_place(photo, task.region)
+    margin = min(task.options.overlap, _WIDEST_MARGIN)
+    top, left = (max(0, start - margin) // _SCALE * _SCALE for start in (rows.start, columns.start))
+    window: Pixels = photo.pixels[top : rows.stop + margin, left : columns.stop + margin]
+    clean = denoise_pixels(engine, window.copy(), task.options, progress=progress)
+    kept = clean[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    alpha = None if photo.alpha is None else photo.alpha[rows, columns]
+    write_rendering(
+        Photo(
+            kept.copy(),
+            None if alpha is None else alpha.copy(),
+            photo.metadata,
+            photo.format,
+        ),
+        task.target,
+    )
+
+
+def _stored_place(photo: Photo, region: Region) -> tuple[slice, slice]:
+    """Rows and columns that a region of the upright picture has in the stored one."""
+    rows, columns = np.ogrid[: photo.height, : photo.width]
+    corners = (slice(None, None, max(1, region.h - 1)), slice(None, None, max(1, region.w - 1)))
+    places = [
+        upright(np.broadcast_to(index, (photo.height, photo.width)), photo.orientation)[
+            region.slices
+        ][corners]
+        for index in (rows, columns)
+    ]
+    (top, bottom), (left, right) = ((int(p.min()), int(p.max()) + 1) for p in places)
+    return slice(top, bottom), slice(left, right)
