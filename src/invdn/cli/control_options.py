@@ -17,7 +17,7 @@ class _Strength(click.ParamType[float | str]):
     name = "strength"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
-        if value == "auto":
+        if str(value).lower() == "auto":
             return "auto"
         try:
             return float(value)

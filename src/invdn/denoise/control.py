@@ -60,12 +60,12 @@ def blend(
     colour = change - luma
     brightness = _luma(denoised)
     if options.detail and noise:
-        explained = _explained(np.square(luma), brightness, noise, noise.luma)
-        luma *= 1 - np.float32(options.detail) * (1 - explained)
+        explained = _explained(np.square(luma, dtype=np.float64), brightness, noise, noise.luma)
+        luma = luma * (1 - np.float32(options.detail) * (1 - explained))
     result = np.float32(options.luminance) * luma + np.float32(options.chroma) * colour
     if options.strength == "auto":
         if noise:
-            removed = np.square(change).mean(axis=2, keepdims=True)
+            removed = np.square(change, dtype=np.float64).mean(axis=2, keepdims=True)
             result *= _explained(removed, brightness, noise, noise.colour)
     else:
         result *= np.float32(options.strength)
@@ -79,7 +79,10 @@ def _luma(values: Floats) -> Floats:
 
 
 def _explained(
-    removed: Floats, brightness: Floats, noise: NoiseEstimate, spread: tuple[float, ...]
+    removed: NDArray[np.float64],
+    brightness: Floats,
+    noise: NoiseEstimate,
+    spread: tuple[float, ...],
 ) -> Floats:
     """``k``: the share of the removed energy ``(h, w, 1)`` that noise explains, 0 to 1."""
     margin = min(max(noise.level / _MARGIN_LEVEL, _MARGINS[0]), _MARGINS[1])
@@ -88,9 +91,9 @@ def _explained(
     return np.minimum(1, variance / around).astype(np.float32)
 
 
-def _box_mean(plane: Floats) -> NDArray[np.float64]:
+def _box_mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean over the square around every pixel, as far as it lies in the plane."""
-    mean = plane.astype(np.float64)
+    mean = plane
     for axis in (0, 1):
         size = mean.shape[axis]
         sums = np.insert(np.cumsum(mean, axis=axis), 0, 0, axis=axis)

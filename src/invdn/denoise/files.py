@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import ensure_output
+from ..errors import ImageError, InputError
 from ..imaging.choices import WriteChoices
 from ..imaging.colour import colours_of
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
@@ -90,13 +91,16 @@ def denoise_file(
     ensure_output(target, overwrite)
     photo = read_photo(source, max_pixels=max_pixels, page=page)
     check_writable(photo, target, overwrite=overwrite, choices=choices)
-    space, remarks = colours_of(photo)
-    noise = estimate_noise(photo.pixels, space.for_network if space else None)
-    how: Any = {"noise": noise, "space": space, "progress": progress}
-    if region is None:
-        denoise_in_place(engine, photo.pixels, options, **how)
-    else:
-        photo = _preview(engine, photo, region, options, **how)
+    try:
+        space, remarks = colours_of(photo)
+        noise = estimate_noise(photo.pixels, space.for_network if space else None)
+        how: Any = {"noise": noise, "space": space, "progress": progress}
+        if region is None:
+            denoise_in_place(engine, photo.pixels, options, **how)
+        else:
+            photo = _preview(engine, photo, region, options, **how)
+    except (InputError, ImageError) as error:
+        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
     write_photo(photo, target, overwrite=overwrite, choices=choices)
     return FileResult(
         source,

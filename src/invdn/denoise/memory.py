@@ -1,5 +1,7 @@
 """How large a tile may be for the memory that there is."""
 
+import math
+
 from ..errors import InputError
 from ..imaging.depth import Pixels
 from .engine import Engine
@@ -7,9 +9,11 @@ from .options import SMALLEST_TILE, DenoiseOptions
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine
-# that does not say it itself (its `bytes_per_pixel`).
+# that does not say it itself (its `bytes_per_pixel`). Rows: what libvips holds of a photograph
+# while it decodes and encodes, at most.
 _PROCESS = 300_000_000
-_WINDOW_PIXEL = 1000
+_WINDOW_PIXEL = 1200
+_CODEC_ROWS = 3000
 _STEP = 16  # tiles grow in these steps
 
 
@@ -33,16 +37,12 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         return options.tile
     fixed = getattr(engine, "process_bytes", _PROCESS) + copies * pixels.nbytes
     height, width = pixels.shape[:2]
-    margins = 2 * options.overlap * pixels.strides[0]
+    rows = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
 
     def needed(tile: int) -> float:
-        sides = (
-            min(side, tile + 2 * options.overlap) if tile else side for side in (height, width)
-        )
-        window = 1
-        for side in sides:
-            window *= side
-        return fixed + margins + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
+        reach = tile + 2 * options.overlap if tile else max(height, width)
+        window = min(height, reach) * min(width, reach)
+        return fixed + rows + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
 
     if needed(options.tile) <= options.max_memory:
         return options.tile
@@ -51,6 +51,6 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         if needed(tile) <= options.max_memory:
             return tile
     raise InputError(
-        f"{options.max_memory / 1e6:.0f} MB are too little for {height * width / 1e6:.1f} "
-        f"megapixels: allow {needed(SMALLEST_TILE) / 1e6:.0f} MB or more"
+        f"{options.max_memory / 1e6:.0f} MB are too little for {width}x{height} pixels: "
+        f"allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
     )

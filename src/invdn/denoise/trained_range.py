@@ -2,7 +2,7 @@
 
 from ..imaging.noise_level import NoiseEstimate
 
-# Steps of 8 bits. Clean photographs are estimated at 1.0 to 1.7 (10 to 80 %), real noisy ones at
+# Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), real noisy ones at
 # 3.7 and more; from: docs/control.md, benchmarks/noise_level.py.
 ALMOST_CLEAN = 2.5
 # The strongest that training showed often; from: docs/noise.md (95 % of simulated phones: 40).
@@ -15,10 +15,10 @@ def warning_of(noise: NoiseEstimate | None) -> str | None:
     """What the user should know before trusting the result, in one line; None if nothing.
 
     Example:
-        >>> white = NoiseEstimate((0.5,), (0.1,), (0.1,), correlation=0.0, flat=1.0)
+        >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), correlation=0.0, flat=1.0)
         >>> warning_of(white).split(":")[0]
         'its noise is unlike that of a camera'
-        >>> warning_of(NoiseEstimate((0.5,), (0.04,), (0.05,), correlation=0.3, flat=0.5)) is None
+        >>> warning_of(NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5)) is None
         True
     """
     if noise is None:

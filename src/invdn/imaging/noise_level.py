@@ -36,7 +36,9 @@ _GROUPS, _GROUP = 8, 64  # of brightness, and the least number of squares in one
 _CLIPPED = 0.05  # share of black or white values from which a square is left out: it lost noise
 _FLOOR = (0.6 / 255) ** 2  # variances below are of rounding (0.29), flat graphics and JPEG
 _START, _WIDTH = 0.05, 1.5  # first guess of the mode (a quantile); how far above it noise reaches
-_STEEPEST = 2.0  # spread of a group over that of the quietest tenth; more is texture
+# What more than this is texture: spread of a group over that of a darker one (a tone curve dampens
+# noise towards the light), and over that of the quietest tenth of the groups.
+_RISE, _RANGE = 1.6, 3.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class NoiseEstimate:
     """The noise of a photograph; spreads are standard deviations in units of white (1).
 
     Attributes:
+        level: spread of the colours over the whole photograph, in steps of 8 bits (255 = white).
         brightness: (k,) luma at which the spreads were found, ascending.
         luma: (k,) spread of the luma.
         colour: (k,) spread of the colours, their mean square; equals ``luma`` for grey.
@@ -59,16 +62,12 @@ class NoiseEstimate:
         (10, True)
     """
 
+    level: float
     brightness: tuple[float, ...]
     luma: tuple[float, ...]
     colour: tuple[float, ...]
     correlation: float
     flat: float
-
-    @property
-    def level(self) -> float:
-        """Spread of the colours over the whole photograph, in steps of 8 bits (255 = white)."""
-        return float(255 * np.sqrt(np.mean(np.square(self.colour))))
 
 
 def estimate_noise(
@@ -158,17 +157,28 @@ def _summary(squares: _Squares) -> NoiseEstimate:
     brightness = [squares.brightness[group].mean() for group in groups]
     luma = np.array([_variance(squares.luma[f], squares.luma_products[f]) for f in flat])
     colour = np.array([_variance(squares.colours[f], squares.products[f]) for f in flat])
-    quietest = np.quantile(luma, 0.1)
-    excess = np.maximum(1, luma / max(_STEEPEST**2 * float(quietest), 1e-12))
+    texture = _texture(luma)
+    luma, colour = luma / texture, colour / texture
+    everywhere = np.interp(squares.brightness, brightness, colour)  # in clipped squares as well
     together = np.concatenate(flat)
     products, variance = squares.products[together].mean(0), squares.colours[together].mean(0)
     return NoiseEstimate(
+        float(255 * np.sqrt(everywhere.mean())),
         tuple(float(value) for value in brightness),
-        tuple(float(value) for value in np.sqrt(luma / excess)),
-        tuple(float(value) for value in np.sqrt(colour / excess)),
+        tuple(float(value) for value in np.sqrt(luma)),
+        tuple(float(value) for value in np.sqrt(colour)),
         float((products / np.maximum(variance, 1e-12)).mean()),
         len(together) / len(squares.luma),
     )
+
+
+def _texture(variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By what factor, 1 or more, the variances from dark to light exceed what noise can do."""
+    darker = np.concatenate(([np.inf], np.minimum.accumulate(variances)[:-1]))
+    quietest = np.quantile(variances, 0.1)
+    limit = np.minimum(_RISE**2 * darker, _RANGE**2 * quietest)
+    factor: NDArray[np.float64] = np.maximum(1, variances / np.maximum(limit, 1e-12))
+    return factor
 
 
 def _usable(squares: _Squares) -> NDArray[np.intp]:
