@@ -47,6 +47,17 @@ def test_a_batch_is_its_images(batch: int) -> None:
             assert np.allclose(engine.decode(low[one], latent[one]), image[one], atol=1e-5)
 
 
+def test_latents_share_one_low_image() -> None:
+    generator = np.random.default_rng(0)
+    low = generator.random((1, 3, 6, 9), np.float32)
+    latent = generator.standard_normal((3, 45, 6, 9), np.float32)
+    for runtime in ("onnxruntime", "torch"):
+        engine = open_engine(runtime=runtime, device="cpu")
+        shared = engine.decode(low, latent)
+        assert shared.shape == (3, 3, 24, 36)
+        assert np.allclose(shared, engine.decode(np.repeat(low, 3, 0), latent), atol=1e-5)
+
+
 def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) -> None:
     """The graphs hold no parameters of their own: a converted file decides the result."""
     torch.manual_seed(1)
