@@ -56,9 +56,7 @@ class NativeEngine:
     def encode(self, noisy: Array) -> Array:
         """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
         _, _, height, width = noisy.shape
-        return np.stack(
-            [self.encode_rows(height, width, height).push(image) for image in noisy]
-        )
+        return np.stack([self.encode_rows(height, width, height).push(image) for image in noisy])
 
     def decode(self, low: Array, latent: Array) -> Array:
         """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``.
@@ -153,9 +151,7 @@ class RowDecoder:
             rows = self._rows
             after = self._pushed + low.shape[1]
             count = rows.finished(after) - rows.finished(self._pushed)
-            images: Array = np.empty(
-                (len(latent), self._channels, count, self._width), np.float32
-            )
+            images: Array = np.empty((len(latent), self._channels, count, self._width), np.float32)
             rows.push(low, list(latent), list(images))
         self._pushed = after
         return images
