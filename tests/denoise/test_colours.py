@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import ImageError
 from invdn.imaging.choices import WriteChoices
@@ -34,9 +35,10 @@ PROFILES = {
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_the_same_scene_in_another_space_is_denoised_alike(
-    engine: TorchEngine, picture: NDArray[np.uint8], tmp_path: Path, name: str
+    picture: NDArray[np.uint8], tmp_path: Path, name: str
 ) -> None:
     """The sRGB photograph, re-encoded in 16 bits of the space, comes out as the same colours."""
+    engine = open_engine()  # a trained network, whose results are colours
     icc = PROFILES[name]
     inside = to_float(picture) * 0.8 + 0.1
     space = colours_of(Photo(picture, metadata=Metadata(icc=icc)))[0].space
@@ -48,7 +50,8 @@ def test_the_same_scene_in_another_space_is_denoised_alike(
     expected = denoise_pixels(engine, inside, WHOLE)
     assert np.abs(expected - inside).max() > 0.02
     found = space.to_srgb(to_float(result.pixels))
-    unclipped = (expected > 0.02) & (expected < 0.98)
+    unclipped = ((expected > 0.02) & (expected < 0.98)).all(axis=2)
+    assert unclipped.mean() > 0.5
     assert np.abs(found - expected)[unclipped].max() < 2e-3
 
 
@@ -81,13 +84,13 @@ def test_floats_beyond_white_survive_the_network(
 def test_remarks_and_choices_reach_the_file(
     engine: TorchEngine, picture: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    profile = PROFILES["Display P3"][:160]
+    profile = PROFILES["Display P3"][:300] + bytes(50)
     photo = Photo(picture, metadata=Metadata(icc=profile, xmp=b"<x/>"))
-    write_photo(photo, tmp_path / "a.png")
-    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    write_photo(photo, tmp_path / "a.tif")
+    (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
     choices = WriteChoices(quality=71, subsampling="4:2:0", strip_metadata=True)
     result = denoise_file(engine, tmp_path / "a.jpg", tmp_path / "b.jpg", WHOLE, choices=choices)
-    assert [word in remark for word, remark in zip(("PNG", "damaged"), result.remarks, strict=True)]
+    assert "TIFF inside" in result.remarks[0] and "damaged" in result.remarks[1]
     found = read_photo(tmp_path / "b.jpg")
     assert (found.compression.quality, found.compression.subsampling) == (71, "4:2:0")
     assert found.metadata.xmp is None and found.metadata.icc == profile
