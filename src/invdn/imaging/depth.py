@@ -75,7 +75,8 @@ def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
     """
     top = 2**bits - 1
     whole = (samples >> np.uint16(16 - bits)).astype(np.uint32)
-    return ((whole * 65535 + top // 2) // top).astype(np.uint16)
+    wide: NDArray[np.uint16] = ((whole * 65535 + top // 2) // top).astype(np.uint16)
+    return wide
 
 
 def narrowed(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
@@ -87,7 +88,8 @@ def narrowed(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
     """
     top = 2**bits - 1
     whole = (samples.astype(np.uint32) * top + 32767) // 65535
-    return (whole << np.uint32(16 - bits)).astype(np.uint16)
+    narrow: NDArray[np.uint16] = (whole << np.uint32(16 - bits)).astype(np.uint16)
+    return narrow
 
 
 def is_finite(pixels: Pixels) -> bool:

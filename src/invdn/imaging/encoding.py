@@ -89,7 +89,8 @@ def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
     result = np.empty(pixels.shape, np.uint16)
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
-        result[rows] = narrowed(from_float(to_float(pixels[rows]), np.uint16), bits)
+        whole: Any = from_float(to_float(pixels[rows]), np.uint16)
+        result[rows] = narrowed(whole, bits)
     return result
 
 
