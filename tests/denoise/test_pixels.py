@@ -1,12 +1,14 @@
 """Denoising arrays: kinds, sizes, tiles, symmetries, draws, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from invdn.denoise import DenoiseOptions, denoise_pixels, denoise_with_spread
+from invdn.denoise import QUALITIES, DenoiseOptions, denoise_pixels, denoise_with_spread
 from invdn.denoise.engine import Array
 from invdn.denoise.latent import LatentField
 from invdn.engines.torch_engine import TorchEngine
@@ -90,7 +92,7 @@ def test_less_overlap_shows(engine: TorchEngine, picture: NDArray[np.uint8]) -> 
 
 def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     first, again, other = (
-        denoise_pixels(engine, picture, DenoiseOptions(seed=seed)) for seed in (5, 5, 6)
+        denoise_pixels(engine, picture, DenoiseOptions(draws=2, seed=seed)) for seed in (5, 5, 6)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -150,6 +152,25 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     for clean, spread in results[1:]:
         assert np.allclose(clean, results[0][0], atol=1e-6)
         assert np.allclose(spread, results[0][1], atol=1e-6)
+
+
+def test_a_single_sample_is_the_middle_one() -> None:
+    """Unless asked for; where samples are averaged they are those of training."""
+    assert DenoiseOptions(*QUALITIES["fast"]).latent_deviation == 0
+    assert DenoiseOptions(*QUALITIES["balanced"]).latent_deviation == 1
+    assert DenoiseOptions(*QUALITIES["best"]).latent_deviation == 1
+    assert DenoiseOptions(latent_scale=0.5).latent_deviation == 0.5
+    assert DenoiseOptions(draws=4, latent_scale=0.5).latent_deviation == 0.5
+    assert DenoiseOptions(symmetries=8, latent_scale=0).latent_deviation == 0
+    assert replace(DenoiseOptions(), draws=4).latent_deviation == 1
+
+
+def test_draws_go_one_by_one_where_memory_is_bounded(
+    engine: TorchEngine, picture: NDArray[np.uint8]
+) -> None:
+    watched = WatchedEngine(engine)
+    denoise_pixels(watched, picture, DenoiseOptions(draws=3, max_memory=10**10))
+    assert watched.batches == [(1, 1)] * 3
 
 
 def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
@@ -239,6 +260,7 @@ def test_broken_weights_are_noticed(picture: NDArray[np.uint8]) -> None:
         {"seed": 2**64},
         {"latent_scale": -1.0},
         {"latent_scale": float("nan")},
+        {"latent_scale": 0.0, "draws": 2},
         {"tile": 8},
         {"overlap": -1},
     ],

@@ -12,9 +12,8 @@ from .latent import LatentField
 from .moments import RunningMoments
 from .options import DenoiseOptions
 
-#: Pixels that the draws decoded together may have in all: two windows of the default tile, hundreds
-#: of a small photograph. A batch shares what does not depend on the latent, nearly all of which two
-#: draws save already, and its memory grows with it (docs/speed.md).
+#: Pixels that the draws decoded together may have in all: two windows of the default tile. A batch
+#: shares what does not depend on the latent; its memory grows, and two already gain most of it.
 _BATCH_PIXELS = 3 * 2**18
 
 
@@ -39,7 +38,8 @@ def sample_window(
         Moments of the shape of ``window``.
     """
     noisy = np.broadcast_to(window, (*window.shape[:2], 3)).transpose(2, 0, 1)[None]
-    together = max(1, _BATCH_PIXELS // (tile.height * tile.width))
+    bounded = options.max_memory is not None  # then a window alone may be all that fits
+    together = 1 if bounded else max(1, _BATCH_PIXELS // (tile.height * tile.width))
     moments = RunningMoments(window.shape)
     for symmetry in range(options.symmetries):
         low = engine.encode(np.ascontiguousarray(apply_symmetry(noisy, symmetry)))
@@ -61,9 +61,9 @@ def _latent(engine: Engine, tile: Tile, options: DenoiseOptions, draw: int, symm
     top, left, height, width = (
         edge // scale for edge in (tile.top, tile.left, tile.height, tile.width)
     )
-    if options.latent_scale == 0:
+    if options.latent_deviation == 0:
         window = np.zeros((channels, height, width), np.float32)
     else:
         field = LatentField(channels, options.seed, draw, symmetry)
-        window = field.window(top, left, height, width) * np.float32(options.latent_scale)
+        window = field.window(top, left, height, width) * np.float32(options.latent_deviation)
     return apply_symmetry(window, symmetry)
