@@ -71,6 +71,8 @@ def test_nothing_but_the_result_is_said(folder: Path) -> None:
 
 def test_lossless(folder: Path) -> None:
     assert _run("sea.mp4", "-o", "master.mkv", "--lossless").exit_code == 0
+    assert _run("sea.mp4", "--lossless").exit_code == 0
+    assert (folder / "sea_denoised.mkv").exists()
     with av.open("master.mkv") as container:
         assert container.streams.video[0].codec_context.name == "ffv1"
 

@@ -111,7 +111,9 @@ def command(
     from ..video import Encoding, default_target, denoise_video  # late door: needs PyAV
 
     encoding = Encoding("ffv1" if lossless else codec, crf)
-    target = default_target(source, _SUFFIX) if output is None else output
+    target = output or default_target(source, _SUFFIX)
+    if output is None and encoding.codec == "ffv1":
+        target = target.with_suffix(".mkv")
     from ..engines import open_engine
 
     engine = open_engine(model, device, runtime)
