@@ -38,11 +38,11 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     fixed: int = getattr(engine, "process_bytes", _PROCESS) + copies * pixels.nbytes
     each: int = getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
     height, width = pixels.shape[:2]
-    rows = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
+    rows: int = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
 
     def needed(tile: int) -> int:
         reach = tile + 2 * options.overlap if tile else max(height, width)
-        window = min(height, reach) * min(width, reach)
+        window: int = min(height, reach) * min(width, reach)
         return fixed + rows + window * each
 
     if needed(options.tile) <= options.max_memory:
