@@ -43,7 +43,7 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
 
     def needed(tile: int) -> int:
         reach = tile + 2 * options.overlap if tile else max(height, width)
-        window = min(height, reach) * min(width, reach)
+        window: int = min(height, reach) * min(width, reach)
         return fixed + window * each
 
     if needed(options.tile) <= options.max_memory:

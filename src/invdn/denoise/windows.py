@@ -64,11 +64,10 @@ def noisy_windows(
 
 def _tail(first: Pixels, second: Pixels, length: int) -> Pixels:
     """A copy of the last ``length`` rows of both, one under the other."""
-    from_first = max(0, length - len(second))
     from_second = min(length, len(second))
-    rows: Pixels = np.concatenate(
-        (first[len(first) - from_first :], second[len(second) - from_second :])
-    )
+    rows: Pixels = np.empty((length, *second.shape[1:]), second.dtype)
+    rows[: length - from_second] = first[len(first) - (length - from_second) :]
+    rows[length - from_second :] = second[len(second) - from_second :]
     return rows
 
 
