@@ -62,8 +62,8 @@ def fits_in_rows(
     engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, copies: int
 ) -> bool:
     """Whether the rows that are in flight, when a photograph is streamed, fit into the memory."""
-    columns = pixels.shape[1] * engine.bytes_per_column
-    whole = pixels.shape[0] * pixels.shape[1] * engine.bytes_per_pixel
+    columns: int = pixels.shape[1] * engine.bytes_per_column
+    whole: int = pixels.shape[0] * pixels.shape[1] * engine.bytes_per_pixel
     flight = min(columns, whole) * (1 + options.draws) // 2
     if options.max_memory is None:
         return flight <= _FLIGHT

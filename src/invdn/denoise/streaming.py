@@ -179,7 +179,7 @@ def _latents(
 ) -> NDArray[np.float32]:
     """The latent of every draw for rows of ``low`` of this shape: ``(N, 45, n, w)``."""
     channels = engine.architecture.latent_channels
-    scale = np.float32(options.latent_scale)
+    scale = np.float32(options.latent_deviation)
     if scale == 0:
         return np.zeros((options.draws, channels, *shape[1:]), np.float32)
     return np.stack(

@@ -45,7 +45,7 @@ class Recomputation:
     def encode(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
         """As ``InvDN.encode``."""
         steps = [_FORWARD[type(operation)](operation) for operation in self._network.operations]
-        y = _Pass.apply(steps, noisy, *self._network.parameters())
+        y: Tensor = _Pass.apply(steps, noisy, *self._network.parameters())  # type: ignore[no-untyped-call]
         channels = self._network.architecture.channels
         return y[:, :channels], y[:, channels:]
 
@@ -54,7 +54,7 @@ class Recomputation:
         y = torch.cat((low, latent), dim=1)
         operations = reversed(list(self._network.operations))
         steps = [_INVERSE[type(operation)](operation) for operation in operations]
-        image: Tensor = _Pass.apply(steps, y, *self._network.parameters())
+        image: Tensor = _Pass.apply(steps, y, *self._network.parameters())  # type: ignore[no-untyped-call]
         return image
 
 
@@ -109,7 +109,8 @@ class _Haar(_Step):
         self._operation = operation
 
     def run(self, x: Tensor) -> Tensor:
-        return self._operation(x)
+        result: Tensor = self._operation(x)
+        return result
 
     def rebuild(self, y: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Gradients]:
         # Rows of the analysis are orthogonal, of squared length 4 / 16: its transpose is the
@@ -135,7 +136,8 @@ class _Coupling(_Step):
         self._block = block
 
     def run(self, x: Tensor) -> Tensor:
-        return self._block(x)
+        result: Tensor = self._block(x)
+        return result
 
     def rebuild(self, y: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Gradients]:
         block = self._block
