@@ -1,5 +1,6 @@
 """The residual subnet: the learned function inside every coupling block."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu
 
