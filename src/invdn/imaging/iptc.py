@@ -49,7 +49,8 @@ def xmp_with_iptc(iptc: bytes, xmp: bytes | None) -> bytes | None:
         The packet, ``xmp`` itself where nothing can be added.
 
     Example:
-        >>> b"<photoshop:City>Pecs</photoshop:City>" in xmp_with_iptc(b"\x1c\x02\x5a\0\4Pecs", None)
+        >>> records = bytes((0x1C, 2, 90, 0, 4)) + b"Pecs"
+        >>> b"<photoshop:City>Pecs</photoshop:City>" in xmp_with_iptc(records, None)
         True
     """
     found: dict[int, list[str]] = {}
