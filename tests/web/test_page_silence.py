@@ -4,10 +4,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from chromium import browser, visiting
+from chromium import visiting
 from serving import running
-
-__all__ = ["browser"]  # fixture
 
 EXPECTED = "ERR_CONNECTION_REFUSED"
 
