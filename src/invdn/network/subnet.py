@@ -1,5 +1,6 @@
 """The residual subnet: the learned function inside every coupling block."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu
 
@@ -42,6 +43,6 @@ class ResidualSubnet(nn.Module):
         # in place: neither a convolution nor this activation needs what it replaces for a gradient
         features = leaky_relu(self.conv1(x), 0.2, inplace=True)
         features = leaky_relu(self.conv2(features), 0.2, inplace=True)
-        kernels = self.conv3.weight.split((x.shape[1], features.shape[1]), dim=1)
+        kernels = torch.split(self.conv3.weight, [x.shape[1], features.shape[1]], dim=1)
         of_features = conv2d(features, kernels[1], self.conv3.bias, padding=1)
         return of_features + conv2d(x, kernels[0], padding=1)

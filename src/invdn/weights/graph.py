@@ -16,6 +16,7 @@ needs a part of one, a ``Split`` cuts it out, which runtimes do once when they l
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -219,7 +220,7 @@ class _Graph:
     def _convolve(self, x: str, *weight_and_bias: str) -> str:
         return self._op("Conv", x, *weight_and_bias, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
-    def _op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def _op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """One more node; gives the name of its result."""
         name = f"{kind}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
@@ -240,5 +241,5 @@ class _Graph:
         colours = self._architecture.channels
         channels = self._architecture.latent_channels if name == "latent" else colours
         prefix = "" if name in ("noisy", "image") else "low_"
-        axes = [batch, channels, f"{prefix}height", f"{prefix}width"]
+        axes: list[str | int | None] = [batch, channels, f"{prefix}height", f"{prefix}width"]
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)
