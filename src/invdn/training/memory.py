@@ -57,7 +57,7 @@ def _block_bytes(network: InvDN, precision: torch.dtype | None) -> int:
     def run() -> Tensor:
         with torch.autocast("cpu", precision, enabled=precision is not None):
             result: Tensor = network(torch.rand(1, 3, _PROBE, _PROBE))
-            return result
+        return result
 
     return _kept_bytes(network, run)
 

@@ -45,7 +45,7 @@ class Recomputation:
     def encode(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
         """As ``InvDN.encode``."""
         steps = [_FORWARD[type(operation)](operation) for operation in self._network.operations]
-        y: Tensor = _Pass.apply(steps, noisy, *self._network.parameters())  # type: ignore[no-untyped-call]
+        y = self._run(steps, noisy)
         channels = self._network.architecture.channels
         return y[:, :channels], y[:, channels:]
 
@@ -54,8 +54,12 @@ class Recomputation:
         y = torch.cat((low, latent), dim=1)
         operations = reversed(list(self._network.operations))
         steps = [_INVERSE[type(operation)](operation) for operation in operations]
-        image: Tensor = _Pass.apply(steps, y, *self._network.parameters())  # type: ignore[no-untyped-call]
-        return image
+        return self._run(steps, y)
+
+    def _run(self, steps: list["_Step"], x: Tensor) -> Tensor:
+        # torch's own stubs leave `apply` untyped
+        result: Tensor = _Pass.apply(steps, x, *self._network.parameters())  # type: ignore[no-untyped-call]
+        return result
 
 
 class _Pass(torch.autograd.Function):
@@ -109,8 +113,8 @@ class _Haar(_Step):
         self._operation = operation
 
     def run(self, x: Tensor) -> Tensor:
-        result: Tensor = self._operation(x)
-        return result
+        bands: Tensor = self._operation(x)
+        return bands
 
     def rebuild(self, y: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Gradients]:
         # Rows of the analysis are orthogonal, of squared length 4 / 16: its transpose is the
@@ -136,8 +140,8 @@ class _Coupling(_Step):
         self._block = block
 
     def run(self, x: Tensor) -> Tensor:
-        result: Tensor = self._block(x)
-        return result
+        y: Tensor = self._block(x)
+        return y
 
     def rebuild(self, y: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Gradients]:
         block = self._block
