@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invdn import DenoiseOptions, Denoiser
+from invdn import DenoiseOptions, Denoiser, Region
 from invdn.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
@@ -49,3 +49,23 @@ def test_options_reach_the_work(denoiser: Denoiser) -> None:
     clean, spread = Denoiser(options=DenoiseOptions(draws=2)).denoise_with_spread(PIXELS)
     assert clean.shape == PIXELS.shape
     assert spread.shape == (22, 35, 3)
+
+
+def test_single_choices_go_over_the_options() -> None:
+    denoiser = Denoiser(options=DenoiseOptions(seed=2, draws=3), draws=1, strength=0.0)
+    assert denoiser.options == DenoiseOptions(seed=2, strength=0.0)
+    assert np.array_equal(denoiser.denoise(PIXELS), PIXELS)
+    with pytest.raises(InputError, match="no option strenght"):
+        Denoiser(strenght=0.5)
+    with pytest.raises(InputError, match="strength must be"):
+        Denoiser(strength=7)
+
+
+def test_a_region_is_its_part(denoiser: Denoiser, tmp_path: Path) -> None:
+    region = Region(x=8, y=4, width=20, height=12)
+    part = denoiser.denoise_region(PIXELS, region)
+    whole = denoiser.denoise(PIXELS)[4:16, 8:28]
+    assert np.abs(part.astype(int) - whole).max() <= 1
+    Image.fromarray(PIXELS).save(tmp_path / "noisy.png")
+    denoiser.denoise_file(tmp_path / "noisy.png", tmp_path / "part.png", region=region)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "part.png")), part)

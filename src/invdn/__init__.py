@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .architecture import Architecture
-    from .denoise import DenoiseOptions, Engine, FileResult
+    from .denoise import DenoiseOptions, Engine, FileResult, Region
     from .denoiser import Denoiser
     from .engines import open_engine
     from .errors import InvDNError
@@ -30,6 +30,7 @@ _HOMES = {
     "FileResult": ".denoise",
     "InvDN": ".network",
     "InvDNError": ".errors",
+    "Region": ".denoise",
     "load_network": ".weights.network",
     "open_engine": ".engines",
 }
@@ -42,6 +43,7 @@ __all__ = [
     "FileResult",
     "InvDN",
     "InvDNError",
+    "Region",
     "load_network",
     "open_engine",
 ]

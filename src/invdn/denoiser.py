@@ -1,7 +1,8 @@
 """The public face of denoising: a model opened once, for arrays, Pillow images and files."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from .denoise import (
     Engine,
     FileResult,
     Progress,
+    Region,
     denoise_file,
     denoise_pixels,
+    denoise_region,
     denoise_with_spread,
 )
 from .engines import open_engine
@@ -32,15 +35,17 @@ class Denoiser:
         model: a shipped model's name, a weights file (``.safetensors``, ``.pth``, ``.pdparams``),
             or a folder written by ``invdn export``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
-        options: draws, symmetries, seed, tiles.
+        options: draws, symmetries, seed, tiles, strength and its companions.
+        **choices: single fields of the options, over those given.
 
     Raises:
         WeightsError: the model is unknown, unreadable or of another network.
         EngineError: the device is not there.
+        InputError: a choice is outside its range.
 
     Example:
         >>> import numpy as np
-        >>> denoiser = Denoiser(options=DenoiseOptions(draws=2, seed=1))
+        >>> denoiser = Denoiser(draws=2, seed=1, strength="auto")
         >>> grey = np.full((33, 47), 0.5, np.float32)
         >>> denoiser.denoise(grey).shape
         (33, 47)
@@ -51,9 +56,13 @@ class Denoiser:
         model: str | Path = "default",
         device: str = "auto",
         options: DenoiseOptions = DenoiseOptions(),
+        **choices: Any,
     ) -> None:
+        unknown = choices.keys() - DenoiseOptions.__dataclass_fields__.keys()
+        if unknown:
+            raise InputError(f"there is no option {', '.join(sorted(unknown))}")
+        self.options = replace(options, **choices)
         self.engine: Engine = open_engine(model, device)
-        self.options = options
 
     def denoise(self, pixels: Pixels, *, progress: Progress | None = None) -> Pixels:
         """Denoise ``(H, W)`` or ``(H, W, 1 to 4)`` uint8, uint16 or float pixels in [0, 1].
@@ -65,6 +74,22 @@ class Denoiser:
             InputError: shape, type or values are not of these kinds.
         """
         return denoise_pixels(self.engine, pixels, self.options, progress=progress)
+
+    def denoise_region(
+        self, pixels: Pixels, region: Region, *, progress: Progress | None = None
+    ) -> Pixels:
+        """What :meth:`denoise` gives in a part of the picture, for the price of the part.
+
+        Raises:
+            InputError: as for :meth:`denoise`, or the region lies outside the picture.
+
+        Example:
+            >>> import numpy as np
+            >>> noisy = np.zeros((90, 120, 3), np.uint8)
+            >>> Denoiser().denoise_region(noisy, Region(x=30, y=20, width=50, height=40)).shape
+            (40, 50, 3)
+        """
+        return denoise_region(self.engine, pixels, region, self.options, progress=progress)
 
     def denoise_with_spread(
         self, pixels: Pixels, *, progress: Progress | None = None
@@ -114,10 +139,13 @@ class Denoiser:
         source: str | Path,
         target: str | Path,
         *,
+        region: Region | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> FileResult:
         """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
+
+        With ``region`` only this part is denoised and written, as a viewer shows it.
 
         Raises:
             ImageError: the source is not a readable photograph.
@@ -128,6 +156,7 @@ class Denoiser:
             Path(source),
             Path(target),
             self.options,
+            region=region,
             overwrite=overwrite,
             progress=progress,
         )

@@ -75,3 +75,22 @@ def test_memory_is_bounded_by_the_tile() -> None:
 def test_impossible_numbers_are_refused(wrong: tuple[int, int, int | None, int, int]) -> None:
     with pytest.raises(InputError, match="cannot cut"):
         tiles(*wrong)
+
+
+def test_a_part_is_partitioned_and_its_windows_reach_around_it() -> None:
+    for part in ((slice(5, 6), slice(0, 70)), (slice(13, 61), slice(22, 67)), (slice(59, 61),) * 2):
+        seen = np.zeros((61, 70), int)
+        for tile in tiles(61, 70, 16, 8, 4, part):
+            seen[tile.core] += 1
+            assert tile.top % 4 == tile.left % 4 == tile.height % 4 == tile.width % 4 == 0
+            rows, columns = tile.core
+            assert tile.top <= max(0, rows.start - 8)
+            assert tile.left <= max(0, columns.start - 8)
+            assert tile.top + tile.height >= min(61, rows.stop + 8)
+            assert tile.left + tile.width >= min(70, columns.stop + 8)
+        expected = np.zeros_like(seen)
+        expected[part] = 1
+        assert np.array_equal(seen, expected)
+    for wrong in ((slice(0, 62), slice(0, 70)), (slice(3, 3), slice(0, 70))):
+        with pytest.raises(InputError, match="have no part"):
+            tiles(61, 70, 16, 8, 4, wrong)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InvDNError
+from .control_options import control_options, remarks
 from .inputs import Job, batch_options, plan
 from .progress import reporting
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
 )
+@control_options
 @click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
 @click.option("--overlap", type=int, help="Context around a tile in pixels.")
 @click.option(
@@ -65,6 +67,7 @@ def command(
     model: str,
     device: str,
     runtime: Runtime,
+    preview: str | None,
     **choices: Any,
 ) -> None:
     """Denoise photographs: files, folders or globs.
@@ -78,6 +81,12 @@ def command(
     invdn denoise holiday/ -o clean/ --recursive --quality best
     """
     options = _options(**choices)
+    region = None
+    if preview is not None:
+        from ..denoise import Region
+
+        region = Region.parse(preview)
+        suffix = "_preview" if suffix == "_denoised" else suffix
     jobs = plan(inputs, output, suffix=suffix, recursive=recursive)
     from ..engines import open_engine
 
@@ -91,6 +100,7 @@ def command(
                         engine,
                         job,
                         options,
+                        region=region,
                         overwrite=overwrite,
                         max_pixels=round(max_megapixels * 1e6),
                         progress=progress,
@@ -99,7 +109,7 @@ def command(
             if error := report[-1].get("error"):
                 reporter.message(f"invdn: {error}")
             elif not quiet and not as_json:
-                reporter.message(f"{job.source} -> {job.target}")
+                reporter.message(f"{job.source} -> {job.target}{remarks(report[-1])}")
     failed = sum("error" in entry for entry in report)
     if as_json:
         click.echo(

@@ -1,9 +1,18 @@
 """Denoising: an engine, a latent field, tiles, symmetries and draws, in one loop."""
 
+from .control import blend
 from .engine import Engine
 from .files import FileResult, denoise_file
-from .options import QUALITIES, DenoiseOptions, Quality
-from .pixels import Progress, denoise_pixels, denoise_with_spread
+from .options import QUALITIES, DenoiseOptions, Quality, Strength
+from .pixels import (
+    Progress,
+    denoise_in_place,
+    denoise_pixels,
+    denoise_region,
+    denoise_with_spread,
+)
+from .region import Region
+from .trained_range import warning_of
 
 __all__ = [
     "QUALITIES",
@@ -12,7 +21,13 @@ __all__ = [
     "FileResult",
     "Progress",
     "Quality",
+    "Region",
+    "Strength",
+    "blend",
     "denoise_file",
+    "denoise_in_place",
     "denoise_pixels",
+    "denoise_region",
     "denoise_with_spread",
+    "warning_of",
 ]

@@ -7,6 +7,9 @@ from typing import Literal
 from ..errors import InputError
 
 Quality = Literal["fast", "balanced", "best"]
+Strength = float | Literal["auto"]
+
+SMALLEST_TILE = 64
 
 #: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws).
 QUALITIES: MappingProxyType[Quality, tuple[int, int]] = MappingProxyType(
@@ -29,6 +32,15 @@ class DenoiseOptions:
         tile: edge length in pixels of the square pieces that bound the memory; 0 takes the whole
             photograph at once.
         overlap: pixels of context around each tile; see docs/tiling.md for what it costs.
+        max_memory: bytes that the process may need with this photograph; tiles become smaller
+            than ``tile`` until they fit. None: no limit.
+        strength: how much of the change is made: 0 gives the photograph back exactly, 1 is the
+            network's result exactly; ``"auto"`` decides it for every pixel by the noise that
+            was found, so that a clean photograph stays nearly as it is.
+        luminance: share of the change of brightness (luma), 0 to 1.
+        chroma: share of the change of colour, 0 to 1.
+        detail: share of the fine structure in the removed brightness that is given back, 0 to 1;
+            what noise explains and all colour noise stay removed. docs/control.md has the formula.
 
     Raises:
         InputError: a value is outside its range.
@@ -48,6 +60,11 @@ class DenoiseOptions:
     latent_scale: float = 1.0
     tile: int = 512
     overlap: int = 32
+    max_memory: int | None = None
+    strength: Strength = 1.0
+    luminance: float = 1.0
+    chroma: float = 1.0
+    detail: float = 0.0
 
     def __post_init__(self) -> None:
         if self.symmetries not in (1, 8):
@@ -60,9 +77,33 @@ class DenoiseOptions:
             raise InputError(
                 f"latent_scale must be a finite number from 0 up, not {self.latent_scale}"
             )
-        if self.tile and self.tile < 64:
+        if self.tile and self.tile < SMALLEST_TILE:
             raise InputError(
-                f"tile must be 0 (whole photograph) or 64 pixels or more, not {self.tile}"
+                f"tile must be 0 (whole photograph) or {SMALLEST_TILE} pixels or more, "
+                f"not {self.tile}"
             )
         if self.overlap < 0:
             raise InputError(f"overlap must be 0 or more, not {self.overlap}")
+        if self.max_memory is not None and self.max_memory < 1:
+            raise InputError(f"max_memory must be 1 byte or more, not {self.max_memory}")
+        if isinstance(self.strength, str) and self.strength != "auto":
+            raise InputError(f"strength must be 'auto' or from 0 to 1, not {self.strength!r}")
+        for name in ("strength", "luminance", "chroma", "detail"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not 0 <= value <= 1:
+                raise InputError(f"{name} must be from 0 to 1, not {value}")
+
+    @property
+    def takes_everything(self) -> bool:
+        """Whether the result is the network's own."""
+        return self.strength == self.luminance == self.chroma == 1 and self.detail == 0
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether the result is the photograph as it was, so that no network is needed."""
+        return self.strength == 0 or self.luminance == self.chroma == 0
+
+    @property
+    def looks_at_noise(self) -> bool:
+        """Whether the result depends on the photograph's noise estimate."""
+        return self.strength == "auto" or self.detail > 0

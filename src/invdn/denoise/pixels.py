@@ -1,17 +1,22 @@
 """The act itself: arrays of pixels in, arrays of the same kind out, through any engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, InputError
 from ..imaging.depth import Pixels, from_float
+from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.tiles import Tile, read_window, tiles
+from .control import blend
 from .engine import Engine
+from .memory import fitting_tile
 from .moments import RunningMoments
 from .options import DenoiseOptions
+from .region import Region
 from .samples import sample_window
+from .windows import noisy_windows
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
 Progress = Callable[[int, int], None]
@@ -22,6 +27,7 @@ def denoise_pixels(
     pixels: Pixels,
     options: DenoiseOptions = DenoiseOptions(),
     *,
+    noise: NoiseEstimate | None = None,
     progress: Progress | None = None,
 ) -> Pixels:
     """Remove the noise of one image.
@@ -32,19 +38,72 @@ def denoise_pixels(
             channels, any size; uint8, uint16, or floating point in [0, 1]. Gamma-encoded, as in a
             JPEG. Alpha passes through unchanged.
         options: how.
+        noise: the image's estimate, if it is known; made where the options need it and it is not.
         progress: told after every pass of the network.
 
     Returns:
         A new array of the same shape and type.
 
     Raises:
-        InputError: shape, type or values are not of these kinds.
+        InputError: shape, type or values are not of these kinds, or the memory is too small.
         EngineError: the network gave something that is not a number.
     """
     result = _checked(pixels).copy()
+    _denoise(engine, result, options, noise, progress, copies=2)
+    return result
+
+
+def denoise_in_place(
+    engine: Engine,
+    pixels: Pixels,
+    options: DenoiseOptions = DenoiseOptions(),
+    *,
+    noise: NoiseEstimate | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """As :func:`denoise_pixels`, written over the noisy pixels, so that there is no second copy.
+
+    Beside the pixels only one tile and narrow margins are in memory. Should the work be broken
+    off, the array holds parts of both.
+    """
+    _denoise(engine, _checked(pixels), options, noise, progress, copies=1)
+
+
+def denoise_region(
+    engine: Engine,
+    pixels: Pixels,
+    region: Region,
+    options: DenoiseOptions = DenoiseOptions(),
+    *,
+    noise: NoiseEstimate | None = None,
+    progress: Progress | None = None,
+) -> Pixels:
+    """What :func:`denoise_pixels` gives in a part of the image, for the price of the part.
+
+    The part sees its true surroundings, the latent of its place and the noise of the whole image.
+    So it differs from the whole result as two tilings do: docs/tiling.md.
+
+    Returns:
+        A new array of the region's size (as far as it lies in the image).
+
+    Raises:
+        InputError: as above, or the region lies outside the image.
+    """
+    part = region.within(*_checked(pixels).shape[:2])
+    result: Pixels = pixels[part].copy()
+    if options.takes_nothing:
+        return result
+    noise = _noise(pixels, options, noise)
     colours = _colours(result)
-    for tile, moments in _estimates(engine, _colours(pixels), options, progress):
-        colours[tile.core] = from_float(moments.mean[tile.inner], colours.dtype)
+    pieces = _pieces(engine, pixels, options, copies=1, part=part)
+    windows = ((tile, read_window(_colours(pixels), tile)) for tile in pieces)
+    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
+        rows, columns = (
+            slice(core.start - axis.start, core.stop - axis.start)
+            for core, axis in zip(tile.core, part, strict=True)
+        )
+        clean = blend(window, moments.mean, options, noise)[tile.inner]
+        colours[rows, columns] = from_float(clean, colours.dtype)
     return result
 
 
@@ -59,30 +118,80 @@ def denoise_with_spread(
 
     Returns:
         The denoised pixels, and the standard deviation over symmetries and draws as float32
-        ``(H, W)`` or ``(H, W, C)`` without alpha, in units of the full range (1 = white).
+        ``(H, W)`` or ``(H, W, C)`` without alpha, in units of the full range (1 = white). It is
+        that of the network's samples; strength and its companions do not change it.
 
     Raises:
         InputError: as above, or the options make a single sample, which has no spread.
     """
     if options.symmetries * options.draws < 2:
         raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")
-    result = _checked(pixels).copy()
+    noise = _noise(_checked(pixels), options, None)
+    result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    for tile, moments in _estimates(engine, _colours(pixels), options, progress):
-        colours[tile.core] = from_float(moments.mean[tile.inner], colours.dtype)
+    pieces = _pieces(engine, pixels, options, copies=3)
+    windows = noisy_windows(colours, pieces)
+    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
         spread[tile.core] = moments.spread()[tile.inner]
+        if not options.takes_nothing:
+            clean = blend(window, moments.mean, options, noise)[tile.inner]
+            colours[tile.core] = from_float(clean, colours.dtype)
     return result, spread[..., 0] if pixels.ndim == 2 else spread
 
 
+def _denoise(
+    engine: Engine,
+    pixels: Pixels,
+    options: DenoiseOptions,
+    noise: NoiseEstimate | None,
+    progress: Progress | None,
+    *,
+    copies: int,
+) -> None:
+    """Denoise checked pixels in their own place."""
+    if options.takes_nothing:
+        return
+    noise = _noise(pixels, options, noise)
+    colours = _colours(pixels)
+    pieces = _pieces(engine, pixels, options, copies=copies)
+    windows = noisy_windows(colours, pieces)
+    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
+        clean = blend(window, moments.mean, options, noise)[tile.inner]
+        colours[tile.core] = from_float(clean, colours.dtype)
+
+
+def _noise(
+    pixels: Pixels, options: DenoiseOptions, known: NoiseEstimate | None
+) -> NoiseEstimate | None:
+    """The estimate that the options need, if they need one."""
+    if known or not options.looks_at_noise:
+        return known
+    return estimate_noise(_colours(pixels))
+
+
+def _pieces(
+    engine: Engine,
+    pixels: Pixels,
+    options: DenoiseOptions,
+    *,
+    copies: int,
+    part: tuple[slice, slice] | None = None,
+) -> list[Tile]:
+    height, width = pixels.shape[:2]
+    edge = fitting_tile(engine, pixels, options, copies=copies)
+    return tiles(height, width, edge, options.overlap, engine.architecture.scale, part)
+
+
 def _estimates(
-    engine: Engine, colours: Pixels, options: DenoiseOptions, progress: Progress | None
-) -> Iterator[tuple[Tile, RunningMoments]]:
-    """Every tile with the moments of its samples, ``(h, w, 1 or 3)`` float32 as ``colours``."""
-    scale = engine.architecture.scale
-    height, width, _ = colours.shape
-    pieces = tiles(height, width, options.tile, options.overlap, scale)
-    total = len(pieces) * options.symmetries * (1 + options.draws)
+    engine: Engine,
+    windows: Iterable[tuple[Tile, NDArray[np.float32]]],
+    count: int,
+    options: DenoiseOptions,
+    progress: Progress | None,
+) -> Iterator[tuple[Tile, NDArray[np.float32], RunningMoments]]:
+    """Every tile and window with the moments of its samples, ``(h, w, 1 or 3)`` float32."""
+    total = count * options.symmetries * (1 + options.draws)
     done = 0
 
     def passed() -> None:
@@ -91,11 +200,11 @@ def _estimates(
         if progress is not None:
             progress(done, total)
 
-    for tile in pieces:
-        moments = sample_window(engine, read_window(colours, tile), tile, options, passed)
+    for tile, window in windows:
+        moments = sample_window(engine, window, tile, options, passed)
         if not np.isfinite(moments.mean).all():
             raise EngineError("the network's result is not a number: check the weights")
-        yield tile, moments
+        yield tile, window, moments
 
 
 def _colours(pixels: Pixels) -> Pixels:

@@ -28,6 +28,10 @@ class OnnxRuntimeEngine:
         EngineError: ONNX Runtime cannot load the graphs with these parameters.
     """
 
+    # From: benchmarks/memory.py; the runtime's arena grows in powers of two.
+    process_bytes = 150_000_000
+    bytes_per_pixel = 900
+
     def __init__(self, graphs: Path, parameters: Parameters, *, threads: int = 0) -> None:
         self.architecture: Architecture = parameters.architecture
         self.description = f"ONNX Runtime {onnxruntime.__version__} on the CPU"

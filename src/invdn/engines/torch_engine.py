@@ -22,6 +22,10 @@ class TorchEngine:
         EngineError: the device is not there.
     """
 
+    # From: benchmarks/memory.py, on the CPU.
+    process_bytes = 300_000_000
+    bytes_per_pixel = 1200
+
     def __init__(self, network: InvDN, device: str = "cpu") -> None:
         try:
             self._device = torch.device(device)

@@ -48,11 +48,19 @@ class Tile:
         )
 
 
-def tiles(height: int, width: int, tile: int | None, overlap: int, multiple: int) -> list[Tile]:
-    """Cut a picture into tiles of nearly equal size, row by row.
+def tiles(
+    height: int,
+    width: int,
+    tile: int | None,
+    overlap: int,
+    multiple: int,
+    part: tuple[slice, slice] | None = None,
+) -> list[Tile]:
+    """Cut a picture, or a part of it, into tiles of nearly equal size, row by row.
 
     The cores partition the picture: every pixel lies in exactly one. Both window and core start at
-    multiples; a window's side is at most ``tile + 2 * overlap``, each rounded to a multiple.
+    multiples (but for the first core of a part); a window's side is at most
+    ``tile + 2 * overlap``, each rounded to a multiple.
 
     Args:
         height: rows of the picture, 1 or more.
@@ -62,9 +70,12 @@ def tiles(height: int, width: int, tile: int | None, overlap: int, multiple: int
         overlap: pixels read beyond the core on each side where the picture has them, rounded up
             to a multiple.
         multiple: what window positions and sizes are divisible by (the scale of the network).
+        part: rows and columns that the cores partition instead; the windows still reach into the
+            whole picture around it.
 
     Raises:
-        InputError: a number is negative, or a size or the multiple is zero.
+        InputError: a number is negative, a size or the multiple is zero, or the part is empty or
+            leaves the picture.
 
     Example:
         >>> [(t.left, t.width, t.core[1]) for t in tiles(8, 20, tile=8, overlap=3, multiple=4)]
@@ -75,10 +86,14 @@ def tiles(height: int, width: int, tile: int | None, overlap: int, multiple: int
             f"cannot cut {height}x{width} pixels with tile {tile}, overlap {overlap} and "
             f"multiple {multiple}: sizes must be positive, tile and overlap 0 or more"
         )
-    columns = _spans(width, tile, overlap, multiple)
+    part = part or (slice(0, height), slice(0, width))
+    for axis, size in zip(part, (height, width), strict=True):
+        if not 0 <= axis.start < axis.stop <= size:
+            raise InputError(f"{height}x{width} pixels have no part {part}")
+    columns = _spans(width, part[1], tile, overlap, multiple)
     return [
         Tile(top, left, high, wide, (rows, cols))
-        for top, high, rows in _spans(height, tile, overlap, multiple)
+        for top, high, rows in _spans(height, part[0], tile, overlap, multiple)
         for left, wide, cols in columns
     ]
 
@@ -107,18 +122,19 @@ def read_window(pixels: Pixels, tile: Tile) -> NDArray[np.float32]:
 
 
 def _spans(
-    size: int, tile: int | None, overlap: int, multiple: int
+    size: int, part: slice, tile: int | None, overlap: int, multiple: int
 ) -> list[tuple[int, int, slice]]:
     """Start and length of each window along one axis, and its core."""
     units = -(-size // multiple)
-    largest = max(1, tile // multiple) if tile else units
-    count = -(-units // largest)
+    begin, end = part.start // multiple, -(-part.stop // multiple)
+    largest = max(1, tile // multiple) if tile else end - begin
+    count = -(-(end - begin) // largest)
     margin = -(-overlap // multiple)
     spans = []
     for index in range(count):
-        first, last = index * units // count, (index + 1) * units // count
+        first, last = (begin + (end - begin) * step // count for step in (index, index + 1))
         start, stop = max(0, first - margin), min(units, last + margin)
-        core = slice(first * multiple, min(size, last * multiple))
+        core = slice(max(part.start, first * multiple), min(part.stop, last * multiple))
         spans.append((start * multiple, (stop - start) * multiple, core))
     return spans
 

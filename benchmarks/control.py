@@ -1,0 +1,151 @@
+"""What strength, luminance, chroma and detail cost and give, and the pictures that show them.
+
+    python benchmarks/control.py ../shared/data > benchmarks/results/control.json
+    python benchmarks/control.py --pictures docs/control
+
+The figures: PSNR on the ten pairs of sidd-mini-val, and on squares of clean photographs with the
+noise of `invdn.data.noise` (phone and DSLR at several sensitivities), with white Gaussian noise,
+and without any. Noise is estimated on 512 pixels square, of which the middle is denoised. The
+pictures are parts of the demonstration, each square twice as large as it is.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from invdn.denoise import QUALITIES, DenoiseOptions, Region, blend, denoise_region
+from invdn.engines import open_engine
+from invdn.imaging.demo_noise import camera_noise
+from invdn.imaging.demo_photo import demo_photo
+from invdn.imaging.depth import from_float, to_float
+from invdn.imaging.metrics import psnr
+from invdn.imaging.noise_level import estimate_noise
+from invdn.imaging.photo import Photo
+from invdn.imaging.reading import read_photo
+from invdn.imaging.writing import write_photo
+
+SETTINGS = {
+    "strength 0 (noisy)": {"strength": 0.0},
+    "strength 0.5": {"strength": 0.5},
+    "strength 1": {},
+    "strength auto": {"strength": "auto"},
+    "luminance 0.8": {"luminance": 0.8},
+    "chroma 0": {"chroma": 0.0},
+    "detail 0.25": {"detail": 0.25},
+    "detail 0.5": {"detail": 0.5},
+    "detail 0.75": {"detail": 0.75},
+    "detail 1": {"detail": 1.0},
+    "auto, detail 0.5": {"strength": "auto", "detail": 0.5},
+}
+SQUARE, PART = 512, 160
+PHOTOGRAPHS = 8
+PLACES = {"board": (286, 408), "grass": (100, 408), "lamp": (40, 120)}
+
+
+def pairs(data: Path):
+    """(set, noisy, clean) as float32; what lies in a square of its own is a set of its own."""
+    folder = data / "sidd-mini-val"
+    for path in sorted((folder / "Noisy").iterdir()):
+        yield (
+            "SIDD validation",
+            *(to_float(read_photo(p).pixels) for p in (path, folder / "GT" / path.name)),
+        )
+    import torch
+
+    from invdn.data.camera import DSLR, PHONE, sample_cameras
+    from invdn.data.noise import add_camera_noise
+
+    files = sorted((data / "clean").iterdir())
+    rng, generator = np.random.default_rng(5), torch.Generator().manual_seed(3)
+    cameras = {f"phone ISO {iso}": PHONE.at_iso(iso) for iso in (100, 400, 1600)}
+    exposed = replace(DSLR, exposure=(1.0, 1.0))
+    cameras |= {f"DSLR ISO {iso}": exposed.at_iso(iso) for iso in (400, 3200, 12800)}
+    for index in rng.choice(len(files), PHOTOGRAPHS, replace=False):
+        pixels = read_photo(files[index]).pixels
+        top, left = (int(rng.integers(0, side - SQUARE + 1)) for side in pixels.shape[:2])
+        clean = to_float(pixels[top : top + SQUARE, left : left + SQUARE])
+        yield "clean", clean, clean
+        batch = torch.from_numpy(clean.transpose(2, 0, 1).copy())[None]
+        for name, camera in cameras.items():
+            pair = add_camera_noise(batch, sample_cameras(1, generator, camera), generator)
+            yield name, *(side[0].permute(1, 2, 0).numpy().copy() for side in pair)
+        for level in (5, 15, 25):
+            noisy = np.clip(clean + rng.normal(0, level / 255, clean.shape), 0, 1)
+            yield f"Gaussian {level}", to_float(from_float(noisy, np.uint8)), clean
+
+
+def figures(data: Path) -> None:
+    engine = open_engine(device="cpu")
+    found = {}
+    for name, noisy, clean in pairs(data):
+        noise = estimate_noise(noisy)
+        start = max(0, (noisy.shape[0] - PART) // 2)
+        part = Region(start, start, PART, PART)
+        seen, target = (side[part.within(*side.shape[:2])] for side in (noisy, clean))
+        denoised = denoise_region(engine, noisy, part, DenoiseOptions())
+        row = found.setdefault(name, {setting: [] for setting in SETTINGS})
+        for setting, choices in SETTINGS.items():
+            made = blend(seen, denoised, DenoiseOptions(**choices), noise)
+            made = seen if choices.get("strength") == 0.0 else made
+            row[setting].append(min(psnr(made, target), 99.0))
+        print(name, noise.level, file=sys.stderr)
+    means = {name: {s: float(np.mean(v)) for s, v in row.items()} for name, row in found.items()}
+    counts = {name: len(row["strength 1"]) for name, row in found.items()}
+    json.dump(
+        {"engine": engine.description, "pairs": counts, "psnr_db": means}, sys.stdout, indent=1
+    )
+    sys.stdout.write("\n")
+
+
+def pictures(folder: Path) -> None:
+    engine = open_engine(device="cpu")
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = demo_photo(512)
+    noisy, light = camera_noise(clean), camera_noise(clean, shot=0.0003, read=0.00002)
+
+    def panel(source, place: str, **choices):
+        x, y = PLACES[place]
+        return denoise_region(engine, source, Region(x, y, 96, 96), DenoiseOptions(**choices))
+
+    def strip(name: str, *panels) -> None:
+        gap = np.full((192, 6, 3), 255, np.uint8)
+        parts = [part for one in panels for part in (one.repeat(2, 0).repeat(2, 1), gap)][:-1]
+        row = np.ascontiguousarray(np.concatenate(parts, axis=1))
+        write_photo(Photo(row), folder / f"{name}.jpg", overwrite=True, quality=82)
+
+    strip("strength", *(panel(noisy, "board", strength=s) for s in (0.0, 0.5, 1.0, "auto")))
+    amounts = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.0), (0.0, 1.0))
+    strip("luminance-chroma", *(panel(noisy, "board", luminance=a, chroma=b) for a, b in amounts))
+    medium = camera_noise(clean, shot=0.0015, read=0.0001)
+    grass = [panel(medium, "grass", detail=d) for d in (0.0, 0.5, 1.0)]
+    strip("detail", panel(medium, "grass", strength=0.0), *grass)
+    weak = [panel(light, "grass", strength=s) for s in (0.0, 1.0, "auto")]
+    strip("auto", *weak, panel(clean, "grass", strength=0.0))
+    strip("latent-scale", *(panel(noisy, "lamp", latent_scale=s) for s in (0.0, 1.0, 2.0, 4.0)))
+    qualities = [panel(noisy, "lamp", symmetries=s, draws=d) for s, d in QUALITIES.values()]
+    strip("quality", panel(noisy, "lamp", strength=0.0), *qualities)
+    x, y, side = 120, 200, 160
+    framed = noisy[64:448].copy()
+    framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
+    part = denoise_region(engine, noisy, Region(x, y, side, side), DenoiseOptions())
+    framed[y - 64 : y + side - 64, x : x + side] = part
+    write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, quality=82)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--pictures", type=Path)
+    chosen = parser.parse_args()
+    if chosen.data:
+        figures(chosen.data)
+    if chosen.pictures:
+        pictures(chosen.pictures)
+
+
+if __name__ == "__main__":
+    main()
