@@ -234,11 +234,10 @@ let saving = false;
 async function save(photos) {
   if (saving) return;
   saving = true;
-  panel.saving(true);
+  panel.saving(0);
   for (const photo of photos.filter((one) => one?.result)) {
     try {
-      const differs = Object.fromEntries(Object.entries(photo.look).filter(([name, value]) => value !== NEUTRAL[name]));
-      const { blob, name } = await service.result(photo.result.id, differs);
+      const { blob, name } = await photo.file((progress) => panel.saving(progress));
       const address = URL.createObjectURL(blob);
       Object.assign(document.createElement("a"), { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
@@ -249,7 +248,7 @@ async function save(photos) {
     }
   }
   saving = false;
-  panel.saving(false);
+  panel.saving(null);
 }
 
 // --- the view ------------------------------------------------------------------------------------

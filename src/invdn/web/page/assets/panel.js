@@ -165,9 +165,9 @@ export class Panel extends EventTarget {
     } else $("spread-note").textContent = "Comes with the full result.";
   }
 
-  /** While the file is made. */
-  saving(on) {
-    $("download").textContent = on ? "Preparing…" : "Download";
+  /** While the file is made, how far it is; null at the end. */
+  saving(progress) {
+    $("download").textContent = progress === null ? "Download" : `Preparing${progress ? ` ${percent(progress)}` : "…"}`;
   }
 }
 

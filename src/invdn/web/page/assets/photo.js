@@ -28,6 +28,8 @@ export class Photo extends EventTarget {
   patches = []; // regions denoised ahead: {x, y, w, h, rgb}
   unreadable = false; // its pixels cannot be shown
   viewport = null; // where the viewer was
+  #asked = null; // options of the job that is at work
+  #made = null; // the job of the file with the latest look: {look, id}
   #turn = 0; // a run that is no longer the latest ends itself
   #job = null;
   #upload = null;
@@ -60,7 +62,8 @@ export class Photo extends EventTarget {
       this.#become({ state, progress: 0, secondsLeft: null, position: null, problem: null });
       if (!this.there) await this.#hand();
       if (!latest()) return;
-      const job = await service.start(this.there.id, options(this));
+      this.#asked = options(this);
+      const job = await service.start(this.there.id, this.#asked);
       if (!latest()) {
         service.stop(job.id).catch(() => {});
         return;
@@ -100,9 +103,43 @@ export class Photo extends EventTarget {
   }
 
   #finish(job, told) {
-    if (this.result) service.stop(this.result.id).catch(() => {});
+    this.#discard();
     this.#job = null;
-    this.#become({ ...told, state: "done", result: job, patches: [] });
+    this.#become({ ...told, state: "done", result: { ...job, asked: this.#asked }, patches: [] });
+  }
+
+  /** Remove what has been made of it from the service. */
+  #discard() {
+    for (const id of [this.result?.id, this.#made?.id]) if (id) service.stop(id).catch(() => {});
+    this.#made = null;
+  }
+
+  /**
+   * The file with the look, `{blob, name}`. Where the look changes the result, the service makes it
+   * as the command does, from the photograph on, with the same options; `told` hears how far it is.
+   */
+  async file(told) {
+    const look = Object.fromEntries(Object.entries(this.look).filter(([name, value]) => value !== NEUTRAL[name]));
+    if (!Object.keys(look).length) return service.result(this.result.id);
+    const words = JSON.stringify(look);
+    if (this.#made?.look !== words) {
+      if (this.#made) service.stop(this.#made.id).catch(() => {});
+      const { quality } = this.result.asked;
+      this.#made = { look: words, id: (await service.start(this.there.id, { quality, ...look })).id };
+    }
+    const { id } = this.#made;
+    try {
+      for (;;) {
+        const job = await service.job(id);
+        if (job.state === "done") return await service.result(id);
+        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? service.sentence(job.problem.detail) : "Stopped.");
+        told(job.progress);
+        await pause(POLL);
+      }
+    } catch (problem) {
+      this.#made = null;
+      throw problem;
+    }
   }
 
   #failed(problem) {
@@ -147,7 +184,7 @@ export class Photo extends EventTarget {
   /** Leave nothing of it on the service. */
   remove() {
     if (this.busy) this.cancel();
-    if (this.result) service.stop(this.result.id).catch(() => {});
+    this.#discard();
     if (this.there) service.forget(this.there.id).catch(() => {});
   }
 }

@@ -65,8 +65,8 @@ export const stop = (id) => ask(`jobs/${id}`, { method: "DELETE", keepalive: tru
 export const forget = (id) => ask(`photos/${id}`, { method: "DELETE", keepalive: true });
 
 /** The result as a file: `{blob, name}`. */
-export async function result(id, look) {
-  const answer = await ask(`jobs/${id}/result${query(look)}`);
+export async function result(id) {
+  const answer = await ask(`jobs/${id}/result`);
   const given = answer.headers.get("Content-Disposition") ?? "";
   const name = /filename\*=UTF-8''([^;]+)/i.exec(given)?.[1] ?? /filename="?([^";]+)/i.exec(given)?.[1];
   return { blob: await answer.blob(), name: name ? decodeURIComponent(name) : "denoised" };
