@@ -29,7 +29,8 @@ from .options import DenoiseOptions
 
 Floats = NDArray[np.float32]
 
-_RADIUS = 5  # the 11x11 pixels in which variances are compared
+#: How far a pixel's share of noise looks around.
+REACH = 5  # the 11x11 pixels in which variances are compared
 _MARGINS = (1.0, 2.0)  # variance that may still be noise, in units of the noise's
 _MARGIN_LEVEL = 4.0  # of 255: noise of this level and below has the first margin
 
@@ -73,6 +74,24 @@ def blend(
     return result
 
 
+def explained_luma(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -> Floats:
+    """``k_luma``, for those who blend by themselves: ``(h, w, 1)``, 0 to 1.
+
+    Args:
+        noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1].
+        denoised: what the network made of it.
+        noise: of the whole photograph; None counts everything that was taken away as noise.
+
+    Example:
+        >>> explained_luma(np.ones((1, 1, 3)), np.zeros((1, 1, 3)), None).tolist()
+        [[[1.0]]]
+    """
+    change = _luma(denoised - noisy)
+    if noise is None:
+        return np.ones_like(change, np.float32)
+    return _explained(np.square(change, dtype=np.float64), _luma(denoised), noise, noise.luma)
+
+
 def _luma(values: Floats) -> Floats:
     """``(h, w, 1)``."""
     return values if values.shape[2] == 1 else (values @ LUMA)[:, :, None]
@@ -97,8 +116,8 @@ def _box_mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     for axis in (0, 1):
         size = mean.shape[axis]
         sums = np.insert(np.cumsum(mean, axis=axis), 0, 0, axis=axis)
-        last = np.minimum(np.arange(size) + _RADIUS + 1, size)
-        first = np.maximum(np.arange(size) - _RADIUS, 0)
+        last = np.minimum(np.arange(size) + REACH + 1, size)
+        first = np.maximum(np.arange(size) - REACH, 0)
         shape = (-1, 1) if axis == 0 else (1, -1)
         counts = (last - first).reshape(shape)
         mean = (sums.take(last, axis=axis) - sums.take(first, axis=axis)) / counts
