@@ -237,7 +237,7 @@ async function save(photos) {
   panel.saving(0);
   for (const photo of photos.filter((one) => one?.result)) {
     try {
-      const { blob, name } = await photo.file((progress) => panel.saving(progress));
+      const { blob, name } = await photo.product((progress) => panel.saving(progress));
       const address = URL.createObjectURL(blob);
       Object.assign(document.createElement("a"), { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 60_000);

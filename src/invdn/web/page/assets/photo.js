@@ -118,7 +118,7 @@ export class Photo extends EventTarget {
    * The file with the look, `{blob, name}`. Where the look changes the result, the service makes it
    * as the command does, from the photograph on, with the same options; `told` hears how far it is.
    */
-  async file(told) {
+  async product(told) {
     const look = Object.fromEntries(Object.entries(this.look).filter(([name, value]) => value !== NEUTRAL[name]));
     if (!Object.keys(look).length) return service.result(this.result.id);
     const words = JSON.stringify(look);
