@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import Server
+from serving import Server
 
 from invdn.imaging.reading import read_photo
 
@@ -16,6 +16,7 @@ KINDS = [
     "plain.png",
     "turned.jpg",
     "plain.webp",
+    "wide.tif",
     "deep.tif",
     "transparent.png",
     "grey.png",
@@ -59,7 +60,7 @@ def test_bytes_are_those_of_the_command(
 def test_a_job_with_a_spread_has_the_same_result(
     server: Server, pictures: Path, by_command: Path
 ) -> None:
-    for kind in ("deep.tif", "turned.jpg"):
+    for kind in ("deep.tif", "turned.jpg", "wide.tif"):
         job = server.job(
             server.client.post(
                 "/api/v1/jobs",

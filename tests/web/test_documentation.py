@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from serving import Server
 
 from invdn.imaging.reading import read_photo
 from invdn.web.problems import KINDS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Server, running
+from serving import Server, running
 
 
 def _alive(pid: int) -> bool:

@@ -5,11 +5,11 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
-from conftest import Server
+from serving import Server
 
 FUZZED = 1000
 
@@ -91,15 +91,14 @@ def test_a_body_that_stands_still_is_told_so(strict: Server) -> None:
 
 
 def test_a_client_that_takes_nothing_is_dropped(strict: Server) -> None:
-    held = []
-    for _ in range(20):
-        connection = _connected(strict)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        connection.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
-        held.append(connection)
-    assert strict.client.get("/readyz").status_code == 200
-    for connection in held:
-        connection.close()
+    asked = 600  # answers of 40 MB, more than the system's buffers hold
+    with _connected(strict) as connection:
+        request = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        with suppress(ConnectionError):
+            connection.sendall(request * asked)
+        time.sleep(4)
+        assert strict.client.get("/readyz").status_code == 200
+        assert _rest(connection).count(b"HTTP/1.1 200") < asked
 
 
 def test_other_names_are_not_answered_to(server: Server) -> None:
@@ -215,5 +214,3 @@ def test_fuzzed_bodies_bring_no_500(server: Server, pictures: Path) -> None:
     assert statuses[422] > 100
     assert statuses[200] > 20
     assert server.workers() == workers  # none has died
-    metrics = httpx.get(f"{server.client.base_url}metrics").text
-    assert "invdn_worker_restarts 0.0" in metrics

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Server
+from serving import Server
 
 
 def _cpu_seconds(pid: int) -> float:

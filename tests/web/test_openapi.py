@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import Server
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from serving import Server
 
 PATHS = {
     "/api/v1/service",

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import Server, running
+from serving import Server, running
 
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo

@@ -63,7 +63,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._settings.idle_seconds)
+        exchange = _Exchange(scope, receive, send)
         problem = self._refusal(scope)
         self._requests += 1
         try:
@@ -71,8 +71,6 @@ class Gate:
                 await _refuse(problem, exchange.send)
             else:
                 await self._app(scope, exchange.receive, exchange.send)
-        except _TooSlowError:
-            pass  # the server closes a connection whose answer is not complete
         finally:
             self._requests -= 1
 
@@ -128,19 +126,14 @@ def is_own_name(host: str, settings: Settings) -> bool:
     return True
 
 
-class _TooSlowError(Exception):
-    """A client does not take what it asked for."""
-
-
 class _Exchange:
-    """One request and its answer: with the headers of safety, and nothing waited for for ever."""
+    """One request and its answer: with the headers of safety, and read to its end."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         self._receive = receive
         self._send = send
-        self._seconds = seconds
 
     async def receive(self) -> Message:
         """The next part of the request."""
@@ -164,17 +157,10 @@ class _Exchange:
             if self._unread:
                 headers["Connection"] = "close"
         elif self._unread and not message.get("more_body"):
-            await self._pass({**message, "more_body": True})
+            await self._send({**message, "more_body": True})
             await self._drop()
             message = {"type": "http.response.body"}
-        await self._pass(message)
-
-    async def _pass(self, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                await self._send(message)
-        except TimeoutError:
-            raise _TooSlowError from None
+        await self._send(message)
 
     async def _drop(self) -> None:
         dropped = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -65,7 +66,9 @@ async def _serve(
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
         )
-        await _Server(config, service, lambda: announce(address)).serve(sockets=[listener])
+        await _Server(config, service, settings.idle_seconds, lambda: announce(address)).serve(
+            sockets=[listener]
+        )
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -99,9 +102,15 @@ class _Server(uvicorn.Server):
     """Ends in two steps: first the work, then the connections."""
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, announce: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        idle_seconds: float,
+        announce: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._idle_seconds = idle_seconds
+        self._unsent: dict[Any, tuple[int, float]] = {}
         self._service = service
         self._announce = announce
         self._asked_to_end = False
@@ -124,7 +133,22 @@ class _Server(uvicorn.Server):
             self._closing = asyncio.create_task(self._service.finish())
         if self._closing is not None and self._closing.done():
             self.should_exit = True
+        self._drop_the_stuck()
         return await super().on_tick(counter)
+
+    def _drop_the_stuck(self) -> None:
+        """Hang up on clients that do not take what they asked for."""
+        before, self._unsent = self._unsent, {}
+        for connection in list(self.server_state.connections):
+            size = connection.transport.get_write_buffer_size()
+            if not size:
+                continue
+            since = time.monotonic()
+            if connection in before and before[connection][0] == size:
+                since = before[connection][1]
+            self._unsent[connection] = size, since
+            if time.monotonic() - since > self._idle_seconds:
+                connection.transport.abort()
 
 
 def _protocol(header_seconds: float) -> type[asyncio.Protocol]:

@@ -272,13 +272,13 @@ def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     margin = min(task.options.overlap, _WIDEST_MARGIN)
     top, left = (max(0, start - margin) // _SCALE * _SCALE for start in (rows.start, columns.start))
     window: Pixels = photo.pixels[top : rows.stop + margin, left : columns.stop + margin]
-    clean = denoise_pixels(engine, np.ascontiguousarray(window), task.options, progress=progress)
+    clean = denoise_pixels(engine, window.copy(), task.options, progress=progress)
     kept = clean[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     alpha = None if photo.alpha is None else photo.alpha[rows, columns]
     write_rendering(
         Photo(
-            np.ascontiguousarray(kept),
-            None if alpha is None else np.ascontiguousarray(alpha),
+            kept.copy(),
+            None if alpha is None else alpha.copy(),
             photo.metadata,
             photo.format,
         ),

@@ -11,6 +11,7 @@ stops when it is told to, and makes a preview in between, which somebody is wait
 
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -33,7 +34,7 @@ from ..imaging.photo import Photo
 from ..imaging.reading import read_photo
 from ..imaging.writing import write_photo
 from .problems import ProblemError
-from .tasks import Preview, Task, perform
+from .tasks import Inspect, Preview, Task, perform
 
 _log = logging.getLogger(__name__)
 _PAUSE = 0.05  # seconds between two reports of progress
@@ -174,7 +175,9 @@ class _Bench:
 
     def _problem(self, error: Exception, task: Task) -> ProblemError:
         words = str(error).replace(repr(str(task.source)), "the photograph")
-        words = words.replace("cannot read the photograph: ", "")
+        if not isinstance(task, Inspect):
+            words = words.replace(repr(str(task.target)), "the result")
+        words = re.sub(r"^cannot \w+ the photograph: ", "", words)
         if isinstance(error, ProblemError):
             return error
         if _tells_of_memory(error):

@@ -10,6 +10,9 @@ import { Viewport } from "./viewport.js";
 
 const BUDGET = 1.5e6; // samples that are blended at once while a slider moves
 
+/** What the browser says, unless it is off by more than rounding (Safari: nothing; emulated screens: CSS pixels). */
+const screenPixels = (told, computed) => Math.max(1, Math.abs(told - computed) < 2 ? told : Math.round(computed));
+
 export class Viewer extends EventTarget {
   scene = null;
   viewport = null;
@@ -85,8 +88,8 @@ export class Viewer extends EventTarget {
   #resize(entry) {
     const [box] = entry.devicePixelContentBoxSize ?? [];
     const density = window.devicePixelRatio;
-    this.#canvas.width = Math.max(1, box?.inlineSize ?? Math.round(entry.contentRect.width * density));
-    this.#canvas.height = Math.max(1, box?.blockSize ?? Math.round(entry.contentRect.height * density));
+    this.#canvas.width = screenPixels(box?.inlineSize, entry.contentRect.width * density);
+    this.#canvas.height = screenPixels(box?.blockSize, entry.contentRect.height * density);
     this.#lay(true);
   }
 
