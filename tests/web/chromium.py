@@ -18,8 +18,6 @@ import pytest
 from numpy.typing import NDArray
 from serving import Server
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: invdn[dev]")
-
 Pixels = NDArray[np.uint8]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -67,6 +65,7 @@ def browser() -> Iterator[Any]:
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if not path:
         pytest.skip(f"needs a Chromium on the path ({', '.join(_NAMES)})")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: invdn[dev]")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         yield started

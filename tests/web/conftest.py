@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import browser, visit
 from serving import Server, running
 
 from invdn.imaging.demo_noise import camera_noise
@@ -12,6 +13,8 @@ from invdn.imaging.demo_photo import demo_photo
 from invdn.imaging.libvips import pyvips
 from invdn.imaging.photo import Metadata, Photo
 from invdn.imaging.writing import write_photo
+
+__all__ = ["browser", "visit"]  # fixtures of the page's tests
 
 #: An EXIF block that says nothing but "turn me by a quarter to the right" (orientation 6).
 TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import Visit, browser, sent, visit, visiting
+from chromium import Visit, sent, visiting
 from click.testing import CliRunner
 from serving import Server
 
@@ -13,8 +13,6 @@ from invdn.cli import group
 from invdn.imaging.photo import Metadata, Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
-
-__all__ = ["browser", "visit"]  # fixtures
 
 WIDTH, HEIGHT = 120, 90
 

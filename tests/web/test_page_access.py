@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from chromium import Visit, browser, visiting
+from chromium import Visit, visiting
 from serving import Server
-
-__all__ = ["browser"]  # fixture
 
 _CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -4,10 +4,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from chromium import browser, visiting
+from chromium import visiting
 from serving import running
-
-__all__ = ["browser"]  # fixture
 
 EXPECTED = "ERR_CONNECTION_REFUSED"
 
@@ -26,7 +24,7 @@ def test_the_service_goes_and_comes_back(browser: Any, pictures: Path, tmp_path:
         )
         visit.drop(pictures / "slow.png")
         page.wait_for_selector('body[data-state="running"]', timeout=60_000)
-        server.process.terminate()
+        server.process.kill()
         server.process.wait(20)
         page.wait_for_selector("#banner:visible", timeout=20_000)
         assert "does not answer" in page.locator("#banner").inner_text()
