@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import Visit, browser, sent, visit
+from chromium import Visit, sent
 from click.testing import CliRunner
 
 from invdn.cli import group
@@ -16,8 +16,6 @@ from invdn.imaging.noise_level import estimate_noise
 from invdn.imaging.photo import Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
-
-__all__ = ["browser", "visit"]  # fixtures
 
 SIZE = 112
 

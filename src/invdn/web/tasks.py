@@ -19,7 +19,7 @@ from ..denoise import (
     denoise_with_spread,
 )
 from ..denoise.control import REACH, explained_luma
-from ..imaging.depth import Pixels, from_float, to_float
+from ..imaging.depth import Pixels, to_float
 from ..imaging.libvips import pyvips
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
@@ -194,13 +194,11 @@ def _explain(task: Explain) -> None:
     region.check(width, height)
     left, top = max(0, region.x - REACH), max(0, region.y - REACH)
     around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
-    share = explained_luma(
-        *(np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean)),
-        _noise(task.source, task.max_pixels),
-    )
+    before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
+    share = explained_luma(before, after, _noise(task.source, task.max_pixels))
     rows = slice(region.y - top, region.y - top + region.h)
     columns = slice(region.x - left, region.x - left + region.w)
-    levels = np.ascontiguousarray(from_float(share[rows, columns, 0], np.uint8))
+    levels = np.rint(255 * share[rows, columns, 0]).astype(np.uint8)
     write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
 
 
