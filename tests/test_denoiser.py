@@ -44,7 +44,7 @@ def test_a_file_is_its_array(denoiser: Denoiser, tmp_path: Path) -> None:
 
 
 def test_options_reach_the_work(denoiser: Denoiser) -> None:
-    other = Denoiser(options=DenoiseOptions(seed=3))
+    other = Denoiser(options=DenoiseOptions(latent_scale=1, seed=3))
     assert not np.array_equal(denoiser.denoise(PIXELS), other.denoise(PIXELS))
     clean, spread = Denoiser(options=DenoiseOptions(draws=2)).denoise_with_spread(PIXELS)
     assert clean.shape == PIXELS.shape

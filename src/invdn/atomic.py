@@ -2,13 +2,13 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
+from .leftovers import temporary_name
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _REMEDY = {
@@ -52,7 +52,7 @@ exist; create the folder first
         if not stat.S_ISDIR(target.parent.stat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "not a folder")
     except (OSError, RuntimeError, ValueError) as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
 
 
 def ensure_folder(path: str | os.PathLike[str]) -> None:
@@ -113,7 +113,7 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
     path = Path(path)
     ensure_output(path, overwrite)
     target = path.resolve() if overwrite else path
-    temporary = target.with_name(f".invdn-{secrets.token_hex(8)}.part")
+    temporary = target.with_name(temporary_name())
     created = False
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -132,7 +132,7 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
     finally:
         if created:
             temporary.unlink(missing_ok=True)
@@ -171,6 +171,13 @@ def _exists(path: Path) -> OutputError:
     )
 
 
-def _output_error(path: Path, error: Exception) -> OutputError:
+def output_error(path: Path, error: Exception) -> OutputError:
+    """The error that tells why a file cannot be written and what to do, made from the system's.
+
+    Example:
+        >>> output_error(Path("a.jpg"), PermissionError(errno.EACCES, "Permission denied"))
+        OutputError("cannot write 'a.jpg': permission is denied; choose another folder or change \
+its permissions")
+    """
     number = error.errno if isinstance(error, OSError) else None
     return OutputError(f"cannot write {str(path)!r}: {_REMEDY.get(number or 0, str(error))}")

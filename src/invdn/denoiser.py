@@ -20,6 +20,7 @@ from .denoise import (
 )
 from .engines import open_engine
 from .errors import InputError
+from .imaging.choices import WriteChoices
 from .imaging.depth import Pixels
 
 if TYPE_CHECKING:
@@ -141,11 +142,14 @@ class Denoiser:
         *,
         region: Region | None = None,
         overwrite: bool = False,
+        page: int | None = None,
+        choices: WriteChoices = WriteChoices(),
         progress: Progress | None = None,
     ) -> FileResult:
         """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
 
-        With ``region`` only this part is denoised and written, as a viewer shows it.
+        With ``region`` only this part is denoised and written, as a viewer shows it. ``page`` is
+        one of several pictures in the source; ``choices`` are about the target's file.
 
         Raises:
             ImageError: the source is not a readable photograph.
@@ -158,5 +162,7 @@ class Denoiser:
             self.options,
             region=region,
             overwrite=overwrite,
+            page=page,
+            choices=choices,
             progress=progress,
         )

@@ -35,3 +35,7 @@ class RecipeError(InvDNError):
 
 class MissingDependencyError(InvDNError):
     """An optional part is not installed; the message names the command that installs it."""
+
+
+class VideoError(InvDNError):
+    """A video cannot be read or kept: damaged, unsupported, or without moving pictures."""

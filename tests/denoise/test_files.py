@@ -81,3 +81,16 @@ def test_a_truncated_photograph_is_no_result(
     with pytest.raises(ImageError, match="cut short"):
         denoise_file(engine, source, tmp_path / "clean.jpg")
     assert not (tmp_path / "clean.jpg").exists()
+
+
+def test_the_noise_is_reported(engine: TorchEngine, tmp_path: Path) -> None:
+    noisy = np.random.default_rng(0).normal(110, 9, (60, 72, 3)).astype(np.uint8)
+    write_photo(Photo(noisy), tmp_path / "noisy.png")
+    write_photo(Photo(noisy[:20, :20].copy()), tmp_path / "small.png")
+    result = denoise_file(engine, tmp_path / "noisy.png", tmp_path / "clean.png")
+    assert result.noise_level == pytest.approx(9, rel=0.15)
+    assert result.noise is not None
+    assert abs(result.noise.correlation) < 0.13
+    assert "independent" in str(result.warning)
+    small = denoise_file(engine, tmp_path / "small.png", tmp_path / "tiny.png")
+    assert small.noise_level is small.noise is small.warning is None

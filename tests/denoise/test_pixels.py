@@ -1,12 +1,15 @@
 """Denoising arrays: kinds, sizes, tiles, symmetries, draws, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from invdn.denoise import DenoiseOptions, denoise_pixels, denoise_with_spread
+from invdn.denoise import QUALITIES, DenoiseOptions, denoise_pixels, denoise_with_spread
+from invdn.denoise.engine import Array
 from invdn.denoise.latent import LatentField
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError, InputError
@@ -89,7 +92,7 @@ def test_less_overlap_shows(engine: TorchEngine, picture: NDArray[np.uint8]) -> 
 
 def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     first, again, other = (
-        denoise_pixels(engine, picture, DenoiseOptions(seed=seed)) for seed in (5, 5, 6)
+        denoise_pixels(engine, picture, DenoiseOptions(draws=2, seed=seed)) for seed in (5, 5, 6)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -118,6 +121,69 @@ def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> No
     assert np.allclose(clean, np.mean(samples, axis=0), atol=1e-5)
     assert np.allclose(spread, np.std(samples, axis=0, ddof=1), atol=1e-5)
     assert np.array_equal(denoise_pixels(engine, pixels, options), clean)
+
+
+class WatchedEngine:
+    """An engine that remembers the batches it was given."""
+
+    def __init__(self, engine: TorchEngine) -> None:
+        self.architecture, self.description = engine.architecture, engine.description
+        self.encode = engine.encode
+        self._decode = engine.decode
+        self.batches: list[tuple[int, int]] = []
+
+    def decode(self, low: Array, latent: Array) -> Array:
+        self.batches.append((len(low), len(latent)))
+        return self._decode(low, latent)
+
+
+def test_draws_go_together_as_far_as_memory_is_bounded(
+    engine: TorchEngine, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes together, the result is the same."""
+    options = DenoiseOptions(draws=5, tile=0)
+    results, batches = [], []
+    for pixels in (1, 2 * 152 * 204, 2**30):  # the window is a multiple of the scale
+        monkeypatch.setattr("invdn.denoise.samples._BATCH_PIXELS", pixels)
+        watched = WatchedEngine(engine)
+        results.append(denoise_with_spread(watched, picture / 255, options))
+        batches.append(watched.batches)
+    assert batches == [[(1, 1)] * 5, [(1, 2), (1, 2), (1, 1)], [(1, 5)]]
+    for clean, spread in results[1:]:
+        assert np.allclose(clean, results[0][0], atol=1e-6)
+        assert np.allclose(spread, results[0][1], atol=1e-6)
+
+
+def test_a_single_sample_is_the_middle_one() -> None:
+    """Unless asked for; where samples are averaged they are those of training."""
+    assert DenoiseOptions(*QUALITIES["fast"]).latent_deviation == 0
+    assert DenoiseOptions(*QUALITIES["balanced"]).latent_deviation == 1
+    assert DenoiseOptions(*QUALITIES["best"]).latent_deviation == 1
+    assert DenoiseOptions(latent_scale=0.5).latent_deviation == 0.5
+    assert DenoiseOptions(draws=4, latent_scale=0.5).latent_deviation == 0.5
+    assert DenoiseOptions(symmetries=8, latent_scale=0).latent_deviation == 0
+    assert replace(DenoiseOptions(), draws=4).latent_deviation == 1
+
+
+def test_draws_go_one_by_one_where_memory_is_bounded(
+    engine: TorchEngine, picture: NDArray[np.uint8]
+) -> None:
+    watched = WatchedEngine(engine)
+    denoise_pixels(watched, picture, DenoiseOptions(draws=3, max_memory=10**10))
+    assert watched.batches == [(1, 1)] * 3
+
+
+def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
+    seeds = [
+        denoise_pixels(engine, picture, DenoiseOptions(latent_scale=0, seed=seed))
+        for seed in (0, 1)
+    ]
+    noisy = picture[:148, :200].transpose(2, 0, 1)[None] / np.float32(255)
+    options = DenoiseOptions(latent_scale=0, tile=0)
+    clean = denoise_pixels(engine, noisy[0].transpose(1, 2, 0), options)
+    expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 37, 50), np.float32))
+    assert np.array_equal(seeds[0], seeds[1])
+    assert np.allclose(clean, expected[0].transpose(1, 2, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])
@@ -194,6 +260,7 @@ def test_broken_weights_are_noticed(picture: NDArray[np.uint8]) -> None:
         {"seed": 2**64},
         {"latent_scale": -1.0},
         {"latent_scale": float("nan")},
+        {"latent_scale": 0.0, "draws": 2},
         {"tile": 8},
         {"overlap": -1},
     ],

@@ -47,13 +47,24 @@ def test_a_batch_is_its_images(batch: int) -> None:
             assert np.allclose(engine.decode(low[one], latent[one]), image[one], atol=1e-5)
 
 
+def test_latents_share_one_low_image() -> None:
+    generator = np.random.default_rng(0)
+    low = generator.random((1, 3, 6, 9), np.float32)
+    latent = generator.standard_normal((3, 45, 6, 9), np.float32)
+    for runtime in ("onnxruntime", "torch"):
+        engine = open_engine(runtime=runtime, device="cpu")
+        shared = engine.decode(low, latent)
+        assert shared.shape == (3, 3, 24, 36)
+        assert np.allclose(shared, engine.decode(np.repeat(low, 3, 0), latent), atol=1e-5)
+
+
 def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) -> None:
     """The graphs hold no parameters of their own: a converted file decides the result."""
     torch.manual_seed(1)
     file = tmp_path / "mine.pdparams"
     write_parameters(parameters_of(InvDN()), file)
     noisy = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
-    light = open_engine(file, device="cpu")
+    light = open_engine(file, runtime="onnxruntime")
     assert "ONNX" in light.description
     expected = open_engine(file, device="cpu", runtime="torch").encode(noisy)
     assert np.abs(light.encode(noisy) - expected).max() < 1e-4 * np.abs(expected).max()
@@ -63,7 +74,7 @@ def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) 
 def test_another_architecture_runs_in_torch(tmp_path: Path) -> None:
     network = InvDN(Architecture(blocks=(1,), features=4))
     write_parameters(parameters_of(network), tmp_path / "small.safetensors")
-    engine = open_engine(tmp_path / "small.safetensors", device="cpu")
+    engine = open_engine(tmp_path / "small.safetensors", device="cpu", runtime="torch")
     assert "torch" in engine.description
     assert engine.architecture == network.architecture
     with pytest.raises(EngineError, match="invdn export"):
@@ -77,7 +88,7 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_engine(device="cuda", runtime="onnxruntime")
     with pytest.raises(EngineError, match="no_such_device"):
         open_engine(device="no_such_device")
-    with pytest.raises(EngineError, match="onnxruntime, torch"):
+    with pytest.raises(EngineError, match="native, onnxruntime, torch"):
         open_engine(runtime="tensorflow")  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match=r"weights\.safetensors"):
         open_engine(tmp_path)

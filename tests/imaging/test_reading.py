@@ -145,8 +145,12 @@ def test_rubbish_after_the_end_is_harmless(tmp_path: Path) -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG drawing"),
         (b"GIF89a\1\0\1\0\0\0\0;", "GIF"),
         (b"8BPS\0\1", "Photoshop"),
-        (b"\0\0\0\x18ftypheic", "HEIC"),
-        (b"II*\0\x10\0\0\0CR\2\0", "raw file"),
+        (b"\0\0\0\x18ftypheic", "damaged"),
+        (b"\0\0\0\x18ftypavif", "damaged"),
+        (b"\0\0\0\x18ftypavis", "animation"),
+        (b"\0\0\0\x18ftypmp42", "video"),
+        (b"II*\0\x10\0\0\0CR\2\0", "LibRaw cannot develop it"),
+        (b"FUJIFILMCCD-RAW 0201", "LibRaw cannot develop it"),
     ],
 )
 def test_what_is_no_photograph(tmp_path: Path, data: bytes, reason: str) -> None:

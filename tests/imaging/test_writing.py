@@ -17,6 +17,7 @@ from photographs import pixels
 from PIL import Image
 
 from invdn.errors import InputError, OutputError
+from invdn.imaging.choices import WriteChoices
 from invdn.imaging.photo import Compression, Metadata, Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import check_writable, write_photo
@@ -69,7 +70,7 @@ def test_a_lossless_webp_stays_lossless(tmp_path: Path) -> None:
     found = read_photo(tmp_path / "a.webp")
     assert np.array_equal(found.pixels, photo.pixels) and np.array_equal(found.alpha, photo.alpha)
     assert found.compression.lossless
-    write_photo(photo, tmp_path / "b.webp", quality=50)
+    write_photo(photo, tmp_path / "b.webp", choices=WriteChoices(quality=50))
     assert not read_photo(tmp_path / "b.webp").compression.lossless
 
 
@@ -103,7 +104,7 @@ def test_jpeg_is_close_and_grey_stays_grey(tmp_path: Path) -> None:
     ("source", "asked", "expected"),
     [
         (Compression(), None, (95, "4:4:4")),
-        (Compression(60, "4:2:0"), None, (95, "4:2:0")),
+        (Compression(60, "4:2:0"), None, (60, "4:2:0")),
         (Compression(98, "4:2:2"), None, (98, "4:4:4")),
         (Compression(98, "4:4:4"), 40, (40, "4:4:4")),
     ],
@@ -111,7 +112,8 @@ def test_jpeg_is_close_and_grey_stays_grey(tmp_path: Path) -> None:
 def test_jpeg_quality_and_chroma(
     tmp_path: Path, source: Compression, asked: int | None, expected: tuple[int, str]
 ) -> None:
-    write_photo(replace(RGB, compression=source), tmp_path / "a.jpg", quality=asked)
+    choices = WriteChoices(quality=asked)
+    write_photo(replace(RGB, compression=source), tmp_path / "a.jpg", choices=choices)
     found = read_photo(tmp_path / "a.jpg").compression
     assert (found.quality, found.subsampling) == expected
 
@@ -166,10 +168,22 @@ def test_an_opaque_alpha_may_go(tmp_path: Path) -> None:
     assert read_photo(tmp_path / "a.jpg").alpha is None
 
 
+@pytest.mark.parametrize("asked", ["4:4:4", "4:2:0"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.avif"])
+def test_chroma_as_asked(tmp_path: Path, name: str, asked: str) -> None:
+    write_photo(RGB, tmp_path / name, choices=WriteChoices(subsampling=asked))
+    assert read_photo(tmp_path / name).compression.subsampling == asked
+
+
 @pytest.mark.parametrize("quality", [0, 101, -5])
-def test_impossible_quality(tmp_path: Path, quality: int) -> None:
+def test_impossible_quality(quality: int) -> None:
     with pytest.raises(InputError, match="1 to 100"):
-        write_photo(RGB, tmp_path / "a.jpg", quality=quality)
+        WriteChoices(quality=quality)
+
+
+def test_impossible_chroma() -> None:
+    with pytest.raises(InputError, match="4:1:0"):
+        WriteChoices(subsampling="4:1:0")
 
 
 @pytest.mark.parametrize(

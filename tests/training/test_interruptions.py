@@ -64,6 +64,20 @@ def test_a_killed_and_resumed_run_equals_an_unbroken_one(data: Path, tmp_path: P
 
 
 @pytest.mark.slow
+def test_one_folder_takes_one_run_at_a_time(data: Path, tmp_path: Path) -> None:
+    first = start(data, tmp_path, "phases.0.steps=100000")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    second = start(data, tmp_path)
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode == 1 and b"another training is writing into" in errors
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    finish(start(data, tmp_path))  # a killed run holds nothing
+
+
+@pytest.mark.slow
 def test_two_processes_make_the_same_updates_as_one(data: Path, tmp_path: Path) -> None:
     settings = (
         "data.pair_fraction=1",

@@ -42,7 +42,7 @@ def test_what_a_run_leaves(run: tuple[Path, Recorder]) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "last.pt", "best.pt", "weights-ema.safetensors", "run.json", "train.csv",
-        "validation.csv", "tensorboard",
+        "validation.csv", "tensorboard", "run.lock",
     }  # fmt: skip
     weights = open_weights(folder / "weights-ema.safetensors")
     assert weights.parameters.architecture.features == 8

@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from invdn.architecture import Architecture
 from invdn.cli import group
 from invdn.engines import open_engine
+from invdn.engines.choice import PUBLISHED_GRAPHS
 from invdn.errors import EngineError, OutputError
 from invdn.network import InvDN
 from invdn.weights import export, write_parameters
 from invdn.weights.export import CHECKED_SIZES, export_onnx
-from invdn.weights.network import parameters_of
+from invdn.weights.network import load_network, parameters_of
 
 FILES = {"weights.safetensors", "encode.onnx", "decode.onnx", "denoise.onnx"}
 
@@ -53,7 +54,9 @@ def test_the_files(exported: Path) -> None:
             for value in model.graph.input
             for axis in value.type.tensor_type.shape.dim
         }
-        assert names <= {"", "batch", "height", "width", "low_height", "low_width"}
+        assert names <= {
+            "", "batch", "low_batch", "noisy_batch", "height", "width", "low_height", "low_width",
+        }  # fmt: skip
         assert b"site-packages" not in path.read_bytes(), "a path of the exporting machine"
     assert b"noisy" not in (exported / "decode.onnx").read_bytes()
     weights = (exported / "weights.safetensors").stat().st_size
@@ -78,6 +81,11 @@ def test_the_graphs_run_from_their_files_alone(exported: Path, network: InvDN) -
     assert np.abs(low - expected_low.numpy()).max() < 1e-5
     assert np.abs(image - expected).max() < 1e-4
     assert np.abs(direct - expected).max() < 1e-4
+    (shared,) = decode.run(["image"], {"low": low[:1], "latent": latent})
+    assert np.abs(shared[0] - expected[0]).max() < 1e-4, "one low image for both latents"
+    with torch.inference_mode():
+        other = network.decode(expected_low[:1], torch.from_numpy(latent[1:])).numpy()
+    assert np.abs(shared[1] - other[0]).max() < 1e-4
 
 
 def test_an_exported_folder_is_a_model(exported: Path, network: InvDN) -> None:
@@ -88,6 +96,24 @@ def test_an_exported_folder_is_a_model(exported: Path, network: InvDN) -> None:
     with torch.inference_mode():
         expected, _ = network.encode(torch.from_numpy(noisy))
     assert np.abs(engine.encode(noisy) - expected.numpy()).max() < 1e-5
+
+
+def test_encode_computes_nothing_that_it_drops(exported: Path) -> None:
+    """Neither G nor H of the last block is in the graph, and only they are missing."""
+    model = onnx.load(exported / "encode.onnx", load_external_data=False)
+    subnets = {
+        name.rpartition(".conv")[0]
+        for name in (tensor.name for tensor in model.graph.initializer)
+        if name.startswith("operations.")
+    }
+    assert subnets == {*(f"operations.1.{s}" for s in "FGH"), "operations.3.F"}
+
+
+def test_the_shipped_graphs_are_those_of_today(tmp_path: Path) -> None:
+    """What the engine runs is what the code writes, byte by byte."""
+    export_onnx(load_network("default"), tmp_path)
+    for name in ("encode.onnx", "decode.onnx"):
+        assert (tmp_path / name).read_bytes() == (PUBLISHED_GRAPHS / name).read_bytes()
 
 
 def test_nothing_is_overwritten_unasked(exported: Path, network: InvDN) -> None:

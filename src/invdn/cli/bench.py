@@ -55,7 +55,7 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--runtime",
     "runtimes",
-    type=click.Choice(["onnxruntime", "torch"]),
+    type=click.Choice(["native", "onnxruntime", "torch"]),
     multiple=True,
     default=("onnxruntime",),
     show_default=True,

@@ -81,9 +81,8 @@ def control_options(function: Function) -> Function:
 
 
 def remarks(entry: Mapping[str, Any]) -> str:
-    """What a finished photograph's line says of its noise; a second line where it warns."""
+    """What a finished photograph's line says of its noise; a line for each note."""
     level = entry.get("noise_level")
     text = "" if level is None else f" (noise {level:.1f} of 255)"
-    if warning := entry.get("warning"):
-        text += f"\n  note: {warning}"
-    return text
+    notes = [entry.get("warning"), *entry.get("remarks", ())]
+    return text + "".join(f"\n  note: {note}" for note in notes if note)

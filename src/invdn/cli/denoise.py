@@ -2,126 +2,138 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..batch import Job, plan
 from ..errors import InvDNError
-from .control_options import control_options, remarks
-from .inputs import Job, batch_options, plan
-from .progress import reporting
+from .batch_run import BatchRun, Look, existing_of, report_options, running_options
+from .control_options import control_options
+from .inputs import BatchOptions
+from .option_group import OptionGroup
+from .output_options import output_options, suffix_of_results, take_output_choices
+from .printable import printable
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions, Engine, Quality
-    from ..engines import Runtime
+    from ..denoise import DenoiseOptions, FileResult, Progress, Quality
+
+_batch_options = BatchOptions(suffix="_denoised")
+_sample_options = OptionGroup(
+    click.option(
+        "-q",
+        "--quality",
+        type=click.Choice(["fast", "balanced", "best"]),
+        default="fast",
+        show_default=True,
+        help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
+    ),
+    click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's."),
+    click.option("--symmetries", type=int, help="1 or 8, instead of the quality's."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
+    click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph."),
+    click.option("--overlap", type=int, help="Context around a tile in pixels."),
+)
+_engine_options = OptionGroup(
+    click.option(
+        "-m", "--model", default="default", show_default=True, help="Name, file or folder."
+    ),
+    click.option(
+        "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
+        default="auto",
+        show_default=True,
+    ),
+)
+_reading_options = OptionGroup(
+    click.option(
+        "--max-megapixels",
+        type=click.FloatRange(0, min_open=True),
+        default=500,
+        show_default=True,
+        help="Refuse larger photographs, unread.",
+    ),
+)
 
 
 @click.command()
-@batch_options(suffix="_denoised")
-@click.option(
-    "-q",
-    "--quality",
-    type=click.Choice(["fast", "balanced", "best"]),
-    default="fast",
-    show_default=True,
-    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
-)
-@click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's.")
-@click.option("--symmetries", type=int, help="1 or 8, instead of the quality's.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "torch"]),
-    default="auto",
-    show_default=True,
-)
+@_batch_options
+@running_options
+@_sample_options
 @control_options
-@click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph.")
-@click.option("--overlap", type=int, help="Context around a tile in pixels.")
-@click.option(
-    "--max-megapixels",
-    type=click.FloatRange(0, min_open=True),
-    default=500,
-    show_default=True,
-    help="Refuse larger photographs, unread.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def command(
-    inputs: Sequence[str],
-    output: Path | None,
-    suffix: str,
-    recursive: bool,
-    overwrite: bool,
-    max_megapixels: float,
-    as_json: bool,
-    quiet: bool,
-    model: str,
-    device: str,
-    runtime: Runtime,
-    preview: str | None,
-    **choices: Any,
-) -> None:
+@_engine_options
+@_reading_options
+@output_options
+@report_options
+def command(**choices: Any) -> None:
     """Denoise photographs: files, folders or globs.
 
     Each result lies beside its photograph, with "_denoised" added to its name; size, bit depth,
-    colour profile, orientation and EXIF are kept. Nothing is overwritten unasked. A photograph
-    that fails does not stop the others; the exit code is 1 if any failed.
+    colour profile, orientation and EXIF are kept. Photographs are never changed, and nothing is
+    overwritten unasked. A photograph that fails does not stop the others.
 
     \b
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
+    invdn denoise holiday/ -o clean/ --recursive --skip-existing   # go on after Ctrl-C
+    invdn denoise inbox/ -o clean/ --watch
+
+    \b
+    Exit codes: 0 all is well; 1 a photograph failed; 2 the command is wrong and nothing was
+    done; 130 Ctrl-C, 143 kill.
     """
-    options = _options(**choices)
-    region = None
+    try:
+        code = _run(choices)
+    except InvDNError as error:
+        click.echo(printable(f"invdn: {error}"), err=True)
+        code = 2
+    except KeyboardInterrupt:  # before the first photograph
+        code = 130
+    raise SystemExit(code)
+
+
+def _run(choices: dict[str, Any]) -> int:
+    """Prepare everything, then denoise; the exit code."""
+    preview = choices.pop("preview")
+    batch = _batch_options.take(choices, suffix="_preview" if preview else None)
+    running = running_options.take(choices)
+    existing = existing_of(overwrite=batch.pop("overwrite"), skip_existing=running["skip_existing"])
+    suffix_of = suffix_of_results(choices, batch["output"])
+    how = {**_reading(**_reading_options.take(choices)), **take_output_choices(choices)}
+    report = report_options.take(choices)
+    engine_choice = _engine_options.take(choices)
+    options = _denoise_options(**choices)
     if preview is not None:
         from ..denoise import Region
 
-        region = Region.parse(preview)
-        suffix = "_preview" if suffix == "_denoised" else suffix
-    jobs = plan(inputs, output, suffix=suffix, recursive=recursive)
+        how["region"] = Region.parse(preview)
+    look = Look if running["watch"] else plan
+    found = look(**batch, suffix_of=suffix_of)
+    from ..denoise import denoise_file  # late doors: a quick --help
     from ..engines import open_engine
 
-    engine = open_engine(model, device, runtime)
-    report: list[dict[str, Any]] = []
-    with reporting(len(jobs), quiet=quiet) as reporter:
-        for job in jobs:
-            with reporter.photograph(job.source) as progress:
-                report.append(
-                    _run(
-                        engine,
-                        job,
-                        options,
-                        region=region,
-                        overwrite=overwrite,
-                        max_pixels=round(max_megapixels * 1e6),
-                        progress=progress,
-                    )
-                )
-            if error := report[-1].get("error"):
-                reporter.message(f"invdn: {error}")
-            elif not quiet and not as_json:
-                reporter.message(f"{job.source} -> {job.target}{remarks(report[-1])}")
-    failed = sum("error" in entry for entry in report)
-    if as_json:
-        click.echo(
-            json.dumps({"engine": engine.description, "options": asdict(options), "files": report})
+    engine = open_engine(**engine_choice)
+
+    def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
+        return denoise_file(
+            engine, job.source, job.target, options, **how, overwrite=overwrite, progress=progress
         )
-    elif len(jobs) > 1:
-        click.echo(f"{len(jobs) - failed} denoised, {failed} failed", err=True)
-    if failed:
-        raise SystemExit(1)
+
+    run = BatchRun(
+        work,
+        {"engine": engine.description, "options": asdict(options)},
+        existing,
+        workers=running["jobs"],
+        **report,
+    )
+    return run.watch(found) if isinstance(found, Look) else run.do(found)
 
 
-def _options(
+def _denoise_options(
     quality: Quality, draws: int | None, symmetries: int | None, **others: Any
 ) -> DenoiseOptions:
     from ..denoise import QUALITIES, DenoiseOptions
@@ -134,18 +146,6 @@ def _options(
     )
 
 
-def _run(engine: Engine, job: Job, options: DenoiseOptions, **how: Any) -> dict[str, Any]:
-    """Denoise one photograph; what became of it, as the JSON report tells it."""
-    from ..atomic import ensure_folder
-    from ..denoise import denoise_file
-
-    try:
-        if job.makes_folder:
-            ensure_folder(job.target.parent)
-        result = denoise_file(engine, job.source, job.target, options, **how)
-    except InvDNError as error:
-        return {"source": str(job.source), "target": str(job.target), "error": str(error)}
-    return {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(result).items()
-    }
+def _reading(max_megapixels: float) -> dict[str, Any]:
+    """Arguments of ``denoise_file`` about reading."""
+    return {"max_pixels": round(max_megapixels * 1e6)}

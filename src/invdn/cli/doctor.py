@@ -18,7 +18,7 @@ def command() -> None:
 
     Exits with 1 where the default model cannot run.
     """
-    from ..engines import available_devices, available_processors, open_engine
+    from ..engines import available_devices, available_processors, native_absence, open_engine
     from ..weights import shipped_models
 
     console = Console()
@@ -31,6 +31,7 @@ def command() -> None:
     )
     for part, packages in _parts().items():
         facts.add_row(part, ", ".join(map(_installed, packages)))
+    facts.add_row("native engine", native_absence() or "built, and used on the CPU")
     facts.add_row("devices", ", ".join(available_devices()))
     facts.add_row("models", ", ".join(shipped_models()))
     console.print(facts)

@@ -1,136 +1,59 @@
-"""What the user named on the command line: files, folders and globs, as a list of jobs."""
+"""Arguments of every command that makes files of files: which ones, and what they become."""
 
-import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from ..errors import InputError
-
-#: Suffixes that a folder is searched for; a file that is named outright may have any.
-PHOTOGRAPH_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
+from ..batch import NameTemplate
+from .option_group import OptionGroup
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def batch_options(*, suffix: str) -> Callable[[Function], Function]:
-    """The arguments of every command that makes files of files: what :func:`plan` takes, and
-    ``overwrite``.
+class BatchOptions(OptionGroup):
+    """Inputs, outputs and names, as :func:`invdn.batch.plan` takes them; and ``overwrite``.
 
     Args:
         suffix: what is added to a result's name, unless the user says otherwise.
     """
-    options = (
-        click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
-        click.option(
-            "-o",
-            "--output",
-            type=click.Path(path_type=Path),
-            help="File to write, or folder for the results. Default: beside each input.",
-        ),
-        click.option(
-            "--suffix", default=suffix, show_default=True, help="Added to the file's name."
-        ),
-        click.option("-r", "--recursive", is_flag=True, help="Descend into folders."),
-        click.option("--overwrite", is_flag=True, help="Replace results that exist."),
-    )
 
-    def decorate(function: Function) -> Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
+    def __init__(self, *, suffix: str) -> None:
+        self._suffix = suffix
+        super().__init__(
+            click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(path_type=Path),
+                help="File to write, or folder for the results. Default: beside each input.",
+            ),
+            click.option("--suffix", help=f"Added to the file's name.  [default: {suffix}]"),
+            click.option(
+                "--name",
+                metavar="TEMPLATE",
+                help="Name of a result instead, of {stem}, {suffix}, {parent}, {extension}: "
+                "'{stem}_clean{suffix}'.",
+            ),
+            click.option("-r", "--recursive", is_flag=True, help="Descend into folders."),
+            click.option("--overwrite", is_flag=True, help="Replace results that exist."),
+        )
 
-    return decorate
+    def take(self, choices: dict[str, Any], *, suffix: str | None = None) -> dict[str, Any]:
+        """As every group, but ``name`` is a :class:`~invdn.batch.NameTemplate`.
 
+        Args:
+            choices: of the command.
+            suffix: what is added to a name here, unless the user says otherwise.
 
-@dataclass(frozen=True)
-class Job:
-    """One photograph to read and the file to write.
-
-    Attributes:
-        source: the photograph.
-        target: the file to write.
-        makes_folder: the target's folder is ours to make.
-    """
-
-    source: Path
-    target: Path
-    makes_folder: bool
-
-
-def plan(
-    inputs: Sequence[str], output: Path | None, *, suffix: str, recursive: bool
-) -> tuple[Job, ...]:
-    """Every photograph that the inputs name, once, with its target.
-
-    Args:
-        inputs: files, folders and globs (which a shell may not have expanded).
-        output: a file (for a single input file), a folder, or None: beside each photograph.
-        suffix: added to the stem of a result.
-        recursive: descend into folders; an output folder then mirrors their structure.
-
-    Raises:
-        InputError: an input names nothing, or two photographs would have the same target.
-    """
-    found = list(_find(inputs, suffix if output is None else None, recursive))
-    if output is not None and _is_file(output, inputs):
-        return (Job(found[0][0], output, makes_folder=False),)
-    jobs: dict[Path, Job] = {}
-    for source, place in found:
-        name = f"{source.stem}{suffix}{source.suffix}"
-        target = source.with_name(name) if output is None else output / place / name
-        other = jobs.setdefault(target, Job(source, target, makes_folder=output is not None))
-        if other.source != source:
-            raise InputError(
-                f"{other.source} and {source} would both become {target}; "
-                "denoise them into different folders"
-            )
-    return tuple(jobs.values())
-
-
-def _find(
-    inputs: Iterable[str], own_suffix: str | None, recursive: bool
-) -> Iterator[tuple[Path, Path]]:
-    """(photograph, its folder relative to the input folder) for every input, in order."""
-    for given in inputs:
-        path = Path(given)
-        if path.is_dir():
-            yield from _search(path, own_suffix, recursive)
-        elif path.exists() or not glob.has_magic(given):
-            yield path, Path()  # a missing file fails when it is read, like any unreadable one
+        Raises:
+            InputError: the name is no template.
+        """
+        chosen = super().take(choices)
+        wanted, name = chosen.pop("suffix"), chosen["name"]
+        if name is None:
+            added = wanted if wanted is not None else suffix or self._suffix
+            chosen["name"] = NameTemplate.adding(added)
+        elif wanted is None:
+            chosen["name"] = NameTemplate(name)
         else:
-            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  Path.glob takes no '/x/*'
-            if not matches:
-                raise InputError(f"nothing matches {given}")
-            yield from _find(matches, own_suffix, recursive)
-
-
-def _search(folder: Path, own_suffix: str | None, recursive: bool) -> Iterator[tuple[Path, Path]]:
-    """Photographs in a folder, without the results of an earlier run that lie among them."""
-    files = sorted(folder.rglob("*") if recursive else folder.iterdir())
-    photographs = [
-        path
-        for path in files
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES
-        and path.is_file()
-        and not (own_suffix and path.stem.endswith(own_suffix))
-    ]
-    if not photographs:
-        hint = "" if recursive else "; --recursive descends into its folders"
-        raise InputError(f"{folder} holds no photograph{hint}")
-    for path in photographs:
-        yield path, path.parent.relative_to(folder)
-
-
-def _is_file(output: Path, inputs: Sequence[str]) -> bool:
-    """Whether -o names a file: a single file goes in, and no folder of that name is there."""
-    return (
-        len(inputs) == 1
-        and Path(inputs[0]).is_file()
-        and bool(output.suffix)
-        and not output.is_dir()
-    )
+            raise click.UsageError("--name is the whole name: leave out --suffix.")
+        return chosen

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..batch import Job, plan
 from ..errors import InputError, InvDNError, MissingDependencyError
-from .inputs import Job, batch_options, plan
+from .inputs import BatchOptions
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its report says
 
+_batch_options = BatchOptions(suffix="_noisy")
+
 
 @click.command()
-@batch_options(suffix="_noisy")
+@_batch_options
 @click.option("--png", is_flag=True, help="Write PNG, so that no compression changes the noise.")
 @click.option(
     "-c",
@@ -41,11 +44,6 @@ _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its repo
 @click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
-    inputs: Sequence[str],
-    output: Path | None,
-    suffix: str,
-    recursive: bool,
-    overwrite: bool,
     png: bool,
     seed: int,
     as_json: bool,
@@ -67,10 +65,17 @@ def command(
         raise MissingDependencyError("making noise needs torch: pip install 'invdn[torch]'")
     if seed < 0:
         raise click.UsageError("--seed must be 0 or more.")
-    jobs = _as_png(plan(inputs, output, suffix=suffix, recursive=recursive), png)
+    batch = _batch_options.take(choices)
+    overwrite = batch.pop("overwrite")
+    found = plan(**batch)
+    jobs = _as_png(found.jobs, png)
     make = _maker(**choices)
-    report: list[dict[str, Any]] = []
+    report: list[dict[str, Any]] = [
+        {"source": str(path), "error": reason} for path, reason in found.unreadable
+    ]
     with reporting(len(jobs), quiet=quiet) as reporter:
+        for entry in report:
+            reporter.message(f"invdn: {entry['error']}")
         for job in jobs:
             with reporter.photograph(job.source) as progress:
                 report.append(_run(job, make, _seed_of(job.source, seed), overwrite, progress))

@@ -29,8 +29,8 @@ from .options import DenoiseOptions
 
 Floats = NDArray[np.float32]
 
-#: How far a pixel's share of noise looks around.
-REACH = 5  # the 11x11 pixels in which variances are compared
+#: How far around a pixel variances are compared: 11x11 pixels.
+REACH = 5
 _MARGINS = (1.0, 2.0)  # variance that may still be noise, in units of the noise's
 _MARGIN_LEVEL = 4.0  # of 255: noise of this level and below has the first margin
 

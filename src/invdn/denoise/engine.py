@@ -32,5 +32,9 @@ class Engine(Protocol):
         ...
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)`` images."""
+        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)`` images.
+
+        One ``low`` serves a batch of latents, which are then samples of the same image: what does
+        not depend on the latent is computed once.
+        """
         ...

@@ -3,9 +3,12 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..atomic import ensure_output
-from ..errors import InputError
+from ..errors import ImageError, InputError
+from ..imaging.choices import WriteChoices
+from ..imaging.colour import colours_of
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import MAX_PIXELS, read_photo
@@ -32,6 +35,7 @@ class FileResult:
             where the photograph is too small to tell.
         noise: the estimate in full: spread by brightness, correlation of neighbours.
         warning: why the photograph lies outside what the model was trained on, if it does.
+        remarks: what the owner should know about the source, one line each.
     """
 
     source: Path
@@ -43,6 +47,7 @@ class FileResult:
     noise_level: float | None = None
     noise: NoiseEstimate | None = None
     warning: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def denoise_file(
@@ -54,6 +59,8 @@ def denoise_file(
     region: Region | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
+    page: int | None = None,
+    choices: WriteChoices = WriteChoices(),
     progress: Progress | None = None,
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
@@ -63,33 +70,38 @@ def denoise_file(
 
     Args:
         engine: the network, ready to run.
-        source: a JPEG, PNG, TIFF or WebP file.
+        source: a JPEG, PNG, TIFF, WebP, AVIF, HEIC or raw file.
         target: the file to write; its folder must exist.
         options: how.
         region: denoise and write only this part, as a viewer shows it (turned by the EXIF
             orientation); it equals that part of the whole result (see ``denoise_region``).
         overwrite: replace ``target`` if it exists.
         max_pixels: refuse larger photographs before decoding them.
+        page: which picture of a file with several, from 1.
+        choices: quality, chroma and metadata of the target.
         progress: told after every pass of the network.
 
     Raises:
         ImageError: the source is not a readable photograph.
         OutputError: the target exists, or cannot be written.
+        MissingDependencyError: the package that reads HEIC or raw files is not installed.
         InputError: the region lies outside the photograph, or the memory allowed is too small.
     """
     start = time.perf_counter()
     ensure_output(target, overwrite)
-    photo = read_photo(source, max_pixels=max_pixels)
-    check_writable(photo, target, overwrite=overwrite)
-    noise = estimate_noise(photo.pixels)
+    photo = read_photo(source, max_pixels=max_pixels, page=page)
+    check_writable(photo, target, overwrite=overwrite, choices=choices)
     try:
+        space, remarks = colours_of(photo)
+        noise = estimate_noise(photo.pixels, space.for_network if space else None)
+        how: Any = {"noise": noise, "space": space, "progress": progress}
         if region is None:
-            denoise_in_place(engine, photo.pixels, options, noise=noise, progress=progress)
+            denoise_in_place(engine, photo.pixels, options, **how)
         else:
-            photo = _preview(engine, photo, region, options, noise, progress)
-    except InputError as error:
-        raise InputError(f"cannot denoise {str(source)!r}: {error}") from error
-    write_photo(photo, target, overwrite=overwrite)
+            photo = _preview(engine, photo, region, options, **how)
+    except (InputError, ImageError) as error:
+        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
+    write_photo(photo, target, overwrite=overwrite, choices=choices)
     return FileResult(
         source,
         target,
@@ -100,20 +112,16 @@ def denoise_file(
         noise.level if noise else None,
         noise,
         warning_of(noise),
+        (*photo.remarks, *remarks),
     )
 
 
 def _preview(
-    engine: Engine,
-    photo: Photo,
-    region: Region,
-    options: DenoiseOptions,
-    noise: NoiseEstimate | None,
-    progress: Progress | None,
+    engine: Engine, photo: Photo, region: Region, options: DenoiseOptions, **how: Any
 ) -> Photo:
     """A photograph of the region only."""
     stored = region.stored(photo.height, photo.width, photo.orientation)
     part = stored.within(photo.height, photo.width)
-    pixels = denoise_region(engine, photo.pixels, stored, options, noise=noise, progress=progress)
+    pixels = denoise_region(engine, photo.pixels, stored, options, **how)
     alpha = None if photo.alpha is None else photo.alpha[part].copy()
     return replace(photo, pixels=pixels, alpha=alpha)

@@ -6,6 +6,7 @@ from ..errors import InputError
 from ..imaging.depth import Pixels
 from .engine import Engine
 from .options import SMALLEST_TILE, DenoiseOptions
+from .streaming import StreamingEngine
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine
@@ -14,6 +15,7 @@ from .options import SMALLEST_TILE, DenoiseOptions
 _PROCESS = 300_000_000
 _WINDOW_PIXEL = 1200
 _CODEC_ROWS = 3000
+_FLIGHT = 600_000_000  # what rows in flight may take where no limit is set: 6000 columns, one draw
 _STEP = 16  # tiles grow in these steps
 
 
@@ -35,14 +37,14 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     """
     if options.max_memory is None:
         return options.tile
-    fixed = getattr(engine, "process_bytes", _PROCESS) + copies * pixels.nbytes
+    fixed = _fixed(engine, pixels, options, copies)
+    each: int = getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
     height, width = pixels.shape[:2]
-    rows = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
 
-    def needed(tile: int) -> float:
+    def needed(tile: int) -> int:
         reach = tile + 2 * options.overlap if tile else max(height, width)
-        window = min(height, reach) * min(width, reach)
-        return fixed + rows + window * getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
+        window: int = min(height, reach) * min(width, reach)
+        return fixed + window * each
 
     if needed(options.tile) <= options.max_memory:
         return options.tile
@@ -54,3 +56,22 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         f"{options.max_memory / 1e6:.0f} MB are too little for {width}x{height} pixels: "
         f"allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
     )
+
+
+def fits_in_rows(
+    engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, copies: int
+) -> bool:
+    """Whether the rows that are in flight, when a photograph is streamed, fit into the memory."""
+    columns: int = pixels.shape[1] * engine.bytes_per_column
+    whole: int = pixels.shape[0] * pixels.shape[1] * engine.bytes_per_pixel
+    flight = min(columns, whole) * (1 + options.draws) // 2
+    if options.max_memory is None:
+        return flight <= _FLIGHT
+    return _fixed(engine, pixels, options, copies) + flight <= options.max_memory
+
+
+def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, copies: int) -> int:
+    """What does not depend on how the photograph is cut."""
+    process: int = getattr(engine, "process_bytes", _PROCESS)
+    rows: int = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
+    return process + copies * pixels.nbytes + rows

@@ -11,7 +11,8 @@ Strength = float | Literal["auto"]
 
 SMALLEST_TILE = 64
 
-#: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws).
+#: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws). The
+#: single sample of ``fast`` is at latent scale 0, as the options decide below.
 QUALITIES: MappingProxyType[Quality, tuple[int, int]] = MappingProxyType(
     {"fast": (1, 1), "balanced": (1, 4), "best": (8, 1)}
 )
@@ -28,7 +29,9 @@ class DenoiseOptions:
         symmetries: 1 (as it stands) or 8 (all flips and quarter turns of the photograph).
         draws: samples of the latent for each symmetry, 1 or more.
         seed: which sample is drawn, 0 to 2**64 - 1; the same seed gives the same result.
-        latent_scale: standard deviation of the latent, 0 or more. The network was trained with 1.
+        latent_scale: standard deviation of the latent, 0 or more. None: 1, as in training, where
+            samples are averaged, and 0 for a single sample: the middle of the distribution is
+            nearer to their mean than any one of them (docs/speed.md).
         tile: edge length in pixels of the square pieces that bound the memory; 0 takes the whole
             photograph at once.
         overlap: pixels of context around each tile; see docs/tiling.md for what it costs.
@@ -48,6 +51,8 @@ class DenoiseOptions:
     Example:
         >>> DenoiseOptions(*QUALITIES["best"], seed=7).symmetries
         8
+        >>> DenoiseOptions().latent_deviation, DenoiseOptions(draws=4).latent_deviation
+        (0.0, 1.0)
         >>> DenoiseOptions(symmetries=3)
         Traceback (most recent call last):
             ...
@@ -57,7 +62,7 @@ class DenoiseOptions:
     symmetries: int = 1
     draws: int = 1
     seed: int = 0
-    latent_scale: float = 1.0
+    latent_scale: float | None = None
     tile: int = 512
     overlap: int = 32
     max_memory: int | None = None
@@ -73,9 +78,13 @@ class DenoiseOptions:
             raise InputError(f"draws must be 1 or more, not {self.draws}")
         if not 0 <= self.seed < 2**64:
             raise InputError(f"seed must be from 0 to 2**64 - 1, not {self.seed}")
-        if not 0 <= self.latent_scale < float("inf"):
+        if self.latent_scale is not None and not 0 <= self.latent_scale < float("inf"):
             raise InputError(
                 f"latent_scale must be a finite number from 0 up, not {self.latent_scale}"
+            )
+        if self.latent_scale == 0 and self.draws > 1:
+            raise InputError(
+                "with a latent_scale of 0 all draws are alike: set draws to 1, or the scale to 1"
             )
         if self.tile and self.tile < SMALLEST_TILE:
             raise InputError(
@@ -92,6 +101,13 @@ class DenoiseOptions:
             value = getattr(self, name)
             if not isinstance(value, str) and not 0 <= value <= 1:
                 raise InputError(f"{name} must be from 0 to 1, not {value}")
+
+    @property
+    def latent_deviation(self) -> float:
+        """The standard deviation of the latent: what was asked for, or what suits the samples."""
+        if self.latent_scale is not None:
+            return self.latent_scale
+        return 0.0 if self.symmetries * self.draws == 1 else 1.0
 
     @property
     def takes_everything(self) -> bool:

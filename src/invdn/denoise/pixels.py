@@ -1,21 +1,24 @@
 """The act itself: arrays of pixels in, arrays of the same kind out, through any engine."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, InputError
+from ..imaging.colour import NetworkColours
 from ..imaging.depth import Pixels, from_float
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.tiles import Tile, read_window, tiles
 from .control import blend
 from .engine import Engine
-from .memory import fitting_tile
+from .memory import fits_in_rows, fitting_tile
 from .moments import RunningMoments
 from .options import DenoiseOptions
 from .region import Region
 from .samples import sample_window
+from .streaming import Estimate, pushes, streamed, streams
 from .windows import noisy_windows
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
@@ -49,7 +52,7 @@ def denoise_pixels(
         EngineError: the network gave something that is not a number.
     """
     result = _checked(pixels).copy()
-    _denoise(engine, result, options, noise, progress, copies=2)
+    _denoise(engine, result, options, noise, progress, None, copies=2)
     return result
 
 
@@ -59,14 +62,16 @@ def denoise_in_place(
     options: DenoiseOptions = DenoiseOptions(),
     *,
     noise: NoiseEstimate | None = None,
+    space: NetworkColours | None = None,
     progress: Progress | None = None,
 ) -> None:
     """As :func:`denoise_pixels`, written over the noisy pixels, so that there is no second copy.
 
     Beside the pixels only one tile and narrow margins are in memory. Should the work be broken
-    off, the array holds parts of both.
+    off, the array holds parts of both. Where ``space`` is given, the pixels are colours of that
+    space, floating-point ones beyond [0, 1] as well.
     """
-    _denoise(engine, _checked(pixels), options, noise, progress, copies=1)
+    _denoise(engine, _checked(pixels, space), options, noise, progress, space, copies=1)
 
 
 def denoise_region(
@@ -76,9 +81,10 @@ def denoise_region(
     options: DenoiseOptions = DenoiseOptions(),
     *,
     noise: NoiseEstimate | None = None,
+    space: NetworkColours | None = None,
     progress: Progress | None = None,
 ) -> Pixels:
-    """What :func:`denoise_pixels` gives in a part of the image, for the price of the part.
+    """What :func:`denoise_in_place` gives in a part of the image, for the price of the part.
 
     The part sees its true surroundings, the latent of its place and the noise of the whole image.
     So it differs from the whole result as two tilings do: docs/tiling.md.
@@ -89,7 +95,7 @@ def denoise_region(
     Raises:
         InputError: as above, or the region lies outside the image.
     """
-    part = region.within(*_checked(pixels).shape[:2])
+    part = region.within(*_checked(pixels, space).shape[:2])
     result: Pixels = pixels[part].copy()
     if options.takes_nothing:
         return result
@@ -97,12 +103,12 @@ def denoise_region(
     colours = _colours(result)
     pieces = _pieces(engine, pixels, options, copies=1, part=part)
     windows = ((tile, read_window(_colours(pixels), tile)) for tile in pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
+    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress, space):
         rows, columns = (
             slice(core.start - axis.start, core.stop - axis.start)
             for core, axis in zip(tile.core, part, strict=True)
         )
-        clean = blend(window, moments.mean, options, noise)[tile.inner]
+        clean = _blended(window, moments, options, noise, space)[tile.inner]
         colours[rows, columns] = from_float(clean, colours.dtype)
     return result
 
@@ -130,9 +136,7 @@ def denoise_with_spread(
     result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    pieces = _pieces(engine, pixels, options, copies=3)
-    windows = noisy_windows(colours, pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
+    for tile, window, moments in _whole(engine, result, options, progress, copies=3):
         spread[tile.core] = moments.spread()[tile.inner]
         if not options.takes_nothing:
             clean = blend(window, moments.mean, options, noise)[tile.inner]
@@ -146,6 +150,7 @@ def _denoise(
     options: DenoiseOptions,
     noise: NoiseEstimate | None,
     progress: Progress | None,
+    space: NetworkColours | None,
     *,
     copies: int,
 ) -> None:
@@ -154,10 +159,9 @@ def _denoise(
         return
     noise = _noise(pixels, options, noise)
     colours = _colours(pixels)
-    pieces = _pieces(engine, pixels, options, copies=copies)
-    windows = noisy_windows(colours, pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress):
-        clean = blend(window, moments.mean, options, noise)[tile.inner]
+    pieces = _whole(engine, pixels, options, progress, space, copies=copies)
+    for tile, window, moments in pieces:
+        clean = _blended(window, moments, options, noise, space)[tile.inner]
         colours[tile.core] = from_float(clean, colours.dtype)
 
 
@@ -183,28 +187,83 @@ def _pieces(
     return tiles(height, width, edge, options.overlap, engine.architecture.scale, part)
 
 
+def _whole(
+    engine: Engine,
+    pixels: Pixels,
+    options: DenoiseOptions,
+    progress: Progress | None,
+    space: NetworkColours | None = None,
+    *,
+    copies: int,
+) -> Iterator[Estimate]:
+    """The whole photograph piece by piece: in rows where the engine can, else in tiles.
+
+    The core of a piece may be overwritten before the next one is asked for.
+    """
+    colours = _colours(pixels)
+    if streams(engine, options) and fits_in_rows(engine, pixels, options, copies=copies):
+        passed = _counter(progress, pushes(engine, *pixels.shape[:2]) * (1 + options.draws))
+        for_network = space.for_network if space else None
+        return _sound(streamed(engine, colours, options, passed, for_network))
+    pieces = _pieces(engine, pixels, options, copies=copies)
+    windows = noisy_windows(colours, pieces)
+    return _estimates(engine, windows, len(pieces), options, progress, space)
+
+
 def _estimates(
     engine: Engine,
     windows: Iterable[tuple[Tile, NDArray[np.float32]]],
-    count: int,
+    number: int,
     options: DenoiseOptions,
     progress: Progress | None,
-) -> Iterator[tuple[Tile, NDArray[np.float32], RunningMoments]]:
-    """Every tile and window with the moments of its samples, ``(h, w, 1 or 3)`` float32."""
-    total = count * options.symmetries * (1 + options.draws)
-    done = 0
+    space: NetworkColours | None = None,
+) -> Iterator[Estimate]:
+    """``number`` tiles with what the network makes of them."""
+    passed = _counter(progress, number * options.symmetries * (1 + options.draws))
+    return _sound(
+        (
+            tile,
+            window,
+            sample_window(
+                engine, space.for_network(window) if space else window, tile, options, passed
+            ),
+        )
+        for tile, window in windows
+    )
+
+
+def _counter(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A function that tells of one more pass of the network."""
+    done = count(1)
 
     def passed() -> None:
-        nonlocal done
-        done += 1
+        step = next(done)
         if progress is not None:
-            progress(done, total)
+            progress(step, total)
 
-    for tile, window in windows:
-        moments = sample_window(engine, window, tile, options, passed)
-        if not np.isfinite(moments.mean).all():
+    return passed
+
+
+def _sound(estimates: Iterator[Estimate]) -> Iterator[Estimate]:
+    """The same, as long as they are numbers."""
+    for estimate in estimates:
+        if not np.isfinite(estimate[2].mean).all():
             raise EngineError("the network's result is not a number: check the weights")
-        yield tile, window, moments
+        yield estimate
+
+
+def _blended(
+    window: NDArray[np.float32],
+    moments: RunningMoments,
+    options: DenoiseOptions,
+    noise: NoiseEstimate | None,
+    space: NetworkColours | None,
+) -> NDArray[np.float32]:
+    """What becomes of a window, in the colours of the photograph."""
+    if space is None:
+        return blend(window, moments.mean, options, noise)
+    clean = blend(space.for_network(window), moments.mean, options, noise)
+    return space.from_network(clean, window)
 
 
 def _colours(pixels: Pixels) -> Pixels:
@@ -214,7 +273,7 @@ def _colours(pixels: Pixels) -> Pixels:
     return pixels[:, :, : 3 if pixels.shape[2] > 2 else 1]
 
 
-def _checked(pixels: Pixels) -> Pixels:
+def _checked(pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
     if not isinstance(pixels, np.ndarray):
         raise InputError(f"pixels must be a numpy array, not {type(pixels).__name__}")
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and not 1 <= pixels.shape[2] <= 4):
@@ -224,7 +283,7 @@ def _checked(pixels: Pixels) -> Pixels:
         )
     if 0 in pixels.shape:
         raise InputError(f"pixels must not be empty: {pixels.shape}")
-    if pixels.dtype in (np.uint8, np.uint16):
+    if pixels.dtype in (np.uint8, np.uint16) or (space and pixels.dtype == np.float32):
         return pixels
     if not np.issubdtype(pixels.dtype, np.floating):
         raise InputError(f"pixels must be uint8, uint16 or floating point, not {pixels.dtype}")

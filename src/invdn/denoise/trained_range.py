@@ -2,7 +2,7 @@
 
 from ..imaging.noise_level import NoiseEstimate
 
-# Steps of 8 bits. Clean photographs are estimated at 1.1 to 2.1 (10 to 80 %), real noisy ones at
+# Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), real noisy ones at
 # 3.7 and more; from: docs/control.md, benchmarks/noise_level.py.
 ALMOST_CLEAN = 2.5
 # The strongest that training showed often; from: docs/noise.md (95 % of simulated phones: 40).

@@ -64,10 +64,11 @@ def noisy_windows(
 
 def _tail(first: Pixels, second: Pixels, length: int) -> Pixels:
     """A copy of the last ``length`` rows of both, one under the other."""
-    from_first = max(0, length - len(second))
-    return np.concatenate(
-        (first[len(first) - from_first :], second[len(second) - min(length, len(second)) :])
-    )
+    from_second = min(length, len(second))
+    rows: Pixels = np.empty((length, *second.shape[1:]), second.dtype)
+    rows[: length - from_second] = first[len(first) - (length - from_second) :]
+    rows[length - from_second :] = second[len(second) - from_second :]
+    return rows
 
 
 def _window(pixels: Pixels, tile: Tile, above: Pixels, left: Pixels) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from ..denoise.engine import Engine
 from ..errors import EngineError, MissingDependencyError
 from ..weights import Parameters, read_parameters
 
-Runtime = Literal["auto", "onnxruntime", "torch"]
+Runtime = Literal["auto", "native", "onnxruntime", "torch"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 #: Graphs of the published architecture; the parameters come from any weights file of that shape.
@@ -29,8 +29,9 @@ def open_engine(
             ``.pdparams``), or a folder written by ``invdn export``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: a GPU that torch can
             use, if torch is installed and there is one, else the CPU.
-        runtime: ``"onnxruntime"`` (CPU), ``"torch"`` (any device), or ``"auto"``: torch on a GPU,
-            ONNX Runtime on the CPU wherever it can run the model.
+        runtime: ``"native"`` (CPU, where it was built), ``"onnxruntime"`` (CPU), ``"torch"`` (any
+            device), or ``"auto"``: torch on a GPU; on the CPU the first of native, ONNX Runtime
+            and torch that can run the model.
 
     Raises:
         WeightsError: the model is unknown, unreadable or of another network.
@@ -44,14 +45,16 @@ def open_engine(
     if runtime not in RUNTIMES:
         raise EngineError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
     if device == "auto":
-        device = "cpu" if runtime == "onnxruntime" else available_devices()[0]
+        device = "cpu" if runtime in ("native", "onnxruntime") else available_devices()[0]
     graphs, parameters = _read_model(Path(model))
     if runtime == "auto":
-        runtime = "onnxruntime" if device == "cpu" and graphs else "torch"
+        runtime = _fastest(device, graphs)
     if runtime == "torch":
         return _open_torch(parameters, device)
     if device != "cpu":
-        raise EngineError(f"ONNX Runtime serves the CPU here; for {device!r} choose torch")
+        raise EngineError(f"{runtime} serves the CPU here; for {device!r} choose torch")
+    if runtime == "native":
+        return _open_native(parameters)
     if graphs is None:
         raise EngineError(
             f"there is no graph for a network of {parameters.architecture}; choose torch, "
@@ -60,6 +63,23 @@ def open_engine(
     from .onnx_runtime import OnnxRuntimeEngine  # late door: only the runtime in use is loaded
 
     return OnnxRuntimeEngine(graphs, parameters)
+
+
+def native_absence() -> str | None:
+    """Why the native engine cannot run here, or ``None`` where it can.
+
+    Example:
+        >>> reason = native_absence()
+        >>> reason is None or "native engine" in reason
+        True
+    """
+    if find_spec("._native", __package__) is None:
+        return "the native engine was not built: there was no C++ compiler at installation"
+    try:
+        from . import _native  # noqa: F401 - late door: it is compiled, and may not be there
+    except ImportError as error:
+        return f"the native engine cannot be loaded: {error}"
+    return None
 
 
 def available_devices() -> tuple[str, ...]:
@@ -89,6 +109,24 @@ def _read_model(model: Path) -> tuple[Path | None, Parameters]:
         return model, read_parameters(model / "weights.safetensors")
     parameters = read_parameters(model)
     return PUBLISHED_GRAPHS if parameters.architecture == Architecture() else None, parameters
+
+
+def _fastest(device: str, graphs: Path | None) -> Runtime:
+    """The runtime that ``"auto"`` means."""
+    if device != "cpu":
+        return "torch"
+    if native_absence() is None:
+        return "native"
+    return "onnxruntime" if graphs else "torch"
+
+
+def _open_native(parameters: Parameters) -> Engine:
+    absence = native_absence()
+    if absence:
+        raise EngineError(f"{absence}; choose onnxruntime or torch")
+    from .native_engine import NativeEngine  # late door: it is compiled, and may not be there
+
+    return NativeEngine(parameters)
 
 
 def _open_torch(parameters: Parameters, device: str) -> Engine:

@@ -47,7 +47,7 @@ class OnnxRuntimeEngine:
         return _run(self._encode, {"noisy": noisy})
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
+        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
         return _run(self._decode, {"low": low, "latent": latent})
 
 
@@ -57,12 +57,13 @@ def _open_session(graph: Path, values: dict[str, Any], threads: int) -> Any:
     # Threads that wait by spinning steal the processor from each other on a busy machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors come as exceptions; warnings concern the graph's author
-    options.add_external_initializers(list(values), list(values.values()))
     try:
         # Bytes, not a path: external data must come from `values` and from nowhere else.
-        return onnxruntime.InferenceSession(
-            graph.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        content = graph.read_bytes()
+        # The runtime refuses parameters that a graph does not name: `encode` ends without some.
+        named = [name for name in values if name.encode() in content]
+        options.add_external_initializers(named, [values[name] for name in named])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise EngineError(f"cannot read the graph {graph}: {error.strerror}") from error
     except Exception as error:

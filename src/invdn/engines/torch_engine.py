@@ -44,7 +44,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
+        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
         with _full_precision():
             image = self._network.decode(self._tensor(low), self._tensor(latent))
         return _array(image)

@@ -66,6 +66,32 @@ def from_float(values: NDArray[np.floating], dtype: DTypeLike) -> Pixels:
     return whole
 
 
+def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
+    """Samples of fewer bits that lie in the upper bits of 16, spread over the whole range.
+
+    Example:
+        >>> widened(np.array([0, 1023 << 6], np.uint16), 10).tolist()
+        [0, 65535]
+    """
+    top = 2**bits - 1
+    whole = (samples >> np.uint16(16 - bits)).astype(np.uint32)
+    wide: NDArray[np.uint16] = ((whole * 65535 + top // 2) // top).astype(np.uint16)
+    return wide
+
+
+def narrowed(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
+    """The inverse of :func:`widened`; values between are rounded.
+
+    Example:
+        >>> narrowed(np.array([0, 65535], np.uint16), 10).tolist()
+        [0, 65472]
+    """
+    top = 2**bits - 1
+    whole = (samples.astype(np.uint32) * top + 32767) // 65535
+    narrow: NDArray[np.uint16] = (whole << np.uint32(16 - bits)).astype(np.uint16)
+    return narrow
+
+
 def is_finite(pixels: Pixels) -> bool:
     """Whether no value is NaN or infinite; whole numbers always pass.
 

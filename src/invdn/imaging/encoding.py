@@ -5,13 +5,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .containers import jpeg, png, tiff, webp
-from .depth import Pixels, from_float, to_float
+from .choices import WriteChoices
+from .containers import heif, jpeg, png, tiff, webp
+from .depth import Pixels, from_float, narrowed, to_float
 from .interruptible import interruptible
 from .libvips import pyvips
 from .photo import Photo
 
 DEFAULT_QUALITY = 95
+_AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent
 _DEFAULT_RESOLUTION = 72 / 25.4  # pixels per millimetre, for formats that need a number
 _CLASSIC_TIFF = 3_900_000_000  # bytes; offsets of the classic layout end at 4 GiB
 _ROWS = 256  # converted in one go
@@ -21,32 +23,32 @@ _TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
     "webp": (_UINT8,),
     "png": (_UINT8, _UINT16),
     "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
+    "avif": (_UINT8, _UINT16),
 }
 _NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
-def encode(photo: Photo, file: BinaryIO, name: str, quality: int | None) -> None:
+def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteChoices) -> None:
     """Write the photograph into an empty file open for reading and writing.
 
     Args:
         photo: what to write; that it fits the format has been checked.
         file: where.
-        name: ``"jpeg"``, ``"png"``, ``"tiff"`` or ``"webp"``.
-        quality: as :func:`write_photo` explains it.
+        name: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"`` or ``"avif"``.
+        choices: what the user wants of the file.
 
     Raises:
         pyvips.Error: libvips cannot encode it.
         OSError: the file cannot be written.
     """
-    _WRITERS[name](file, _image(photo, name), photo, quality)
+    _WRITERS[name](file, _image(photo, name), photo, choices)
 
 
 def _image(photo: Photo, name: str) -> Any:
     """The photograph as libvips sees it, its pixels shared where the depth is kept."""
-    pixels = _converted(photo.pixels, name)
-    image = _wrapped(pixels)
+    image = _wrapped(_converted(photo.pixels, photo, name))
     if photo.alpha is not None and name != "jpeg":
-        image = image.bandjoin(_wrapped(_converted(photo.alpha, name)))
+        image = image.bandjoin(_wrapped(_converted(photo.alpha, photo, name)))
     grey = photo.pixels.ndim == 2
     interpretation = {
         "uchar": "b-w" if grey else "srgb",
@@ -68,8 +70,10 @@ def _wrapped(pixels: Pixels) -> Any:
     return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
 
 
-def _converted(pixels: Pixels, name: str) -> Pixels:
+def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
     """The pixels in a type that the format holds."""
+    if name == "avif" and pixels.dtype != np.uint8:
+        return _rounded_to(pixels, _avif_bits(photo))
     if pixels.dtype in _TYPES[name]:
         return pixels
     kind = _TYPES[name][-1]
@@ -80,49 +84,65 @@ def _converted(pixels: Pixels, name: str) -> Pixels:
     return result
 
 
+def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
+    """Values that an encoder of so many bits keeps: it would cut off the lower ones."""
+    result = np.empty(pixels.shape, np.uint16)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        whole: Any = from_float(to_float(pixels[rows]), np.uint16)
+        result[rows] = narrowed(whole, bits)
+    return result
+
+
 def _native(photo: Photo, name: str) -> bytes:
     return photo.metadata.native if photo.format == name else b""
 
 
-def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, quality: int | None) -> None:
-    source = photo.compression
+def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
     segments = jpeg.segments_of(photo.metadata, _native(photo, "jpeg"))
+    quality = choices.quality or photo.compression.quality or DEFAULT_QUALITY
     _stream(
         file,
         image.jpegsave_target,
         2,
         segments,
-        Q=quality or max(DEFAULT_QUALITY, source.quality or 0),
-        subsample_mode="on" if source.subsampling in ("4:2:0", "4:1:1") else "off",
+        Q=quality,
+        subsample_mode=_subsample_mode(photo, choices),
         keep="icc",
     )
 
 
-def _write_png(file: BinaryIO, image: Any, photo: Photo, _: int | None) -> None:
+def _subsample_mode(photo: Photo, choices: WriteChoices) -> str:
+    """Encoders know full chroma and half in both directions; what lies between becomes full."""
+    wanted = choices.subsampling or photo.compression.subsampling
+    return "on" if wanted in ("4:2:0", "4:1:1") else "off"
+
+
+def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
     chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
     _stream(file, image.pngsave_target, png.HEADER_SIZE, chunks, keep="none")
 
 
-def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: int | None) -> None:
+def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
     _stream(
         file,
         image.tiffsave_target,
         0,
         b"",
         compression="deflate",
-        predictor="float" if image.format == "float" else "horizontal",
+        predictor="none" if image.format == "float" else "horizontal",  # none: read everywhere
         bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
         keep="none",
     )
     tiff.add_metadata(file, photo.metadata)
 
 
-def _write_webp(file: BinaryIO, image: Any, photo: Photo, quality: int | None) -> None:
-    lossless = quality is None and photo.compression.lossless
+def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+    lossless = choices.quality is None and photo.compression.lossless
     kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
     data = interruptible(
         lambda: image.webpsave_buffer(
-            Q=quality or DEFAULT_QUALITY, lossless=lossless, exact=True, keep=kept
+            Q=choices.quality or DEFAULT_QUALITY, lossless=lossless, exact=True, keep=kept
         )
     )
     if photo.metadata.exif:
@@ -131,11 +151,35 @@ def _write_webp(file: BinaryIO, image: Any, photo: Photo, quality: int | None) -
     file.write(data)
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, int | None], None]] = {
+def _avif_bits(photo: Photo) -> int:
+    if photo.pixels.dtype == np.uint8:
+        return 8
+    return max(photo.compression.bits or 12, 10)
+
+
+def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+    bits = _avif_bits(photo)
+    data = interruptible(
+        lambda: image.heifsave_buffer(
+            compression="av1",
+            Q=choices.quality or DEFAULT_QUALITY,
+            bitdepth=bits,
+            effort=_AVIF_EFFORT,
+            subsample_mode=_subsample_mode(photo, choices),
+            keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,
+        )
+    )
+    if photo.metadata.exif:
+        data = heif.with_exif(data, photo.metadata.exif)
+    file.write(data)
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteChoices], None]] = {
     "jpeg": _write_jpeg,
     "png": _write_png,
     "tiff": _write_tiff,
     "webp": _write_webp,
+    "avif": _write_avif,
 }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..errors import ImageError, OutputError
 
+#: Endings of the formats that can be written, the usual one of each format first.
 SUFFIXES = {
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
@@ -13,7 +14,21 @@ SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".avif": "avif",
 }
+#: The formats that can be written.
+WRITABLE = tuple(dict.fromkeys(SUFFIXES.values()))
+#: Formats that can only be read, and the format that their results have instead.
+WRITTEN_AS = {"heic": "avif", "raw": "tiff"}
+#: Endings of cameras' raw files; some are TIFF files that only the name tells apart.
+RAW_SUFFIXES = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc"}
+    | {".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
+    | {".sr2", ".srf", ".srw", ".x3f"}
+)
+#: Endings that a folder is searched for; a file that is named outright may have any.
+PHOTOGRAPH_SUFFIXES = frozenset({*SUFFIXES, ".heic", ".heif", ".hif", *RAW_SUFFIXES})
+READABLE = "a JPEG, PNG, TIFF, WebP, AVIF, HEIC or raw photograph"
 _READABLE = {
     b"\xff\xd8\xff": "jpeg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -21,7 +36,25 @@ _READABLE = {
     b"MM\0*": "tiff",
     b"II+\0": "tiff",
     b"MM\0+": "tiff",
+    b"FUJIFILMCCD-RAW": "raw",
+    b"IIRO": "raw",  # Olympus
+    b"IIRS": "raw",
+    b"MMOR": "raw",
+    b"IIU\0": "raw",  # Panasonic, Leica
+    b"FOVb": "raw",  # Sigma
+    b"\0MRM": "raw",  # Minolta
+    b"II\x1a\0\0\0HEAPCCDR": "raw",  # Canon, before 2004
 }
+# from: ISO/IEC 23008-12 and 14496-12, brands of the file type box
+_BRANDS = {
+    b"avif": "avif",
+    b"heic": "heic",
+    b"heix": "heic",
+    b"heim": "heic",
+    b"heis": "heic",
+    b"crx ": "raw",  # Canon
+}
+_SEQUENCES = {b"avis", b"hevc", b"hevx", b"msf1"}
 _OTHER = {
     b"GIF8": "a GIF animation",
     b"BM": "a BMP picture",
@@ -31,18 +64,17 @@ _OTHER = {
     b"\xff\x0a": "a JPEG XL picture",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
     b"\x76\x2f\x31\x01": "an OpenEXR picture",
-    b"FUJIFILMCCD-RAW": "a camera's raw file",
-    b"IIRO": "a camera's raw file",
-    b"IIU\0": "a camera's raw file",
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML document",
     b"PK\x03\x04": "a ZIP archive",
 }
-_ADVICE = "give a JPEG, PNG, TIFF or WebP photograph"
+_ADVICE = f"give {READABLE}"
 
 
 def format_of_content(start: bytes) -> str:
-    """The format of a file from its first 16 bytes or more, whatever it is called.
+    """The format of a file from its first 64 bytes or more, whatever it is called.
+
+    A raw file that is built as a TIFF file is ``"tiff"`` here: its tags tell it apart.
 
     Raises:
         ImageError: it is no photograph that can be read; says what it is where that is known.
@@ -53,14 +85,15 @@ def format_of_content(start: bytes) -> str:
         >>> format_of_content(b"%PDF-1.7 and so on")
         Traceback (most recent call last):
             ...
-        invdn.errors.ImageError: it is a PDF document; give a JPEG, PNG, TIFF or WebP photograph
+        invdn.errors.ImageError: it is a PDF document; give a JPEG, PNG, TIFF, WebP, AVIF, HEIC \
+or raw photograph
     """
     if not start:
         raise ImageError("the file is empty; fetch it again from where it came from")
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "webp"
-    if start[:4] in (b"II*\0", b"MM\0*") and start[8:10] == b"CR":
-        raise ImageError("it is a camera's raw file; develop it to a 16-bit TIFF first")
+    if start[:4] in (b"II*\0", b"MM\0*") and start[8:10] == b"CR":  # Canon, 2004 to 2018
+        return "raw"
     for magic, name in _READABLE.items():
         if start.startswith(magic):
             return name
@@ -68,7 +101,7 @@ def format_of_content(start: bytes) -> str:
         if start.startswith(magic):
             raise ImageError(f"it is {name}; {_ADVICE}")
     if start[4:8] == b"ftyp":
-        raise ImageError(f"it is a HEIC, AVIF or raw picture or a video; {_ADVICE}")
+        return _format_of_brands(start)
     raise ImageError(f"it is no picture of a known format; {_ADVICE}")
 
 
@@ -82,10 +115,37 @@ def format_of_name(path: Path) -> str:
         >>> format_of_name(Path("holiday.JPG"))
         'jpeg'
     """
-    name = SUFFIXES.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    name = SUFFIXES.get(suffix)
     if name is None:
+        kind = "no known format"
+        if suffix in PHOTOGRAPH_SUFFIXES:
+            kind = "a format that can be read only"
         raise OutputError(
-            f"cannot write {str(path)!r}: the ending {path.suffix!r} names no known format; "
+            f"cannot write {str(path)!r}: the ending {path.suffix!r} names {kind}; "
             f"use one of {', '.join(SUFFIXES)}"
         )
     return name
+
+
+def suffix_of_format(name: str) -> str:
+    """The usual ending of a format that can be written.
+
+    Example:
+        >>> suffix_of_format("tiff")
+        '.tif'
+    """
+    return next(suffix for suffix, other in SUFFIXES.items() if other == name)
+
+
+def _format_of_brands(start: bytes) -> str:
+    size = min(int.from_bytes(start[:4]), len(start))
+    brands = [start[8:12], *(start[place : place + 4] for place in range(16, size - 3, 4))]
+    if brands[0] in _SEQUENCES:
+        raise ImageError("it is an animation; save the frame that you want as a still picture")
+    for brand in brands:
+        if name := _BRANDS.get(brand):
+            return name
+    if brands[0] in (b"mif1", b"miaf"):
+        return "heic"
+    raise ImageError(f"it is a video or a picture of an unknown kind; {_ADVICE}")

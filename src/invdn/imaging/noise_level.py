@@ -15,7 +15,7 @@ The idea of trusting the flattest squares is old (Olsen, Estimation of noise in 
 spread by brightness follows Foi et al., IEEE TIP 2008.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +70,15 @@ class NoiseEstimate:
     flat: float
 
 
-def estimate_noise(pixels: Pixels) -> NoiseEstimate | None:
+def estimate_noise(
+    pixels: Pixels, look: Callable[[Floats], Floats] | None = None
+) -> NoiseEstimate | None:
     """Estimate the noise of one photograph; time and memory do not grow beyond two megapixels.
 
     Args:
         pixels: ``(H, W)`` or ``(H, W, 1 or 3)``, uint8, uint16 or floats with white at 1,
             gamma-encoded.
+        look: how the network sees windows ``(h, w, C)`` of the pixels, where they are not sRGB.
 
     Returns:
         The estimate, or None where the photograph is too small (16 squares of 8x8 pixels).
@@ -85,7 +88,7 @@ def estimate_noise(pixels: Pixels) -> NoiseEstimate | None:
         True
     """
     colours = pixels if pixels.ndim == 3 else pixels[:, :, None]
-    squares = [_measure(strip) for strip in _strips(colours)]
+    squares = [_measure(strip) for strip in _strips(colours, look)]
     if sum(len(square.brightness) for square in squares) < _LEAST:
         return None
     names = _Squares.__dataclass_fields__
@@ -106,7 +109,7 @@ class _Squares:
     clipped: Floats
 
 
-def _strips(colours: Pixels) -> Iterator[Floats]:
+def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
     """Rows of squares, ``(n, C, 8, 8)``, evenly over the photograph."""
     down, along = colours.shape[0] // _SIDE, colours.shape[1] // _SIDE
     if not (down and along):
@@ -116,7 +119,10 @@ def _strips(colours: Pixels) -> Iterator[Floats]:
     for row in range(every // 2, down, every):
         strip = colours[row * _SIDE : (row + 1) * _SIDE, : along * _SIDE]
         squares = strip.reshape(_SIDE, along, _SIDE, -1)[:, ::step]
-        yield to_float(squares).transpose(1, 3, 0, 2)
+        values = to_float(squares)
+        if look:
+            values = look(values.reshape(_SIDE, -1, values.shape[3])).reshape(values.shape)
+        yield values.transpose(1, 3, 0, 2)
 
 
 def _measure(squares: Floats) -> _Squares:

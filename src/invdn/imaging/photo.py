@@ -40,26 +40,31 @@ class Compression:
 
     Attributes:
         quality: estimated JPEG quality, 1 to 100; ``None`` for other formats.
-        subsampling: chroma of a JPEG as in ``"4:2:0"``; full in other formats.
+        subsampling: chroma of a JPEG, AVIF or HEIC as in ``"4:2:0"``; full in other formats.
         lossless: whether a WebP keeps every pixel exactly.
+        bits: of a sample of an AVIF or HEIC, 8 to 12; ``None`` for other formats.
     """
 
     quality: int | None = None
     subsampling: str = "4:4:4"
     lossless: bool = False
+    bits: int | None = None
 
 
 @dataclass(frozen=True)
 class Photo:
-    """Pixels exactly as stored, not rotated, and everything needed to write them back.
+    """Pixels exactly as stored, and everything needed to write them back.
+
+    They are not rotated, but for AVIF, HEIC and raw files, which come upright.
 
     Attributes:
         pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, C-contiguous; uint8, uint16, or float32 with
             white at 1.
         alpha: ``(H, W)`` of the same type, or ``None``.
         metadata: profile, EXIF, XMP, IPTC, resolution.
-        format: ``"jpeg"``, ``"png"``, ``"tiff"`` or ``"webp"``.
+        format: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, ``"heic"`` or ``"raw"``.
         compression: how the source was compressed.
+        remarks: what its owner should know about the file, for people.
 
     Raises:
         InputError: shapes or types do not fit the description.
@@ -75,6 +80,7 @@ class Photo:
     metadata: Metadata = field(default_factory=Metadata)
     format: str = "png"
     compression: Compression = field(default_factory=Compression)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype

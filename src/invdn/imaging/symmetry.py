@@ -14,7 +14,7 @@ so that 0 leaves everything as it is, 3 is half a turn, 5 and 6 are the quarter 
 mirror along the other diagonal. Used by the self-ensemble (Timofte et al., CVPR 2016, section 3.7).
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 SYMMETRIES = range(8)
+# from: EXIF 2.32, tag 274; the symmetry that turns a picture of each orientation upright
+_OF_ORIENTATION = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 6, 7: 7, 8: 5}
 
 T = TypeVar("T", bound=np.generic)
+P = TypeVar("P", bound=NDArray[Any])
 
 
 def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
@@ -50,6 +53,23 @@ def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
     if symmetry & 2:
         array = array[..., ::-1, :]
     return array.swapaxes(-1, -2) if symmetry & 4 else array
+
+
+def turned_upright(picture: P, orientation: int) -> P:
+    """A new picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
+
+    Args:
+        picture: as stored.
+        orientation: EXIF's number, 1 to 8.
+
+    Example:
+        >>> turned_upright(np.array([[1, 2], [3, 4]]), 6).tolist()
+        [[3, 1], [4, 2]]
+    """
+    planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
+    turned = apply_symmetry(planes, _OF_ORIENTATION[orientation])
+    turned = turned if picture.ndim == 2 else np.moveaxis(turned, 0, 2)
+    return cast(P, np.ascontiguousarray(turned))
 
 
 def undo_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:

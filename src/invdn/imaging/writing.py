@@ -1,18 +1,24 @@
 """Photographs into files: same depth and metadata, whole or not at all."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..atomic import atomic_output, ensure_output
-from ..errors import InputError, OutputError
+from ..errors import OutputError
+from .choices import WriteChoices
 from .containers import jpeg
+from .containers.directories import upright, with_resolution
 from .depth import white
 from .encoding import encode
 from .formats import format_of_name
+from .iptc import xmp_with_iptc
 from .libvips import pyvips
 from .photo import Photo
+from .privacy import stripped
+from .symmetry import turned_upright
 
-_LARGEST_SIDE = {"jpeg": 65535, "webp": 16383}
+_LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 
 
 def write_photo(
@@ -20,26 +26,23 @@ def write_photo(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    quality: int | None = None,
+    choices: WriteChoices = WriteChoices(),
 ) -> None:
     """Write a photograph in the format that the name's ending asks for.
 
-    Depth is kept where the format has it, else reduced: TIFF holds all; PNG 16 bits at most; JPEG
-    and WebP 8. The profile, EXIF, XMP and resolution are kept (WebP knows no resolution outside
-    EXIF); IPTC in JPEG and TIFF. The file appears at once when it is complete; nothing is left
-    behind otherwise.
+    Depth is kept where the format has it, else reduced: TIFF holds all; PNG 16 bits at most; AVIF
+    12, JPEG and WebP 8. Profile, EXIF, XMP, IPTC and resolution are kept as docs/formats.md says
+    for each format. The file appears at once when it is complete; nothing is left behind otherwise.
 
     Args:
         photo: what to write.
-        path: the file; ``.jpg``, ``.png``, ``.tif`` or ``.webp``.
+        path: the file; ``.jpg``, ``.png``, ``.tif``, ``.webp`` or ``.avif``.
         overwrite: whether an existing file may be replaced.
-        quality: 1 to 100 for JPEG and WebP. ``None`` means 95, more where the source was a JPEG
-            of more, and lossless where it was a lossless WebP.
+        choices: quality, chroma, and what to leave out.
 
     Raises:
         OutputError: the file exists, its folder cannot be written, the disk is full, or the format
             cannot hold the photograph.
-        InputError: the quality is out of range.
 
     Example:
         >>> import tempfile
@@ -53,17 +56,22 @@ def write_photo(
 name or allow overwriting
     """
     path = Path(path)
-    check_writable(photo, path, overwrite=overwrite)
-    if quality is not None and not 1 <= quality <= 100:
-        raise InputError(f"quality {quality} does not exist; give a number from 1 to 100")
+    check_writable(photo, path, overwrite=overwrite, choices=choices)
+    photo = _fitted(photo, format_of_name(path), choices)
     with atomic_output(path, overwrite) as temporary, temporary.open("w+b") as file:
         try:
-            encode(photo, file, format_of_name(path), quality)
+            encode(photo, file, format_of_name(path), choices)
         except pyvips.Error as error:
             raise OutputError(f"cannot write {str(path)!r}: {error.detail.strip()}") from error
 
 
-def check_writable(photo: Photo, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def check_writable(
+    photo: Photo,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    choices: WriteChoices = WriteChoices(),
+) -> None:
     """Raise before any work is done what :func:`write_photo` would raise after it.
 
     Raises:
@@ -75,7 +83,7 @@ def check_writable(photo: Photo, path: str | os.PathLike[str], *, overwrite: boo
         Traceback (most recent call last):
             ...
         invdn.errors.OutputError: cannot write 'photo.doc': the ending '.doc' names no known \
-format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp
+format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
     """
     path = Path(path)
     name = format_of_name(path)
@@ -87,12 +95,31 @@ format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp
         if photo.alpha is not None and (photo.alpha != white(photo.alpha.dtype)).any():
             raise _unfit(path, "it holds no transparency")
         try:
-            jpeg.segments_of(photo.metadata, b"")
+            jpeg.segments_of(_fitted(photo, name, choices).metadata, b"")
         except OutputError as error:
             raise OutputError(f"cannot write {str(path)!r}: {error}") from error
     icc = photo.metadata.icc
-    if name == "webp" and photo.pixels.ndim == 2 and icc and icc[16:20] == b"GRAY":
+    if name in ("webp", "avif") and photo.pixels.ndim == 2 and icc and icc[16:20] == b"GRAY":
         raise _unfit(path, "it holds no greyscale profile")
+
+
+def _fitted(photo: Photo, name: str, choices: WriteChoices) -> Photo:
+    """What the format and the user want of the photograph, its own pixels where they allow it."""
+    metadata = stripped(photo, name) if choices.strip_metadata else photo.metadata
+    if name in ("webp", "avif"):  # which hold nothing but profile, EXIF and XMP
+        if metadata.iptc:
+            metadata = replace(metadata, xmp=xmp_with_iptc(metadata.iptc, metadata.xmp))
+        if metadata.resolution:
+            exif = with_resolution(metadata.exif, metadata.resolution)
+            metadata = replace(metadata, exif=exif)
+    if name != "avif" or photo.orientation == 1:
+        return replace(photo, metadata=metadata)
+    # readers of AVIF ignore EXIF's orientation
+    alpha = None if photo.alpha is None else turned_upright(photo.alpha, photo.orientation)
+    if metadata.exif:
+        metadata = replace(metadata, exif=upright(metadata.exif))
+    pixels = turned_upright(photo.pixels, photo.orientation)
+    return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
 
 
 def _unfit(path: Path, reason: str) -> OutputError:

@@ -46,20 +46,27 @@ class AffineCoupling(Invertible):
         self.G = ResidualSubnet(split, rest, features)
         self.H = ResidualSubnet(split, rest, features)
 
-    def _log_scale(self, y1: Tensor) -> Tensor:
-        return self.clamp * (2 * torch.sigmoid(self.H(y1)) - 1)
+    def log_scale(self, y1: Tensor) -> Tensor:
+        """``s`` of the drawing; ``2 sigmoid(h) - 1`` is ``tanh(h / 2)``."""
+        return self.clamp * torch.tanh(self.H(y1) / 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Couple ``(B, channels, H, W)``."""
         x1, x2 = torch.split(x, self.sizes, dim=1)
         y1 = x1 + self.F(x2)
-        y2 = x2 * torch.exp(self._log_scale(y1)) + self.G(y1)
+        y2 = x2 * torch.exp(self.log_scale(y1)) + self.G(y1)
         return torch.cat((y1, y2), dim=1)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo ``forward`` exactly (up to rounding)."""
-        y1, y2 = torch.split(y, self.sizes, dim=1)
-        x2 = (y2 - self.G(y1)) / torch.exp(self._log_scale(y1))
+        return self.inverse_of_parts(*torch.split(y, self.sizes, dim=1))
+
+    def inverse_of_parts(self, y1: Tensor, y2: Tensor) -> Tensor:
+        """As ``inverse``, of ``y`` in its two parts, whose batches are equal or one of them is 1.
+
+        Where many ``y2`` share one ``y1``, G and H, which see ``y1`` alone, run once for all.
+        """
+        x2 = (y2 - self.G(y1)) * torch.exp(-self.log_scale(y1))
         x1 = y1 - self.F(x2)
         return torch.cat((x1, x2), dim=1)
 
@@ -69,4 +76,4 @@ class AffineCoupling(Invertible):
         Only ``exp(s)`` scales volume, so it is the sum of ``s`` over an image.
         """
         x1, x2 = torch.split(x, self.sizes, dim=1)
-        return self._log_scale(x1 + self.F(x2)).sum(dim=(1, 2, 3))
+        return self.log_scale(x1 + self.F(x2)).sum(dim=(1, 2, 3))

@@ -2,7 +2,6 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from ..architecture import Architecture
@@ -77,8 +76,15 @@ class InvDN(Invertible):
         return y[:, : self.architecture.channels], y[:, self.architecture.channels :]
 
     def decode(self, low: Tensor, latent: Tensor) -> Tensor:
-        """Rebuild (B, 3, H, W) from ``low`` (B, 3, h, w) and ``latent`` (B, 45, h, w)."""
-        return self.inverse(torch.cat((low, latent), dim=1))
+        """Rebuild (B, 3, H, W) from ``low`` (1 or B, 3, h, w) and ``latent`` (B, 45, h, w).
+
+        One ``low`` serves many samples of the latent; what depends on it alone is computed once.
+        """
+        *earlier, last = self._steps()
+        y = cast(AffineCoupling, last).inverse_of_parts(low, latent)
+        for operation in reversed(earlier):
+            y = operation.inverse(y)
+        return y
 
     def log_determinant(self, x: Tensor) -> Tensor:
         """Log of the absolute Jacobian determinant of ``forward`` at ``x``, per image: ``(B,)``."""

@@ -1,8 +1,7 @@
 """The residual subnet: the learned function inside every coupling block."""
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import conv2d, leaky_relu
 
 
 class ResidualSubnet(nn.Module):
@@ -12,6 +11,9 @@ class ResidualSubnet(nn.Module):
 
     Zero padding 1, biases everywhere, negative slope 0.2. Initialised by PyTorch's default for
     convolutions (Kaiming uniform, a = sqrt(5)), to which the network is sensitive.
+
+    The concatenation is never made: a convolution is linear, so conv3 is that of ``x`` with its
+    first input channels and that of the features with the others, added.
 
     Shapes: ``(B, in_channels, H, W) -> (B, out_channels, H, W)``.
 
@@ -37,7 +39,9 @@ class ResidualSubnet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
-        features = leaky_relu(self.conv1(x), 0.2)
-        features = leaky_relu(self.conv2(features), 0.2)
-        result: Tensor = self.conv3(torch.cat((x, features), dim=1))
-        return result
+        # in place: neither a convolution nor this activation needs what it replaces for a gradient
+        features = leaky_relu(self.conv1(x), 0.2, inplace=True)
+        features = leaky_relu(self.conv2(features), 0.2, inplace=True)
+        kernels = torch.split(self.conv3.weight, [x.shape[1], features.shape[1]], dim=1)
+        of_features = conv2d(features, kernels[1], self.conv3.bias, padding=1)
+        return of_features + conv2d(x, kernels[0], padding=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader
@@ -27,6 +28,7 @@ from .validation import ValidationSets, denoise, open_validation, validate
 from .watch import Interval, Measured, Watcher
 
 WEIGHTS = "weights-ema.safetensors"
+_LOCK = "run.lock"  # held by the operating system, so a killed run leaves it free
 _DIVERGED = 10.0  # times the lowest mean loss: ordinary batches stay within a factor of 3
 
 
@@ -51,7 +53,8 @@ def train(
         The weights file of the running mean.
 
     Raises:
-        RecipeError: recipe, checkpoint or device do not fit; or the training diverged.
+        RecipeError: recipe, checkpoint or device do not fit; the folder is another run's that is
+            still going on; or the training diverged.
         DataError: the data are missing, damaged or too small.
         OutputError: the disk is full or not writable.
         WeightsError: ``start`` cannot be read.
@@ -68,13 +71,14 @@ def train(
     if resume and (folder / LAST).exists():
         load_checkpoint(folder / LAST, state)
 
-    log = None
+    log, lock = None, FileLock(folder / _LOCK)
     try:
         if fabric.is_global_zero:
             watcher.planned(plan)
             if state.step == 0:
                 material.verify(watcher.verifying)
             folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
             for leftover in folder.glob(".*.part*"):  # of a checkpoint that a kill cut short
                 leftover.unlink()
             log = RunLog(folder, state.step)
@@ -84,8 +88,13 @@ def train(
         _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
     except torch.cuda.OutOfMemoryError as error:
         raise RecipeError(
-            "the GPU has too little memory for this step: use hardware.precision=bf16, a smaller "
-            "phases.0.crop or a hardware.batch_scale below 1, then --resume"
+            "the GPU has too little memory for this step: use hardware.recompute=true, "
+            "hardware.precision=bf16, a smaller phases.0.crop or a hardware.batch_scale below 1, "
+            "then --resume"
+        ) from error
+    except Timeout as error:
+        raise RecipeError(
+            f"another training is writing into {folder}: wait for its end, or choose another folder"
         ) from error
     except OSError as error:
         raise OutputError(
@@ -95,6 +104,7 @@ def train(
     finally:
         if log:
             log.close()
+        lock.release()
     return folder / WEIGHTS
 
 
@@ -109,7 +119,9 @@ def _run(
     log: RunLog | None,
 ) -> None:
     hardware, settings = recipe.hardware, recipe.optimiser
-    objective = Objective(state.network, recipe.losses, autocast_type(hardware))
+    objective = Objective(
+        state.network, recipe.losses, autocast_type(hardware), recompute=hardware.recompute
+    )
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
     cameras = camera_shares(recipe.data)

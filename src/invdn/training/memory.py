@@ -1,5 +1,7 @@
 """How much memory a step will take, measured on a crop of a few pixels and scaled up."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,14 +20,18 @@ def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) ->
     """Estimated peak of one process for the hungriest phase, in bytes, torch itself not counted.
 
     Parameters, gradients, Adam's two moments and the running mean take five copies; to these come
-    the activations that autograd keeps, counted exactly on a small crop of the real network.
+    the activations that autograd keeps, counted exactly on a small crop of the real network. With
+    ``hardware.recompute`` these are the ends of the two passes, and of one block at a time what
+    its subnets keep: at most those of a network of one block.
     """
     architecture = recipe.network.architecture
-    network = InvDN(architecture)
-    parameters = sum(p.numel() for p in network.parameters()) * 4
-    per_pixel = _saved_bytes(network, recipe, precision) / _PROBE**2
+    recompute = recipe.hardware.recompute
+    per_pixel = _saved_bytes(architecture, recipe, precision, recompute=recompute) / _PROBE**2
+    if recompute:
+        block = Architecture((1,), architecture.features, architecture.channels)
+        per_pixel += _block_bytes(InvDN(block), precision) / _PROBE**2
     pixels = max(phase.batch // processes * phase.crop**2 for phase in recipe.phases)
-    return int(_OVERHEAD * (5 * parameters + per_pixel * pixels))
+    return int(_OVERHEAD * (5 * 4 * parameter_count(architecture) + per_pixel * pixels))
 
 
 def parameter_count(architecture: Architecture) -> int:
@@ -33,11 +39,31 @@ def parameter_count(architecture: Architecture) -> int:
     return sum(p.numel() for p in InvDN(architecture).parameters())
 
 
-def _saved_bytes(network: InvDN, recipe: Recipe, precision: torch.dtype | None) -> int:
-    objective = Objective(network, recipe.losses, precision)
+def _saved_bytes(
+    architecture: Architecture, recipe: Recipe, precision: torch.dtype | None, *, recompute: bool
+) -> int:
+    """What a step keeps between its two halves."""
+    network = InvDN(architecture)
+    objective = Objective(network, recipe.losses, precision, recompute=recompute)
     image = torch.rand(1, 3, _PROBE, _PROBE)
     low = torch.rand(1, 3, _PROBE // 4, _PROBE // 4)
     latent = torch.rand(1, 45, _PROBE // 4, _PROBE // 4)
+    return _kept_bytes(network, lambda: objective(image, image, low, latent)["loss"])
+
+
+def _block_bytes(network: InvDN, precision: torch.dtype | None) -> int:
+    """What one pass through a small network keeps."""
+
+    def run() -> Tensor:
+        with torch.autocast("cpu", precision, enabled=precision is not None):
+            result: Tensor = network(torch.rand(1, 3, _PROBE, _PROBE))
+            return result
+
+    return _kept_bytes(network, run)
+
+
+def _kept_bytes(network: InvDN, run: Callable[[], Tensor]) -> int:
+    """Bytes that autograd keeps for the gradient of what ``run`` computes with the network."""
     parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
     kept: dict[int, Tensor] = {}
 
@@ -49,7 +75,7 @@ def _saved_bytes(network: InvDN, recipe: Recipe, precision: torch.dtype | None) 
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = objective(image, image, low, latent)["loss"]
+        result = run()
     total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    del loss
+    del result
     return total

@@ -11,6 +11,7 @@ from .losses import (
     structural_dissimilarity,
 )
 from .recipe import LossSettings
+from .recomputation import Recomputation
 
 
 class Objective(nn.Module):
@@ -28,18 +29,26 @@ class Objective(nn.Module):
         network: the network to train.
         settings: weights of the terms.
         precision: type of the convolutions; None for the parameters' own.
+        recompute: rebuild activations in the backward pass instead of keeping them: a third more
+            work, and memory that does not grow with the blocks.
 
     Reference:
         Liu et al., Invertible Denoising Network, CVPR 2021, section 3.3 (arXiv 2104.10546).
     """
 
     def __init__(
-        self, network: InvDN, settings: LossSettings, precision: torch.dtype | None = None
+        self,
+        network: InvDN,
+        settings: LossSettings,
+        precision: torch.dtype | None = None,
+        *,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
         self.precision = precision
+        self.recompute = recompute
 
     def forward(
         self, noisy: Tensor, clean: Tensor, target: Tensor, latent: Tensor
@@ -52,9 +61,10 @@ class Objective(nn.Module):
             target: the clean image at low resolution, (B, 3, H/4, W/4).
             latent: a sample of N(0, 1), (B, 45, H/4, W/4).
         """
+        passes = Recomputation(self.network) if self.recompute else self.network
         with torch.autocast(noisy.device.type, self.precision, enabled=self.precision is not None):
-            low, _ = self.network.encode(noisy)  # (B, 3, H/4, W/4)
-            image = self.network.decode(low, latent)  # (B, 3, H, W)
+            low, _ = passes.encode(noisy)  # (B, 3, H/4, W/4)
+            image = passes.decode(low, latent)  # (B, 3, H, W)
         low, image = low.float(), image.float()
         terms = {
             "forward": squared_error(low, target),

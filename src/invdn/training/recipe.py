@@ -126,9 +126,16 @@ class HardwareSettings(_Model):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
+    recompute: bool = False
     workers: int = Field(default=1, ge=0)
     threads: int | None = Field(default=None, ge=1)
     batch_scale: float = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.compile and self.recompute:
+            raise ValueError("compile cannot see into what recompute does: choose one of them")
+        return self
 
 
 class Recipe(_Model):

@@ -1,10 +1,7 @@
 """ONNX: the network as graphs for any runtime, checked against torch before they are trusted."""
 
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,66 +12,47 @@ import onnx
 import onnxruntime
 import torch
 from onnx.external_data_helper import set_external_data
-from torch import Tensor, nn
-from torch.export import Dim
+from torch import Tensor
 
 from ..architecture import Architecture
 from ..errors import EngineError, OutputError
 from ..network import InvDN
 from .convert import write_parameters
+from .graph import decode_graph, denoise_graph, encode_graph, hold_parameters
 from .network import parameters_of
+from .parameters import Parameters
 
 WEIGHTS_FILE = "weights.safetensors"
-#: Sizes at which every graph is compared with torch: (batch, height, width) of the low image.
+#: Sizes at which every graph is compared with torch: (batch, height, width) of the low image. In
+#: a batch of 3 the latents share one image.
 CHECKED_SIZES = ((1, 1, 1), (1, 16, 16), (2, 7, 19), (3, 24, 5))
 #: Largest difference between ONNX Runtime and torch, relative to values of 1, that is accepted.
 TOLERANCE = 1e-4
 
-_OPSET = 18  # the oldest that torch's exporter writes without converting
-
-
-class _Encode(nn.Module):
-    def __init__(self, network: InvDN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, noisy: Tensor) -> Tensor:
-        return self.network.encode(noisy)[0]
-
-
-class _Decode(nn.Module):
-    def __init__(self, network: InvDN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, low: Tensor, latent: Tensor) -> Tensor:
-        return self.network.decode(low, latent)
-
-
-class _Denoise(nn.Module):
-    def __init__(self, network: InvDN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, noisy: Tensor, latent: Tensor) -> Tensor:
-        return self.network.decode(self.network.encode(noisy)[0], latent)
+_SHARING_BATCH = 3
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """One file of the export: what it runs, and the names of what goes in and comes out."""
+    """One file of the export: how it is made, what torch computes for it, and what goes in."""
 
     name: str
-    wrap: Callable[[InvDN], nn.Module]
+    make: Callable[[Architecture], onnx.ModelProto]
+    expected: Callable[..., Tensor]
     inputs: tuple[str, ...]
-    output: str
     self_contained: bool = False
 
 
 _GRAPHS = (
-    _Graph("encode.onnx", _Encode, ("noisy",), "low"),
-    _Graph("decode.onnx", _Decode, ("low", "latent"), "image"),
-    _Graph("denoise.onnx", _Denoise, ("noisy", "latent"), "image", self_contained=True),
+    _Graph("encode.onnx", encode_graph, lambda net, noisy: net.encode(noisy)[0], ("noisy",)),
+    _Graph("decode.onnx", decode_graph, InvDN.decode, ("low", "latent")),
+    _Graph(
+        "denoise.onnx",
+        denoise_graph,
+        lambda net, noisy, latent: net.decode(net.encode(noisy)[0], latent),
+        ("noisy", "latent"),
+        self_contained=True,
+    ),
 )
 
 
@@ -111,7 +89,8 @@ def export_onnx(
         denoise.onnx          noisy (B,3,H,W), latent (B,45,h,w)   -> image, self-contained
 
     H and W are ``scale`` times h and w. Images are RGB in [0, 1]; the latent is a sample of
-    N(0, 1). With two graphs N draws cost one encode and N decodes.
+    N(0, 1). With two graphs N draws cost one encode and N decodes; a batch of latents may share
+    one ``low`` (or ``noisy``) of batch 1, and what depends on it alone is then computed once.
 
     Args:
         network: what to export, in float32.
@@ -137,9 +116,10 @@ def export_onnx(
         # Made whole beside their final place, so that a failure leaves nothing behind.
         with TemporaryDirectory(dir=folder, prefix=".export-") as name:
             workshop = Path(name)
-            write_parameters(parameters_of(network, metadata or {}), workshop / WEIGHTS_FILE)
+            parameters = parameters_of(network, metadata or {})
+            write_parameters(parameters, workshop / WEIGHTS_FILE)
             for graph in _GRAPHS:
-                _write_graph(graph, network, workshop, metadata or {})
+                _write_graph(graph, parameters, workshop, metadata or {})
             comparisons = tuple(_compare(network, workshop))
             for file_name in names:
                 (workshop / file_name).replace(folder / file_name)
@@ -148,69 +128,29 @@ def export_onnx(
     return comparisons
 
 
-def _write_graph(graph: _Graph, network: InvDN, folder: Path, metadata: Mapping[str, str]) -> None:
-    batch, h, w = Dim("batch"), Dim("h"), Dim("w")
-    scale = network.architecture.scale
-    axes = {
-        "noisy": {0: batch, 2: scale * h, 3: scale * w},
-        "low": {0: batch, 2: h, 3: w},
-        "latent": {0: batch, 2: h, 3: w},
-    }
-    example = _example(network.architecture, (2, 3, 5))
-    with _quiet():
-        program = torch.onnx.export(
-            graph.wrap(network),
-            tuple(torch.from_numpy(example[name]) for name in graph.inputs),
-            input_names=list(graph.inputs),
-            output_names=[graph.output],
-            dynamic_shapes=tuple(axes[name] for name in graph.inputs),
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise EngineError("torch exported nothing")
-    model = program.model_proto
-    _clean(model, graph)
+def _write_graph(
+    graph: _Graph, parameters: Parameters, folder: Path, metadata: Mapping[str, str]
+) -> None:
+    model = graph.make(parameters.architecture)
     onnx.helper.set_model_props(model, dict(metadata))
-    if not graph.self_contained:
+    if graph.self_contained:
+        hold_parameters(model, parameters.tensors)
+    else:
         _point_to_weights(model, folder / WEIGHTS_FILE)
     path = folder / graph.name
     path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(path)
-
-
-def _clean(model: onnx.ModelProto, graph: _Graph) -> None:
-    """Official parameter names, plain axis names, and no traces of the exporting machine."""
-    model.producer_name, model.producer_version = "invdn", ""
-    for node in model.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-        node.input[:] = [name.removeprefix("network.") for name in node.input]
-    for tensor in model.graph.initializer:
-        tensor.name = tensor.name.removeprefix("network.")
-        tensor.ClearField("metadata_props")
-        tensor.ClearField("doc_string")
-    model.graph.ClearField("value_info")
-    model.graph.ClearField("metadata_props")
-    for value in (*model.graph.input, *model.graph.output):
-        value.ClearField("metadata_props")
-        prefix = "" if value.name in ("noisy", "image") else "low_"
-        axes = value.type.tensor_type.shape.dim
-        for axis, name in zip(
-            (0, 2, 3), ("batch", f"{prefix}height", f"{prefix}width"), strict=True
-        ):
-            axes[axis].dim_param = name
+    onnx.checker.check_model(path, full_check=True)
 
 
 def _point_to_weights(model: onnx.ModelProto, weights: Path) -> None:
-    """Replace the parameters in the graph by references into the safetensors file beside it."""
+    """Let the parameters that the graph names refer into the safetensors file beside it."""
     with weights.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header: dict[str, Any] = json.loads(file.read(length))
     for tensor in model.graph.initializer:
         if tensor.name in header:
             begin, end = header[tensor.name]["data_offsets"]
+            tensor.raw_data = b""  # what set_external_data asks for, and then takes away
             set_external_data(tensor, weights.name, offset=8 + length + begin, length=end - begin)
             tensor.ClearField("raw_data")
 
@@ -220,13 +160,15 @@ def _compare(network: InvDN, folder: Path) -> Iterator[Comparison]:
         session = onnxruntime.InferenceSession(
             folder / graph.name, providers=["CPUExecutionProvider"]
         )
-        module = graph.wrap(network)
         for size in CHECKED_SIZES:
             example = _example(network.architecture, size)
             inputs = {name: example[name] for name in graph.inputs}
+            if size[0] == _SHARING_BATCH and "latent" in inputs:
+                inputs[graph.inputs[0]] = inputs[graph.inputs[0]][:1]
             (found,) = session.run(None, inputs)
             with torch.inference_mode():
-                expected = module(*(torch.from_numpy(value) for value in inputs.values())).numpy()
+                tensors = (torch.from_numpy(value) for value in inputs.values())
+                expected = graph.expected(network, *tensors).numpy()
             scale = max(1.0, float(np.abs(expected).max()))
             difference = float(np.abs(found - expected).max()) / scale
             batch, height, width = size
@@ -253,16 +195,3 @@ def _example(
             (batch, architecture.latent_channels, height, width), np.float32
         ),
     }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on its own internals away from the user."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 ORIENTATION = 274
-_POINTERS = (34665, 34853, 40965)  # to EXIF, GPS and interoperability
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
+_POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
 # bytes of one value by type, and the size of its parts in which the byte order shows
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
@@ -71,10 +73,14 @@ class Layout:
         return 8 if self.big else 4
 
 
-def read_directory(file: BinaryIO) -> tuple[Layout, Directory]:
-    """The first directory of a stream with its EXIF, GPS and interoperability directories.
+def read_directory(file: BinaryIO, position: int | None = None) -> tuple[Layout, Directory]:
+    """A directory of a stream with its EXIF, GPS and interoperability directories.
 
     A damaged one among the latter is left out.
+
+    Args:
+        file: the stream.
+        position: where the directory lies, as :func:`positions` tells; ``None``: the first.
 
     Raises:
         DirectoryError: the stream is damaged or no TIFF.
@@ -84,6 +90,82 @@ def read_directory(file: BinaryIO) -> tuple[Layout, Directory]:
         >>> read_directory(io.BytesIO(stream))[1].entries[274].first
         6
     """
+    layout, first = _start(file)
+    try:
+        return layout, _read(file, layout, first if position is None else position, depth=1)
+    except (struct.error, OSError, OverflowError) as error:
+        raise DirectoryError("the tags are damaged") from error
+
+
+def positions(file: BinaryIO) -> list[int]:
+    """Where the directories of a stream lie, one for each page; a broken chain ends early.
+
+    Raises:
+        DirectoryError: the stream is no TIFF.
+
+    Example:
+        >>> positions(io.BytesIO(serialise(Directory())))
+        [8]
+    """
+    layout, position = _start(file)
+    found: list[int] = []
+    with suppress(struct.error, OSError, OverflowError):
+        while position and position not in found and len(found) < _MOST_TAGS:
+            file.seek(position)
+            (count,) = layout.head.unpack(file.read(layout.head.size))
+            found.append(position)
+            file.seek(count * layout.entry.size, io.SEEK_CUR)
+            (position,) = layout.offset.unpack(file.read(layout.offset.size))
+    return found
+
+
+def upright(exif: bytes) -> bytes:
+    """The same block with its orientation, if it has one, set to 1; nothing else is touched.
+
+    Example:
+        >>> orientation(upright(serialise(Directory({274: Entry(3, b"\\x06\\x00")}))))
+        1
+    """
+    with suppress(DirectoryError, struct.error, OSError, OverflowError):
+        file = io.BytesIO(exif)
+        layout, position = _start(file)
+        file.seek(position)
+        (count,) = layout.head.unpack(file.read(layout.head.size))
+        for _ in range(min(count, _MOST_TAGS)):
+            tag, kind, number, _ = layout.entry.unpack(file.read(layout.entry.size))
+            if (tag, kind, number) == (ORIENTATION, 3, 1):
+                place = file.tell() - layout.offset.size
+                return exif[:place] + struct.pack(layout.order + "H", 1) + exif[place + 2 :]
+    return exif
+
+
+def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> bytes | None:
+    """A block that holds the resolution as well, unless it has one or is damaged.
+
+    Args:
+        exif: the block, or ``None`` for a new one.
+        resolution: horizontal and vertical pixels per millimetre.
+
+    Example:
+        >>> block = with_resolution(None, (10, 10))
+        >>> with_resolution(block, (20, 20)) == block
+        True
+    """
+    try:
+        directory = read_directory(io.BytesIO(exif))[1] if exif else Directory()
+    except DirectoryError:
+        return exif
+    if _X_RESOLUTION in directory.entries:
+        return exif
+    for tag, number in zip((_X_RESOLUTION, _Y_RESOLUTION), resolution, strict=True):
+        per_inch = struct.pack("<2I", min(round(number * 25.4 * 1000), 2**32 - 1), 1000)
+        directory.entries[tag] = Entry(5, per_inch)
+    directory.entries[_RESOLUTION_UNIT] = Entry(3, b"\2\0")  # inch
+    return serialise(directory)
+
+
+def _start(file: BinaryIO) -> tuple[Layout, int]:
+    """The layout of a stream and where its first directory lies."""
     file.seek(0)
     start = file.read(16)
     layouts = {
@@ -97,9 +179,9 @@ def read_directory(file: BinaryIO) -> tuple[Layout, Directory]:
         raise DirectoryError("no TIFF stream")
     try:
         (position,) = layout.offset.unpack_from(start, layout.first_offset_at)
-        return layout, _read(file, layout, position, depth=1)
-    except (struct.error, OSError, OverflowError) as error:
+    except struct.error as error:
         raise DirectoryError("the tags are damaged") from error
+    return layout, position
 
 
 def serialise(directory: Directory, layout: Layout | None = None, position: int = 0) -> bytes:
@@ -144,6 +226,22 @@ def orientation(exif: bytes | None) -> int:
     except DirectoryError:
         return 1
     return entry.first if entry and 1 <= entry.first <= 8 else 1
+
+
+def interoperability(exif: bytes | None) -> str | None:
+    """EXIF's rule for interoperability: ``"R98"`` means sRGB and ``"R03"`` Adobe RGB.
+
+    Example:
+        >>> interoperability(None) is None
+        True
+    """
+    try:
+        directory = read_directory(io.BytesIO(exif or b""))[1]
+    except DirectoryError:
+        return None
+    rules = directory.children.get(_EXIF, Directory()).children.get(_INTEROPERABILITY, Directory())
+    entry = rules.entries.get(1)
+    return entry.data.split(b"\0")[0].decode("ascii", "replace") if entry else None
 
 
 def _read(file: BinaryIO, layout: Layout, position: int, depth: int) -> Directory:

@@ -17,16 +17,19 @@ from .directories import (
     Directory,
     DirectoryError,
     Entry,
+    positions,
     read_directory,
     serialise,
 )
 
-_XMP, _IPTC, _ICC = 700, 33723, 34675
+XMP, IPTC, _ICC = 700, 33723, 34675
 # document name, description, make, model, orientation, page name, software, date, artist, host
 # computer, ratings, copyright; Windows' title, comment, author, keywords and subject
-_DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
-_DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
+DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
 _SUBFILE, _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 254, 258, 262, 338, 339, 50706
+_PLANAR, _TILE = 284, 322
+_REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
 _READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
 _FOREIGN = {4: "a mask", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLuv", 32845: "LogLuv"}
@@ -34,29 +37,60 @@ _FOREIGN = {4: "a mask", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLu
 
 @dataclass(frozen=True)
 class TiffHeader:
-    """What the tags say; ``obstacle`` is why the picture cannot be read, or ``None``."""
+    """What the tags say.
+
+    Attributes:
+        exif: the block that other formats hold.
+        iptc: IPTC records.
+        obstacle: why the picture cannot be read, or ``None``.
+        pages: numbers (from 0) of the directories that hold pictures; reduced copies and masks
+            of them do not count.
+    """
 
     exif: bytes | None = None
     iptc: bytes | None = None
     obstacle: str | None = None
+    pages: tuple[int, ...] = (0,)
 
 
-def read_header(file: BinaryIO) -> TiffHeader:
-    """Look at the first directory of a TIFF or BigTIFF file.
+def is_raw(file: BinaryIO) -> bool:
+    """Whether the first directory is a camera's: a DNG, or a preview with the picture below.
 
     Raises:
         DirectoryError: the tags are damaged.
     """
     _, directory = read_directory(file)
+    return _DNG in directory.entries or bool(_first(directory, _SUBFILE, 0) & _REDUCED)
+
+
+def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
+    """Look at a page of a TIFF or BigTIFF file.
+
+    Args:
+        file: open for reading.
+        page: which of the pages, from 0; ``None`` takes the first.
+
+    Raises:
+        DirectoryError: the tags are damaged.
+    """
+    places = positions(file)
+    pages = tuple(
+        number
+        for number, place in enumerate(places)
+        if not number or not _first(read_directory(file, place)[1], _SUBFILE, 0) & _NO_PAGE
+    )
+    number = pages[page] if page is not None and page < len(pages) else 0
+    _, directory = read_directory(file, places[number] if places else None)
     entries = directory.entries
     exif = Directory(
-        {tag: entry for tag, entry in entries.items() if tag in _DESCRIPTIVE}, directory.children
+        {tag: entry for tag, entry in entries.items() if tag in DESCRIPTIVE}, directory.children
     )
     plain = exif.entries.keys() <= {ORIENTATION} and _first(exif, ORIENTATION, 1) == 1
     return TiffHeader(
         None if plain and not exif.children else serialise(exif),
-        entries[_IPTC].data if _IPTC in entries else None,
+        entries[IPTC].data if IPTC in entries else None,
         _obstacle(directory),
+        pages,
     )
 
 
@@ -75,13 +109,13 @@ def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
             block = read_directory(io.BytesIO(metadata.exif))[1]
         except DirectoryError:
             block = Directory()
-        additions.entries.update((t, e) for t, e in block.entries.items() if t in _DESCRIPTIVE)
+        additions.entries.update((t, e) for t, e in block.entries.items() if t in DESCRIPTIVE)
         additions.children.update(block.children)
         if not 1 <= _first(additions, ORIENTATION, 1) <= 8:  # libtiff would refuse the file
             del additions.entries[ORIENTATION]
     for tag, kind, blob in (
-        (_XMP, 1, metadata.xmp),
-        (_IPTC, 7, metadata.iptc),
+        (XMP, 1, metadata.xmp),
+        (IPTC, 7, metadata.iptc),
         (_ICC, 7, metadata.icc),
     ):
         if blob:
@@ -105,8 +139,6 @@ def _first(directory: Directory, tag: int, default: int) -> int:
 def _obstacle(directory: Directory) -> str | None:
     photometric = _first(directory, _PHOTOMETRIC, 1)
     sample = (_first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1))
-    if _DNG in directory.entries or _first(directory, _SUBFILE, 0) & 1:
-        return "it is a camera's raw file; develop it to a 16-bit TIFF first"
     if photometric not in _PHOTOMETRICS:
         kind = _FOREIGN.get(photometric, f"of kind {photometric}")
         return f"its colours are {kind}; convert it to RGB or greyscale in a photo editor first"
@@ -116,6 +148,8 @@ def _obstacle(directory: Directory) -> str | None:
             f"its samples are {number} numbers of {sample[1]} bits; "
             "save it with 8 or 16 bits, or as 32-bit floating point"
         )
+    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or sample == (3, 16)):
+        return "its colours lie in planes of their own; save it with interleaved channels"
     if _first(directory, _EXTRA_SAMPLES, 0) == 1:
         return (
             "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"

@@ -1,0 +1,149 @@
+"""How cost grows: time and memory against pixels, draws and threads, with the straight lines.
+
+    python benchmarks/growth.py > benchmarks/results/growth.json
+    python benchmarks/growth.py --full --runtime onnxruntime
+
+Every point is a new process that denoises a photograph of random pixels in memory: wall and
+processor seconds (the best of ``--repeats``, after a run that warms up where it takes less than a
+few seconds) and the peak of the resident memory, all without starting Python and opening the
+engine, which are told apart as ``base_mib``. To each curve the least-squares straight line is
+fitted, with the points' relative distances from it; points far apart in size count equally, since
+distances are relative. Against threads, the reciprocal of the time is what should be straight.
+
+Up to 4 megapixels; ``--full`` goes on to 100, which takes an hour on a small machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invdn.denoise import DenoiseOptions, denoise_pixels
+from invdn.engines import open_engine
+
+SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
+FULL_SIDES = (3464, 5000, 7072, 10000)  # 12 to 100 megapixels
+DRAWS = (1, 2, 4, 8, 16)
+BRIEF = 5  # seconds; a longer first run is measurement enough
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="up to 100 megapixels")
+    parser.add_argument("--largest", type=int, default=10**5, help="leave out longer sides")
+    parser.add_argument("--side", type=int, default=512, help="for draws and threads")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--threads", type=int, default=processors(), help="at most")
+    parser.add_argument("--point", metavar="JSON", help="measure one point in this process")
+    options = parser.parse_args()
+    if options.point:
+        print(json.dumps(measure(**json.loads(options.point))))
+        return
+    shared = {"runtime": options.runtime, "repeats": options.repeats}
+    sides = [s for s in SIDES + (FULL_SIDES if options.full else ()) if s <= options.largest]
+    threads = range(1, options.threads + 1)
+    most = {"draws": 1, "threads": options.threads}
+    pixels = [point(side=side, **most, **shared) for side in sides]
+    draws = [point(side=options.side, draws=n, threads=options.threads, **shared) for n in DRAWS]
+    speeds = [point(side=options.side, draws=1, threads=n, **shared) for n in threads]
+    megapixels = [found["megapixels"] for found in pixels]
+    result = {
+        "machine": {
+            "platform": platform.platform(),
+            "processors": processors(),
+            "python": platform.python_version(),
+            "engine": pixels[0]["engine"],
+        },
+        "pixels": {
+            "points": pixels,
+            "seconds_by_megapixels": line(megapixels, [p["seconds"] for p in pixels]),
+            "mib_by_megapixels": line(megapixels, [p["mib"] for p in pixels]),
+        },
+        "draws": {
+            "points": draws,
+            "seconds_by_draws": line(list(DRAWS), [p["seconds"] for p in draws]),
+            # an encode and a decode are a pair; N draws should cost (1 + N) / 2 pairs or less
+            "pairs": [round(p["seconds"] / draws[0]["seconds"], 3) for p in draws],
+            "most_pairs": [(1 + n) / 2 for n in DRAWS],
+        },
+        "threads": {
+            "points": speeds,
+            "speed_by_threads": line(list(threads), [1 / p["seconds"] for p in speeds])
+            if len(speeds) > 1
+            else None,
+        },
+    }
+    print(json.dumps(result, indent=1))
+
+
+def point(**what: object) -> dict[str, object]:
+    """One point, measured in a process of its own on so many of the processors."""
+    command = [sys.executable, __file__, "--point", json.dumps(what)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    print(found, file=sys.stderr)
+    return found
+
+
+def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> dict[str, object]:
+    """Seconds and memory of one square photograph."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    engine = open_engine(device="cpu", runtime=runtime)  # type: ignore[arg-type]
+    photograph = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    base = peak_mib() - photograph.nbytes / 2**20
+    wall, processor = [], []
+    for _ in range(repeats + 1):
+        start, used = time.perf_counter(), time.process_time()
+        # the latent is drawn, as for any number of draws
+        denoise_pixels(engine, photograph, DenoiseOptions(draws=draws, latent_scale=1))
+        wall.append(time.perf_counter() - start)
+        processor.append(time.process_time() - used)
+        if len(wall) == 1 and wall[0] > BRIEF:
+            break
+    best = int(np.argmin(wall[1:])) + 1 if len(wall) > 1 else 0
+    return {
+        "engine": engine.description,
+        "megapixels": side**2 / 1e6,
+        "draws": draws,
+        "threads": threads,
+        "seconds": round(wall[best], 4),
+        "processor_seconds": round(processor[best], 4),
+        "mib": round(peak_mib() - base, 1),
+        "base_mib": round(base, 1),
+    }
+
+
+def line(x: list[float], y: list[float]) -> dict[str, object]:
+    """The straight line with the smallest sum of squared relative distances."""
+    values: NDArray[np.float64] = np.array(y, np.float64)
+    columns = np.stack((np.ones(len(x)), np.array(x, np.float64)), axis=1)
+    (intercept, slope), *_ = np.linalg.lstsq(columns / values[:, None], np.ones(len(x)), rcond=None)
+    distances = values / (columns @ (intercept, slope)) - 1
+    return {
+        "slope": float(f"{slope:.4g}"),
+        "intercept": float(f"{intercept:.4g}"),
+        "relative_residuals": [round(float(distance), 3) for distance in distances],
+    }
+
+
+def peak_mib() -> float:
+    """The largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""How much a still scene flickers after denoising: one latent for all frames, or one for each.
+
+    python benchmarks/video_flicker.py PHOTOGRAPH... > benchmarks/results/video_flicker.json
+
+Every clean photograph is filmed by standing still: its middle, with fresh camera noise in each
+frame and one camera for all. Flicker is the standard deviation of a pixel over time, as the root of
+the mean of its square over the picture, in steps of 8 bits.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from invdn.data.camera import sample_cameras
+from invdn.data.camera_range import PHONE
+from invdn.data.noise import add_camera_noise
+from invdn.denoise import DenoiseOptions, denoise_pixels
+from invdn.engines import open_engine
+from invdn.imaging.depth import to_float
+from invdn.imaging.metrics import psnr
+from invdn.imaging.reading import read_photo
+
+SIDE = 128
+FRAMES = 6
+SENSITIVITIES = (400, 3200)
+DRAWS = (1, 4)
+
+
+def film(clean, iso, seed):
+    """Frames of a still scene (t, H, W, 3), and what their mean would be (H, W, 3)."""
+    generator = torch.Generator().manual_seed(seed)
+    camera = sample_cameras(1, generator, {PHONE.at_iso(iso): 1.0})
+    picture = torch.from_numpy(np.ascontiguousarray(clean.transpose(2, 0, 1)))[None]
+    pairs = [add_camera_noise(picture, camera, generator) for _ in range(FRAMES)]
+    frames = np.stack([pair.noisy[0].permute(1, 2, 0).numpy() for pair in pairs])
+    return frames, pairs[0].clean[0].permute(1, 2, 0).numpy()
+
+
+def flicker(frames):
+    return float(np.sqrt(frames.var(axis=0, ddof=1).mean()) * 255)
+
+
+def quality(frames, reference):
+    return float(np.mean([psnr(frame, reference) for frame in frames]))
+
+
+def main(paths):
+    engine = open_engine()
+    rows = []
+    for number, path in enumerate(paths):
+        whole = to_float(read_photo(path).pixels)
+        top, left = ((side - SIDE) // 2 for side in whole.shape[:2])
+        for iso in SENSITIVITIES:
+            noisy, reference = film(whole[top : top + SIDE, left : left + SIDE], iso, number)
+            row = {
+                "photograph": Path(path).name,
+                "iso": iso,
+                "noisy": {"flicker": flicker(noisy), "psnr": quality(noisy, reference)},
+            }
+            for draws in DRAWS:
+                options = DenoiseOptions(draws=draws)
+                ways = {
+                    "one latent": [denoise_pixels(engine, frame, options) for frame in noisy],
+                    "a latent a frame": [
+                        denoise_pixels(engine, frame, replace(options, seed=time))
+                        for time, frame in enumerate(noisy)
+                    ],
+                }
+                for way, frames in ways.items():
+                    done = np.stack(frames)
+                    row[f"{way}, {draws} draws"] = {
+                        "flicker": flicker(done),
+                        "psnr": quality(done, reference),
+                    }
+            rows.append(row)
+            print(row, file=sys.stderr)
+    names = [name for name in rows[0] if name not in ("photograph", "iso")]
+    means = {
+        iso: {
+            name: {
+                key: float(np.mean([row[name][key] for row in rows if row["iso"] == iso]))
+                for key in ("flicker", "psnr")
+            }
+            for name in names
+        }
+        for iso in SENSITIVITIES
+    }
+    result = {
+        "engine": engine.description,
+        "side": SIDE,
+        "frames": FRAMES,
+        "unit": "steps of 8 bits; dB",
+        "mean": means,
+        "rows": rows,
+    }
+    json.dump(result, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

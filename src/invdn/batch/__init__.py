@@ -1,0 +1,20 @@
+"""Many photographs: which ones, under which names, by several workers, in several runs."""
+
+from .attempt import Existing, Outcome, Status, Work
+from .naming import NameTemplate
+from .plan import Job, Plan, plan
+from .run import run_batch
+from .stop import Stop
+
+__all__ = [
+    "Existing",
+    "Job",
+    "NameTemplate",
+    "Outcome",
+    "Plan",
+    "Status",
+    "Stop",
+    "Work",
+    "plan",
+    "run_batch",
+]

@@ -1,0 +1,172 @@
+"""The list of jobs: every photograph once, with the file that it becomes."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..errors import InputError
+from .file_facts import is_folder, is_regular
+from .naming import NameTemplate
+from .originals import Originals
+from .sources import Source, find_sources
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photograph to read and the file to write.
+
+    Attributes:
+        source: the photograph.
+        target: the file to write.
+        makes_folder: the target's folder is ours to make.
+    """
+
+    source: Path
+    target: Path
+    makes_folder: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch will do.
+
+    Attributes:
+        jobs: in the order in which they are reported.
+        unreadable: what was found and cannot be read, and why.
+        unreadable: what was found and cannot be read, and why.
+        linked: linked folders that were not entered.
+        results: what was named and is the result of a photograph here, and that photograph.
+    """
+
+    jobs: tuple[Job, ...]
+    unreadable: tuple[tuple[Path, str], ...] = ()
+    linked: tuple[Path, ...] = ()
+    results: tuple[tuple[Path, Path], ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Photographs and their targets.
+
+    Attributes:
+        jobs: one for each photograph; no two have the same target.
+        results: what was named and is the result of a photograph here, and that photograph.
+        clashes: pairs of jobs that would have the same target; the first one is in ``jobs``.
+    """
+
+    jobs: tuple[Job, ...]
+    results: tuple[tuple[Path, Path], ...]
+    clashes: tuple[tuple[Job, Job], ...]
+
+
+def own_suffix(source: Path) -> str:
+    """The ending of the photograph itself: a result has the format of its source."""
+    return source.suffix
+
+
+def plan(
+    inputs: Sequence[str],
+    output: Path | None,
+    *,
+    name: NameTemplate,
+    recursive: bool = False,
+    suffix_of: Callable[[Path], str] = own_suffix,
+) -> Plan:
+    """Every photograph that the inputs name, once, with its target.
+
+    Args:
+        inputs: files, folders and globs (which a shell may not have expanded).
+        output: a file (for a single input file), a folder, or None: beside each photograph.
+        name: makes the names of the results.
+        recursive: descend into folders; an output folder then mirrors their structure.
+        suffix_of: the ending of a photograph's result.
+
+    Raises:
+        InputError: an input names nothing, two photographs would have the same target, or a
+            photograph would be written over.
+    """
+    if output is not None and is_file(output, inputs):
+        job = Job(Path(inputs[0]), output)
+        _refuse_originals((job,))
+        return Plan((job,))
+    findings = find_sources(inputs, recursive=recursive, leave_out=output)
+    assigned = assign_targets(findings.sources, output, name=name, suffix_of=suffix_of)
+    jobs = assigned.jobs
+    for first, second in assigned.clashes:
+        raise InputError(describe_clash(first, second))
+    _refuse_originals(jobs)
+    if not jobs and not findings.unreadable:
+        raise InputError(_nothing(inputs, recursive))
+    unreadable, linked = tuple(findings.unreadable), tuple(findings.linked)
+    return Plan(jobs, unreadable, linked, assigned.results)
+
+
+def assign_targets(
+    sources: Iterable[Source],
+    output: Path | None,
+    *,
+    name: NameTemplate,
+    suffix_of: Callable[[Path], str] = own_suffix,
+) -> Assignment:
+    """A job for each photograph, once.
+
+    What is itself the result of another photograph is set apart: a second run does not denoise
+    what the first one made.
+    """
+    jobs: dict[Path, tuple[Source, Job]] = {}
+    for source in sources:
+        result = name.name(source.path, suffix_of(source.path))
+        if output is None and source.searched and name.made(source.path.name):
+            continue
+        target = source.path.with_name(result) if output is None else output / source.place / result
+        job = Job(source.path, target, makes_folder=output is not None)
+        jobs.setdefault(source.path, (source, job))
+    folder = cache(os.path.realpath)
+    targets: dict[tuple[str, str], Job] = {}
+    for _, job in jobs.values():
+        targets.setdefault((folder(job.target.parent), job.target.name), job)
+    kept, results, clashes = [], [], []
+    for source, job in jobs.values():
+        maker = targets.get((folder(job.source.parent), job.source.name), job)
+        winner = targets[folder(job.target.parent), job.target.name]
+        if maker is not job and os.path.lexists(job.source):
+            if not source.searched:
+                results.append((job.source, maker.source))
+        elif winner is not job:
+            clashes.append((winner, job))
+        else:
+            kept.append(job)
+    return Assignment(tuple(kept), tuple(results), tuple(clashes))
+
+
+def is_file(output: Path, inputs: Sequence[str]) -> bool:
+    """Whether an output names a file: one file goes in, and no folder of that name is there."""
+    single = len(inputs) == 1 and is_regular(inputs[0])
+    return single and bool(output.suffix) and not is_folder(output)
+
+
+def describe_clash(first: Job, second: Job) -> str:
+    """What is wrong with two jobs of one target, and what to do."""
+    return (
+        f"{first.source} and {second.source} would both become {second.target}; denoise them into "
+        "different folders, or tell them apart with --name, by {parent} or {extension}"
+    )
+
+
+def _refuse_originals(jobs: Sequence[Job]) -> None:
+    """Raise if a target is one of the photographs, under whatever name."""
+    originals = Originals(job.source for job in jobs)
+    for job in jobs:
+        if original := originals.behind(job.target):
+            raise InputError(
+                f"{job.source} would be written over the photograph {original}; choose another "
+                "name or folder"
+            )
+
+
+def _nothing(inputs: Sequence[str], recursive: bool) -> str:
+    folders = ", ".join(inputs)
+    hint = "" if recursive else "; --recursive descends into its folders"
+    return f"{folders} holds no photograph that is not a result{hint}"

@@ -1,0 +1,95 @@
+"""``invdn burst``: several photographs of a still scene in, one clean photograph out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .progress import reporting
+
+if TYPE_CHECKING:
+    from ..denoise import Quality
+    from ..engines import Runtime
+
+
+@click.command()
+@click.argument(
+    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT..."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Photograph to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@click.option(
+    "-q",
+    "--quality",
+    type=click.Choice(["fast", "balanced", "best"]),
+    default="fast",
+    show_default=True,
+    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
+@click.option(
+    "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "onnxruntime", "torch"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(
+    inputs: Sequence[Path],
+    output: Path,
+    overwrite: bool,
+    quality: Quality,
+    seed: int,
+    model: str,
+    device: str,
+    runtime: Runtime,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Make one clean photograph of several of the same still scene.
+
+    From a tripod or a steady hand: the photographs may be shifted a little against each other,
+    but neither turned nor exposed differently. What moves is taken from the first one alone, which
+    also gives size, bit depth and metadata. Nothing is overwritten unasked.
+
+    \b
+    invdn burst IMG_1.jpg IMG_2.jpg IMG_3.jpg IMG_4.jpg -o clean.tif
+    """
+    from ..bursts import denoise_burst
+    from ..denoise import QUALITIES, DenoiseOptions
+    from ..engines import open_engine
+
+    symmetries, draws = QUALITIES[quality]
+    options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed)
+    engine = open_engine(model, device, runtime)
+    with reporting(1, quiet=quiet) as reporter, reporter.photograph(output) as progress:
+        result = denoise_burst(
+            engine, inputs, output, options, overwrite=overwrite, progress=progress
+        )
+    if as_json:
+        report = asdict(result)
+        report["sources"] = [str(source) for source in result.sources]
+        report["target"] = str(result.target)
+        click.echo(json.dumps({"engine": engine.description, "options": asdict(options), **report}))
+    elif not quiet:
+        click.echo(
+            f"{len(inputs)} photographs -> {output} "
+            f"({result.averaged:.1f} averaged in a pixel's mean)",
+            err=True,
+        )

@@ -1,0 +1,62 @@
+"""Ctrl-C and its kin as a wish to stop, which the work meets where it can end cleanly."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from ..batch import Stop
+
+#: Signals that end a program, where the system has them: Ctrl-C, kill, a closed terminal.
+_SIGNALS = tuple(
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if (number := getattr(signal, name, None)) is not None
+)
+
+
+class Interrupts:
+    """What came.
+
+    Attributes:
+        exit_code: 128 and the number of the first signal, as shells have it; 0: none came.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+
+
+@contextmanager
+def stopping(stop: Stop, told: Callable[[str], None]) -> Iterator[Interrupts]:
+    """Request the stop at the first signal; the second one ends the process at once.
+
+    Signals that are ignored when it begins (``nohup``) stay so, and outside the main thread, which
+    alone gets signals, nothing is changed.
+
+    Args:
+        stop: what is requested.
+        told: called with a line for the user.
+    """
+    interrupts = Interrupts()
+
+    def request(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        interrupts.exit_code = interrupts.exit_code or 128 + number
+        stop.request("it was interrupted")
+        with suppress(RuntimeError):  # the signal came in the middle of another line
+            told("stopping after the current step; once more to stop at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    handlers = {
+        number: signal.signal(number, request)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield interrupts
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,189 @@
+"""The native engine: compiled for the processor, on a CPU several times as fast as the others."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..architecture import Architecture
+from ..denoise.engine import Array
+from ..errors import EngineError
+from ..weights.parameters import Parameters
+from . import _native
+from .processors import available_processors
+
+
+class NativeEngine:
+    """Runs any network with Winograd convolutions whose wide maps stay in the cache.
+
+    Every number depends on its place in the picture only: the same bits come out for any number of
+    threads and, through :meth:`encode_rows` and :meth:`decode_rows`, for any way of cutting the
+    picture into rows. Calls from several threads take turns; Ctrl-C ends a call at once.
+
+    Args:
+        parameters: of a network of any architecture.
+        threads: threads that work; 0 takes one for each processor of this process.
+        instructions: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"plain"``; ``"auto"`` takes the
+            fastest that this processor knows.
+
+    Raises:
+        EngineError: the processor does not know the instructions, or there is no memory.
+
+    Reference:
+        Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016
+        (arXiv 1509.09308).
+    """
+
+    # From: benchmarks/engines.py; of a picture that goes through in one piece.
+    process_bytes = 130_000_000
+    bytes_per_pixel = 140
+    bytes_per_column = 90_000  # of rows in flight
+
+    def __init__(
+        self, parameters: Parameters, *, threads: int = 0, instructions: str = "auto"
+    ) -> None:
+        self.architecture: Architecture = parameters.architecture
+        with _clear_errors():
+            self._model = _native.Model(
+                list(self.architecture.blocks),
+                self.architecture.features,
+                self.architecture.channels,
+                _in_order(parameters),
+                threads or available_processors(),
+                instructions,
+            )
+        self.description = f"the native engine ({self._model.instructions}) on the CPU"
+
+    def encode(self, noisy: Array) -> Array:
+        """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
+        _, _, height, width = noisy.shape
+        return np.stack([self.encode_rows(height, width, height).push(image) for image in noisy])
+
+    def decode(self, low: Array, latent: Array) -> Array:
+        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``.
+
+        With one ``low`` for all, what does not depend on the latent is computed once.
+        """
+        _, _, height, width = low.shape
+        scale = self.architecture.scale
+        size = height * scale, width * scale
+        if len(low) == 1:
+            return self.decode_rows(*size, len(latent), height).push(low[0], latent)
+        if len(low) != len(latent):
+            raise EngineError(f"{len(low)} images cannot take {len(latent)} latents")
+        return np.concatenate(
+            [
+                self.decode_rows(*size, 1, height).push(image, sample[None])
+                for image, sample in zip(low, latent, strict=True)
+            ]
+        )
+
+    def encode_rows(self, height: int, width: int, piece: int) -> "RowEncoder":
+        """An encoder for a picture whose rows come one piece after the other.
+
+        Args:
+            height, width: of the picture, divisible by the scale.
+            piece: most rows in one piece, divisible by the scale; ``height`` for all at once.
+        """
+        return RowEncoder(self._model, self.architecture, height, width, piece)
+
+    def decode_rows(self, height: int, width: int, draws: int, piece: int) -> "RowDecoder":
+        """A decoder for ``draws`` latents of a picture whose rows come piece by piece.
+
+        Args:
+            height, width: of the picture, divisible by the scale.
+            draws: latents for each ``low``.
+            piece: most rows of ``low`` in one piece; all of them for all at once.
+        """
+        return RowDecoder(self._model, self.architecture, height, width, draws, piece)
+
+
+class RowEncoder:
+    """Noisy rows in, rows of ``low`` out as soon as all that they depend on is in."""
+
+    def __init__(
+        self,
+        model: "_native.Model",
+        architecture: Architecture,
+        height: int,
+        width: int,
+        piece: int,
+    ) -> None:
+        self._low = architecture.channels, width // architecture.scale
+        self._pushed = 0
+        with _clear_errors():
+            self._rows = _native.Encoding(model, height, width, piece)
+
+    def push(self, noisy: Array) -> Array:
+        """The next ``(3, n, W)`` rows of the picture, to the ``(3, m, w)`` that they finish.
+
+        Any layout in memory will do; nothing is copied.
+        """
+        with _clear_errors():
+            rows = self._rows
+            after = self._pushed + noisy.shape[1]
+            count = rows.finished(after) - rows.finished(self._pushed)
+            low: Array = np.empty((self._low[0], count, self._low[1]), np.float32)
+            rows.push(noisy, low)
+        self._pushed = after
+        return low
+
+
+class RowDecoder:
+    """Rows of ``low`` and of latents in, rows of pictures out as soon as they are finished."""
+
+    def __init__(
+        self,
+        model: "_native.Model",
+        architecture: Architecture,
+        height: int,
+        width: int,
+        draws: int,
+        piece: int,
+    ) -> None:
+        self._channels, self._width = architecture.channels, width
+        self._pushed = 0
+        with _clear_errors():
+            self._rows = _native.Decoding(model, height, width, draws, piece)
+
+    def push(self, low: Array, latent: Sequence[Array] | Array) -> Array:
+        """The next ``(3, n, w)`` rows and ``(N, 45, n, w)`` latents, to ``(N, 3, m, W)`` images."""
+        with _clear_errors():
+            rows = self._rows
+            after = self._pushed + low.shape[1]
+            count = rows.finished(after) - rows.finished(self._pushed)
+            images: Array = np.empty((len(latent), self._channels, count, self._width), np.float32)
+            rows.push(low, list(latent), list(images))
+        self._pushed = after
+        return images
+
+
+def _in_order(parameters: Parameters) -> list[Array]:
+    """Kernels and biases, block by block: F, G, H, each with its three convolutions."""
+    return [
+        parameters.tensors[f"operations.{operation}.{subnet}.{convolution}.{kind}"]
+        for operation in _couplings(parameters.architecture)
+        for subnet in "FGH"
+        for convolution in ("conv1", "conv2", "conv3")
+        for kind in ("weight", "bias")
+    ]
+
+
+def _couplings(architecture: Architecture) -> Iterator[int]:
+    """Numbers of the coupling blocks among the operations; each level begins with a Haar step."""
+    operation = 0
+    for blocks in architecture.blocks:
+        yield from range(operation + 1, operation + 1 + blocks)
+        operation += 1 + blocks
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise EngineError(
+            "there is not enough memory for this picture: choose a smaller tile or fewer draws"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise EngineError(f"the native engine cannot do that: {error}") from error

@@ -1,0 +1,245 @@
+"""The network written down as ONNX graphs, in the form that runtimes run fastest.
+
+Node by node instead of through torch's exporter: the graphs are small and the same on every
+machine, and they hold what a tracer cannot know:
+
+- the concatenation before conv3 is two convolutions added, so that the features stay in the
+  runtime's own blocked layout;
+- ``2 sigmoid(h) - 1`` is ``tanh(h / 2)``, and the inverse multiplies by ``exp(-s)``;
+- ``encode`` ends with ``y1`` of its last block: its G, H and the latent are not computed;
+- ``decode`` takes one ``low`` for a batch of latents, and its first block computes H(low) and
+  G(low) once, since they do not depend on the latent;
+- a Haar transform is a reshuffle of pixels and a butterfly of sums.
+
+What each of them saves is in docs/speed.md. Parameters keep their official names; where a graph
+needs a part of one, a ``Split`` cuts it out, which runtimes do once when they load the graph.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ..architecture import Architecture
+from .layout import tensor_shapes
+
+_OPSET = 18
+_IR_VERSION = 9  # of that opset's time
+_SLOPE = 0.2  # of the LeakyReLU; paper, section 3.2
+
+Parts = tuple[str, str]  # names of the two parts of a coupling block's input or output
+
+
+def encode_graph(architecture: Architecture) -> onnx.ModelProto:
+    """``noisy`` (B, 3, H, W) to ``low`` (B, 3, h, w).
+
+    The parameters are named and described, not held: see :func:`hold_parameters`.
+
+    Example:
+        >>> model = encode_graph(Architecture(blocks=(1,), features=2))
+        >>> [value.name for value in (*model.graph.input, *model.graph.output)]
+        ['noisy', 'low']
+    """
+    graph = _Graph(architecture)
+    return graph.model({"noisy": "batch"}, {"low": graph.encode("noisy")})
+
+
+def decode_graph(architecture: Architecture) -> onnx.ModelProto:
+    """``low`` (1 or B, 3, h, w) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
+    graph = _Graph(architecture)
+    image = graph.decode("low", "latent")
+    return graph.model({"low": "low_batch", "latent": "batch"}, {"image": image})
+
+
+def denoise_graph(architecture: Architecture) -> onnx.ModelProto:
+    """``noisy`` (1 or B, 3, H, W) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
+    graph = _Graph(architecture)
+    image = graph.decode(graph.encode("noisy"), "latent")
+    return graph.model({"noisy": "noisy_batch", "latent": "batch"}, {"image": image})
+
+
+def hold_parameters(model: onnx.ModelProto, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """Put the values of the parameters that a graph names into it."""
+    for tensor in model.graph.initializer:
+        if tensor.name in tensors:
+            tensor.CopyFrom(numpy_helper.from_array(tensors[tensor.name], tensor.name))
+
+
+class _Graph:
+    """A graph that grows by one operation of the network at a time; values go by their names."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._architecture = architecture
+        self._shapes = tensor_shapes(architecture)
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, TensorProto] = {}
+        self._kernels: dict[str, list[str]] = {}
+        # Every level: the number of its Haar layer, and its channels after that
+        self._levels: list[tuple[int, int]] = []
+        number, channels = 0, architecture.channels
+        for blocks in architecture.blocks:
+            channels *= 4
+            self._levels.append((number, channels))
+            number += 1 + blocks
+
+    def encode(self, noisy: str) -> str:
+        """All levels forwards, but for what makes the latent of the last block."""
+        whole, last = noisy, self._levels[-1]
+        for level, blocks in zip(self._levels, self._architecture.blocks, strict=True):
+            number, channels = level
+            whole = self._haar(whole, channels // 4)
+            x1, x2 = self._split(whole, channels)
+            for block in range(number + 1, number + blocks):
+                x1, x2 = self._couple(block, x1, x2)
+            block = number + blocks
+            if level == last:
+                return self._add(x1, self._subnet(f"operations.{block}.F", x2))
+            whole = self._concatenate(*self._couple(block, x1, x2))
+        raise AssertionError("an architecture has a level")
+
+    def decode(self, low: str, latent: str) -> str:
+        """All levels backwards."""
+        y1, y2 = low, latent
+        whole = ""
+        for (number, channels), blocks in zip(
+            reversed(self._levels), reversed(self._architecture.blocks), strict=True
+        ):
+            if whole:
+                y1, y2 = self._split(whole, channels)
+            for block in range(number + blocks, number, -1):
+                y1, y2 = self._uncouple(block, y1, y2)
+            whole = self._inverse_haar(self._concatenate(y1, y2), channels // 4)
+        return whole
+
+    def model(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> onnx.ModelProto:
+        """The finished graph.
+
+        Args:
+            inputs: what the inputs are called, and the name of the size of their batch.
+            outputs: what the outputs shall be called, and the values that they are.
+        """
+        for name, value in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
+        graph = helper.make_graph(
+            self._nodes,
+            "InvDN",
+            [self._interface(name, batch) for name, batch in inputs.items()],
+            [self._interface(name, "batch") for name in outputs],
+            list(self._initializers.values()),
+        )
+        return helper.make_model(
+            graph,
+            producer_name="invdn",
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+        )
+
+    def _couple(self, block: int, x1: str, x2: str) -> Parts:
+        """``AffineCoupling.forward`` on the two parts."""
+        y1 = self._add(x1, self._subnet(f"operations.{block}.F", x2))
+        shift = self._subnet(f"operations.{block}.G", y1)
+        return y1, self._add(self._op("Mul", x2, self._scale(block, y1, 0.5)), shift)
+
+    def _uncouple(self, block: int, y1: str, y2: str) -> Parts:
+        """``AffineCoupling.inverse`` on the two parts; ``y1`` may serve many ``y2``."""
+        difference = self._op("Sub", y2, self._subnet(f"operations.{block}.G", y1))
+        x2 = self._op("Mul", difference, self._scale(block, y1, -0.5))
+        return self._op("Sub", y1, self._subnet(f"operations.{block}.F", x2)), x2
+
+    def _scale(self, block: int, y1: str, half: float) -> str:
+        """``exp(s)`` for ``half`` = 0.5, ``exp(-s)`` for -0.5."""
+        h = self._subnet(f"operations.{block}.H", y1)
+        halved = self._op("Mul", h, self._constant(f"half_{half}", np.float32(half)))
+        return self._op("Exp", self._op("Tanh", halved))
+
+    def _subnet(self, name: str, x: str) -> str:
+        """``ResidualSubnet.forward``."""
+        features = x
+        for layer in ("conv1", "conv2"):
+            weight, bias = (
+                self._parameter(name, layer, "weight"),
+                self._parameter(name, layer, "bias"),
+            )
+            features = self._convolve(features, weight, bias)
+            features = self._op("LeakyRelu", features, alpha=_SLOPE)
+        for_input, for_features = self._cut_kernels(name)
+        of_features = self._convolve(features, for_features, self._parameter(name, "conv3", "bias"))
+        return self._add(of_features, self._convolve(x, for_input))
+
+    def _cut_kernels(self, name: str) -> list[str]:
+        """The kernels of conv3 for the subnet's input, and those for its features."""
+        if name not in self._kernels:
+            weight = self._parameter(name, "conv3", "weight")
+            features = self._architecture.features
+            inputs = self._shapes[weight][1] - features
+            self._kernels[name] = self._split_channels(weight, [inputs, features])
+        return self._kernels[name]
+
+    def _haar(self, image: str, channels: int) -> str:
+        corners = self._op("SpaceToDepth", image, blocksize=2)
+        bands = self._butterfly(self._split_channels(corners, [channels] * 4))
+        quarter = self._constant("quarter", np.float32(0.25))
+        return self._op("Mul", self._concatenate(*bands), quarter)
+
+    def _inverse_haar(self, bands: str, channels: int) -> str:
+        corners = self._butterfly(self._split_channels(bands, [channels] * 4))
+        return self._op("DepthToSpace", self._concatenate(*corners), blocksize=2, mode="DCR")
+
+    def _butterfly(self, parts: list[str]) -> tuple[str, str, str, str]:
+        """As in network/haar.py."""
+        a, b, c, d = parts
+        top, bottom = self._add(a, b), self._add(c, d)
+        top_edge, bottom_edge = self._op("Sub", a, b), self._op("Sub", c, d)
+        return (
+            self._add(top, bottom),
+            self._add(top_edge, bottom_edge),
+            self._op("Sub", top, bottom),
+            self._op("Sub", top_edge, bottom_edge),
+        )
+
+    def _split(self, whole: str, channels: int) -> Parts:
+        first = self._architecture.channels
+        x1, x2 = self._split_channels(whole, [first, channels - first])
+        return x1, x2
+
+    def _split_channels(self, value: str, sizes: list[int]) -> list[str]:
+        lengths = self._constant(f"sizes_{'_'.join(map(str, sizes))}", np.array(sizes, np.int64))
+        names = [f"{value}/{part}" for part in range(len(sizes))]
+        self._nodes.append(helper.make_node("Split", [value, lengths], names, axis=1))
+        return names
+
+    def _concatenate(self, *values: str) -> str:
+        return self._op("Concat", *values, axis=1)
+
+    def _add(self, a: str, b: str) -> str:
+        return self._op("Add", a, b)
+
+    def _convolve(self, x: str, *weight_and_bias: str) -> str:
+        return self._op("Conv", x, *weight_and_bias, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+    def _op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """One more node; gives the name of its result."""
+        name = f"{kind}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
+        self._initializers[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def _parameter(self, subnet: str, layer: str, kind: str) -> str:
+        name = f"{subnet}.{layer}.{kind}"
+        self._initializers[name] = TensorProto(
+            name=name, data_type=TensorProto.FLOAT, dims=self._shapes[name]
+        )
+        return name
+
+    def _interface(self, name: str, batch: str) -> onnx.ValueInfoProto:
+        colours = self._architecture.channels
+        channels = self._architecture.latent_channels if name == "latent" else colours
+        prefix = "" if name in ("noisy", "image") else "low_"
+        axes: list[str | int | None] = [batch, channels, f"{prefix}height", f"{prefix}width"]
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)

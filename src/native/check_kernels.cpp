@@ -1,0 +1,224 @@
+// Holds every kernel that this processor can run against convolutions written out, and the whole
+// network against itself: cut into rows, and on several threads. Prints a line for each and exits
+// with 1 where one differs. Runs under an emulator and under sanitizers, without Python.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "streams.hpp"
+
+namespace {
+
+using invdn::padded;
+
+std::mt19937 generator(1);
+
+float draw(float spread = 1) {
+  return spread * (2 * static_cast<float>(generator() & 0xffff) / 0xffff - 1);
+}
+
+std::vector<float> drawn(std::size_t count, float spread = 1) {
+  std::vector<float> values(count);
+  for (float& value : values) value = draw(spread);
+  return values;
+}
+
+// The tensors of one convolution, kept alive.
+struct Values {
+  std::vector<float> kernels, biases;
+
+  Values(int inputs, int outputs)
+      : kernels(drawn(static_cast<std::size_t>(inputs) * outputs * 9,
+                      1 / std::sqrt(9.0F * static_cast<float>(inputs)))),
+        biases(drawn(static_cast<std::size_t>(outputs), 0.1F)) {}
+
+  invdn::Tensors tensors() const { return {kernels.data(), biases.data()}; }
+};
+
+// What a convolution is, in float64: zeros outside the picture.
+double convolved(const invdn::Plane& plane, int inputs, const Values& values, int output, int y,
+                 int x) {
+  double sum = values.biases[static_cast<std::size_t>(output)];
+  for (int i = 0; i < inputs; ++i) {
+    for (int dy = -1; dy <= 1; ++dy) {
+      for (int dx = -1; dx <= 1; ++dx) {
+        if (y + dy < 0 || y + dy >= plane.height() || x + dx < 0 || x + dx >= plane.width()) {
+          continue;
+        }
+        const auto place = static_cast<std::size_t>(((output * inputs + i) * 3 + dy + 1) * 3 + dx + 1);
+        sum += static_cast<double>(values.kernels[place]) *
+               plane.row(y + dy)[(x + dx) * plane.channels() + i];
+      }
+    }
+  }
+  return sum;
+}
+
+std::vector<float*> rows_of(const invdn::Plane& plane, float* zeros) {
+  std::vector<float*> rows;
+  for (int y = -8; y < plane.height() + 8; ++y) {
+    rows.push_back(y < 0 || y >= plane.height() ? zeros : plane.row(y));
+  }
+  return rows;
+}
+
+invdn::Plane filled(int height, int width, int channels) {
+  invdn::Plane plane(height, width, channels, height);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) plane.row(y)[x * plane.channels() + c] = draw();
+    }
+  }
+  return plane;
+}
+
+// The largest error of one convolution with LeakyReLU.
+double features_error(const invdn::Kernels& kernels, int height, int width, int inputs,
+                      int outputs, int shift) {
+  const Values values(inputs, outputs);
+  invdn::Convolution convolution(inputs, outputs);
+  std::vector<int> positions;
+  for (int i = 0; i < inputs; ++i) positions.push_back(i);
+  convolution.add(values.tensors(), outputs, 0, positions);
+  const invdn::Plane source = filled(height, width, inputs);
+  const invdn::Plane target(height, width, outputs, height);
+  const invdn::Plane none(1, width, std::max(inputs, outputs), 1);
+  auto from = rows_of(source, none.row(0)), to = rows_of(target, none.row(0));
+  const int columns = (width + 3) / 4, first = shift > 0 ? -1 : 0;
+  const invdn::Features task{
+      {first, shift, columns, height, width},
+      {from.data(), -8, static_cast<std::size_t>(source.channels()), 0},
+      source.channels(),
+      convolution.weights(),
+      {to.data(), -8, static_cast<std::size_t>(target.channels()), 0}};
+  const invdn::Buffer scratch(invdn::scratch_floats(padded(inputs), padded(outputs)));
+  const int tiles = ((height + 3) / 4 - first) * columns;
+  for (int begin = 0; begin < tiles; begin += invdn::tiles_in_block) {
+    kernels.features(task, begin, std::min(begin + invdn::tiles_in_block, tiles), scratch.data());
+  }
+  double worst = 0;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < outputs; ++c) {
+        const double plain = convolved(source, inputs, values, c, y, x);
+        const double expected = plain > 0 ? plain : plain * 0.2;
+        worst = std::max(worst, std::abs(expected - target.row(y)[x * target.channels() + c]));
+      }
+    }
+  }
+  return worst;
+}
+
+struct Published {
+  std::vector<Values> values;
+  std::vector<invdn::BlockTensors> blocks;
+
+  // A network of the published widths with `count` blocks on each of two levels.
+  explicit Published(int count, int features) {
+    values.reserve(static_cast<std::size_t>(count) * 18);
+    for (const int channels : {12, 48}) {
+      for (int i = 0; i < count; ++i) {
+        const auto convolution = [&](int inputs, int outputs) {
+          return values.emplace_back(inputs, outputs).tensors();
+        };
+        const auto subnet = [&](int inputs, int outputs) {
+          const auto first = convolution(inputs, features), second = convolution(features, features);
+          return invdn::Subnet{first, second, convolution(inputs + features, outputs)};
+        };
+        const auto f = subnet(channels - 3, 3), g = subnet(3, channels - 3);
+        blocks.push_back({f, g, subnet(3, channels - 3)});
+      }
+    }
+  }
+};
+
+using Pictures = std::pair<std::vector<float>, std::vector<float>>;  // low, and the last draw
+
+Pictures through(const invdn::Network& network, const invdn::Kernels& kernels, int threads,
+                 int height, int width, int piece, const std::vector<float>& noisy,
+                 const std::vector<float>& latent) {
+  invdn::Pool pool(threads, network.scratch());
+  const invdn::Machine machine{&kernels, &pool, {}};
+  const int h = height / 4, w = width / 4, full = height * width, small = h * w, draws = 2;
+  Pictures result{std::vector<float>(static_cast<std::size_t>(3 * small)),
+                  std::vector<float>(static_cast<std::size_t>(3 * full))};
+  std::vector<float> first(result.second);
+  invdn::Encoder encoder(network, machine, height, width, piece * 4);
+  for (int y = 0; y < h; y += piece) {
+    const int out = encoder.finished(4 * y), rows = std::min(piece, h - y);
+    encoder.push({noisy.data() + 4 * y * width, full, width, 1}, 4 * rows,
+                 {result.first.data() + out * w, small, w});
+  }
+  invdn::Decoder decoder(network, machine, height, width, draws, piece);
+  for (int y = 0; y < h; y += piece) {
+    const int out = decoder.finished(y) * width, rows = std::min(piece, h - y);
+    const invdn::View latents[] = {{latent.data() + 45 * small + y * w, small, w, 1},
+                                   {latent.data() + y * w, small, w, 1}};
+    const invdn::Target images[] = {{first.data() + out, full, width},
+                                    {result.second.data() + out, full, width}};
+    decoder.push({result.first.data() + y * w, small, w, 1}, latents, rows, images);
+  }
+  return result;
+}
+
+int failures = 0;
+
+void report(const std::string& what, double error, double allowed) {
+  const bool good = error <= allowed;  // not where it is not a number
+  std::printf("%s  %-58s %.2e\n", good ? "ok    " : "FAILED", what.c_str(), error);
+  if (!good) ++failures;
+}
+
+double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double apart = std::abs(static_cast<double>(a[i]) - b[i]);
+    if (!(apart <= worst)) worst = apart;
+  }
+  return worst;
+}
+
+}  // namespace
+
+int main() {
+  Pictures reference;
+  for (const char* name : {"plain", "avx2", "avx512", "neon"}) {
+    const invdn::Kernels* kernels = invdn::find_kernels(name);
+    if (kernels == nullptr) {
+      std::printf("absent  %s\n", name);
+      continue;
+    }
+    const int shapes[][5] = {{1, 1, 3, 5, 0},    {2, 3, 3, 128, 2}, {5, 4, 9, 64, 1},
+                             {13, 30, 64, 64, 1}, {9, 17, 45, 64, 2}, {4, 7, 67, 45, 0},
+                             {6, 6, 73, 3, 0},    {3, 11, 20, 90, 0}, {8, 5, 109, 3, 0}};
+    for (const auto& s : shapes) {
+      report(std::string(name) + ": " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + ", " +
+                 std::to_string(s[2]) + " to " + std::to_string(s[3]) + " channels",
+             features_error(*kernels, s[0], s[1], s[2], s[3], s[4]), 5e-6);
+    }
+    generator.seed(2);
+    const Published published(2, 24);
+    const invdn::Network network({2, 2}, 24, 3, published.blocks);
+    const int height = 92, width = 52;
+    const auto noisy = drawn(static_cast<std::size_t>(3 * height * width));
+    const auto latent = drawn(static_cast<std::size_t>(2 * 45 * height * width / 16));
+    const Pictures whole = through(network, *kernels, 1, height, width, height / 4, noisy, latent);
+    for (const auto& [threads, piece] : {std::pair{1, 1}, {1, 5}, {3, 23}, {2, 2}}) {
+      const Pictures cut = through(network, *kernels, threads, height, width, piece, noisy, latent);
+      report(std::string(name) + ": " + std::to_string(threads) + " threads, pieces of " +
+                 std::to_string(4 * piece) + " rows",
+             difference(whole.first, cut.first) + difference(whole.second, cut.second), 0);
+    }
+    if (reference.first.empty()) {
+      reference = whole;
+    } else {
+      report(std::string(name) + ": against plain, low", difference(reference.first, whole.first), 1e-5);
+      report(std::string(name) + ": against plain, image", difference(reference.second, whole.second), 1e-4);
+    }
+  }
+  std::printf(failures ? "%d FAILED\n" : "all is well\n", failures);
+  return failures ? 1 : 0;
+}

@@ -1,0 +1,186 @@
+#include "stages.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace invdn {
+namespace {
+
+constexpr int beyond = 3;            // rows of the input that a tile needs below itself
+constexpr int tiles_for_thread = 48;  // in a band: enough to share, few enough to stay in the cache
+
+int divided_up(int a, int b) { return (a + b - 1) / b; }
+
+int band_rows(int height, int width, int threads) {
+  const int rows = divided_up(height, tile_edge), columns = divided_up(width, tile_edge);
+  return std::clamp(divided_up(tiles_for_thread * threads, columns), 1, rows);
+}
+
+}  // namespace
+
+Plane::Plane(int height, int width, int channels, int kept)
+    : height_(height),
+      width_(width),
+      channels_(padded(channels)),
+      kept_(std::min(height, kept)),
+      stride_(static_cast<std::size_t>(divided_up(width, tile_edge) * tile_edge + 2) * channels_),
+      buffer_(stride_ * static_cast<std::size_t>(kept_)) {}
+
+// The first band has one more row of tiles above the picture in the first two convolutions; those of
+// their results that lie in it are in the tails.
+Workspace::Workspace(int height, int width, int channels, int widest, int threads)
+    : height_(height),
+      width_(width),
+      channels_(channels),
+      band_(band_rows(height, width, threads)),
+      first_(band_ * tile_edge, width, channels, band_ * tile_edge),
+      second_(band_ * tile_edge, width, channels, band_ * tile_edge),
+      zeros_(1, width, std::max(channels, padded(widest)), 1) {}
+
+int Stage::finished(int available, int height) {
+  if (available >= height) return height;
+  return std::max(0, available - beyond) / tile_edge * tile_edge;
+}
+
+int Stage::advance(int available) {
+  const int height = space_.height();
+  const int target = divided_up(finished(available, height), tile_edge);
+  while (done_ < target) {
+    const Band band = make_band(done_, std::min(done_ + space_.band(), target));
+    if (machine_.monitor) machine_.monitor();
+    run(band);
+    keep_tails(band);
+    done_ = band.end;
+  }
+  return std::min(done_ * tile_edge, height);
+}
+
+// The wide maps of a band: two rows from the band before, then those of the workspace; rows outside
+// the picture are zeros.
+Stage::Band Stage::make_band(int begin, int end) const {
+  const auto pixel = static_cast<std::size_t>(space_.channels());
+  Band band{begin, end, begin == 0 ? -1 : begin, {{}, 0, pixel}, {{}, 0, pixel}};
+  const int height = space_.height();
+  const int top = begin * tile_edge;
+  const auto rows = [&](int from, int to, int tail, auto tails, auto space) {
+    std::vector<float*> result;
+    for (int y = from; y < to; ++y) {
+      const int place = y - tail;
+      result.push_back(y < 0 || y >= height ? space_.zeros()
+                       : place < 2          ? tails(place)
+                                            : space(place - 2));
+    }
+    return result;
+  };
+  band.first.first = band.start * tile_edge;
+  band.first.rows = rows(
+      band.first.first, end * tile_edge + 2, top, [&](int i) { return tails_.first(i); },
+      [&](int i) { return space_.first(i); });
+  band.second.first = top - 1;
+  band.second.rows = rows(
+      band.second.first, end * tile_edge + 1, top - 1, [&](int i) { return tails_.second(i); },
+      [&](int i) { return space_.second(i); });
+  return band;
+}
+
+void Stage::keep_tails(const Band& band) const {
+  if (band.end == space_.tile_rows()) return;
+  const auto keep = [&](float* to, const Table& table, int y) {
+    const float* from = table.rows[static_cast<std::size_t>(y - table.first)];
+    const auto pixel = static_cast<std::size_t>(space_.channels());
+    std::memcpy(to, from, static_cast<std::size_t>(space_.width()) * pixel * sizeof(float));
+  };
+  const int next = band.end * tile_edge;
+  for (int i = 0; i < 2; ++i) {
+    keep(tails_.first(i), band.first, next + i);
+    keep(tails_.second(i), band.second, next - 1 + i);
+  }
+}
+
+Stage::Table Stage::table(const Plane& plane, const Band& band) const {
+  const int first = band.begin == 0 ? -tile_edge - 1 : band.begin * tile_edge - 1;
+  Table table{{}, first, static_cast<std::size_t>(plane.channels())};
+  for (int y = first; y < band.end * tile_edge + beyond; ++y) {
+    table.rows.push_back(y < 0 || y >= plane.height() ? space_.zeros() : plane.row(y));
+  }
+  return table;
+}
+
+Grid Stage::grid(int first_tile_row, int shift) const {
+  return {first_tile_row, shift, space_.tile_columns(), space_.height(), space_.width()};
+}
+
+void Stage::blocks(
+    int tiles, int times,
+    const std::function<void(int time, int begin, int end, float* scratch)>& work) {
+  const int count = divided_up(tiles, tiles_in_block);
+  const int size = std::min(tiles_in_block, divided_up(divided_up(tiles, count), 6) * 6);
+  const int pieces = divided_up(tiles, size);
+  machine_.pool->run(pieces * times, [&](int piece, float* scratch) {
+    const int begin = piece % pieces * size;
+    work(piece / pieces, begin, std::min(begin + size, tiles), scratch);
+  });
+}
+
+void Stage::features(const Table& source, int channels, const Band& band,
+                     const Convolution& weights) {
+  const Features task{grid(band.start, 2), source.from(), channels, weights.weights(),
+                      band.first.from()};
+  blocks((band.end - band.start) * space_.tile_columns(), 1,
+         [&](int, int begin, int end, float* scratch) {
+           machine_.kernels->features(task, begin, end, scratch);
+         });
+}
+
+void Stage::second_features(const Band& band, std::initializer_list<const Convolution*> weights) {
+  std::vector<Features> tasks;
+  int channel = 0;
+  for (const Convolution* convolution : weights) {
+    const Weights values = convolution->weights();
+    tasks.push_back({grid(band.start, 1), band.first.from(channel), values.outputs, values,
+                     band.second.from(channel)});
+    channel += values.outputs;
+  }
+  blocks((band.end - band.start) * space_.tile_columns(), static_cast<int>(tasks.size()),
+         [&](int time, int begin, int end, float* scratch) {
+           machine_.kernels->features(tasks[static_cast<std::size_t>(time)], begin, end, scratch);
+         });
+}
+
+void AdditiveStage::run(const Band& band) {
+  const Table input = table(rest_, band), target = table(split_, band);
+  features(input, rest_.channels(), band, block_.f_first);
+  second_features(band, {&block_.f_second});
+  const Additive task{grid(band.begin, 0), band.second.from(), space_.channels(), input.from(),
+                      rest_.channels(), block_.f_third.weights(), target.from(), sign_};
+  blocks((band.end - band.begin) * space_.tile_columns(), 1,
+         [&](int, int begin, int end, float* scratch) {
+           machine_.kernels->additive(task, begin, end, scratch);
+         });
+}
+
+void AffineStage::run(const Band& band) {
+  const Table input = table(split_, band);
+  const Table target = table(rest_, band), scale = table(scale_, band);
+  const int channels = space_.channels() / 2;
+  features(input, split_.channels(), band, block_.gh_first);
+  second_features(band, {&block_.g_second, &block_.h_second});
+  const Affine task{grid(band.begin, 0),
+                    band.second.from(),
+                    band.second.from(channels),
+                    channels,
+                    input.from(),
+                    split_.channels(),
+                    block_.g_third.weights(),
+                    block_.h_third.weights(),
+                    use_,
+                    target.from(),
+                    target.from(),
+                    scale.from()};
+  blocks((band.end - band.begin) * space_.tile_columns(), 1,
+         [&](int, int begin, int end, float* scratch) {
+           machine_.kernels->affine(task, begin, end, scratch);
+         });
+}
+
+}  // namespace invdn

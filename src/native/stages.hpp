@@ -1,0 +1,195 @@
+// The halves of coupling blocks, worked through from top to bottom while their rows arrive.
+//
+// A stage is one subnet (F) or two (G and H) with what their result is for. Its three convolutions
+// run band by band, so that the wide maps between them are never larger than a band. The tiles of
+// the first convolution lie two rows lower than those of the last, and those of the second one:
+//
+//     input      ############
+//     first        ############      a tile of the last convolution needs one row of the second
+//     second      ############       below it, and that needs one more of the first: what the
+//     result     ############        tile beside it has just made
+//
+// So a stage needs three rows beyond its tile, and keeps two rows of each wide map for the next band.
+// Every tile lies on a grid fixed in the picture, and its numbers depend on nothing else: not on the
+// bands, nor on the threads, nor on how the rows were pushed.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "network.hpp"
+#include "pool.hpp"
+
+namespace invdn {
+
+// What all stages of a pass share.
+struct Machine {
+  const Kernels* kernels;
+  Pool* pool;
+  std::function<void()> monitor;  // called between bands; an exception ends the work
+};
+
+// A picture's rows, channels-last: the last `kept` of them, zeros around them.
+class Plane {
+ public:
+  Plane(int height, int width, int channels, int kept);
+
+  float* row(int y) const {
+    return buffer_.data() + static_cast<std::size_t>(y % kept_) * stride_ + channels_;
+  }
+  int height() const { return height_; }
+  int width() const { return width_; }
+  int channels() const { return channels_; }  // padded
+  std::size_t stride() const { return stride_; }  // floats of a row with its zeros
+
+ private:
+  int height_;
+  int width_;
+  int channels_;
+  int kept_;
+  std::size_t stride_;
+  Buffer buffer_;
+};
+
+// The wide maps between the convolutions of one band, used by one stage after the other.
+class Workspace {
+ public:
+  // widest: channels of the widest map that a stage reads.
+  Workspace(int height, int width, int channels, int widest, int threads);
+
+  int height() const { return height_; }
+  int width() const { return width_; }
+  int channels() const { return channels_; }
+  int band() const { return band_; }  // tile rows
+  int tile_columns() const { return (width_ + tile_edge - 1) / tile_edge; }
+  int tile_rows() const { return (height_ + tile_edge - 1) / tile_edge; }
+  std::size_t stride() const { return first_.stride(); }
+  float* first(int index) const { return first_.row(index); }
+  float* second(int index) const { return second_.row(index); }
+  float* zeros() const { return zeros_.row(0); }
+
+ private:
+  int height_;
+  int width_;
+  int channels_;
+  int band_;
+  Plane first_;
+  Plane second_;
+  Plane zeros_;
+};
+
+// Two rows of each wide map, which the next band goes on from.
+class Tails {
+ public:
+  explicit Tails(const Workspace& space)
+      : first_(2, space.width(), space.channels(), 2),
+        second_(2, space.width(), space.channels(), 2) {}
+
+  float* first(int index) const { return first_.row(index); }
+  float* second(int index) const { return second_.row(index); }
+
+ private:
+  Plane first_;
+  Plane second_;
+};
+
+class Stage {
+ public:
+  Stage(const Machine& machine, const Workspace& space, const Tails& tails)
+      : machine_(machine), space_(space), tails_(tails) {}
+  virtual ~Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  // Rows that will be finished once this many of the input are there. Pure.
+  static int finished(int available, int height);
+
+  // Goes on as far as the rows of the input allow; returns the rows finished.
+  int advance(int available);
+
+  // Back to the first row.
+  void reset() { done_ = 0; }
+
+ protected:
+  // The pointers to a map's rows during one band.
+  struct Table {
+    std::vector<float*> rows;
+    int first;
+    std::size_t pixel;
+
+    Rows from(int channel = 0) const { return {rows.data(), first, pixel, channel}; }
+  };
+  struct Band {
+    int begin, end;  // tile rows of the last convolution
+    int start;       // of the two before it
+    Table first, second;
+  };
+
+  Table table(const Plane& plane, const Band& band) const;
+  Grid grid(int first_tile_row, int shift) const;
+  void features(const Table& source, int channels, const Band& band, const Convolution& weights);
+  void second_features(const Band& band, std::initializer_list<const Convolution*> weights);
+  // Splits tiles into blocks and does `work(begin, end, scratch)` for each, `times` times over.
+  void blocks(int tiles, int times,
+              const std::function<void(int time, int begin, int end, float* scratch)>& work);
+
+  virtual void run(const Band& band) = 0;
+
+  const Machine& machine_;
+  const Workspace& space_;
+
+ private:
+  Band make_band(int begin, int end) const;
+  void keep_tails(const Band& band) const;
+
+  const Tails& tails_;
+  int done_ = 0;  // tile rows
+};
+
+// split += sign * F(rest)
+class AdditiveStage final : public Stage {
+ public:
+  AdditiveStage(const Machine& machine, const Workspace& space, const Tails& tails,
+                const Block& block, float sign, const Plane& split, const Plane& rest)
+      : Stage(machine, space, tails), block_(block), sign_(sign), split_(split), rest_(rest) {}
+
+ private:
+  void run(const Band& band) override;
+
+  const Block& block_;
+  float sign_;
+  const Plane& split_;
+  const Plane& rest_;
+};
+
+// rest = rest * exp(s) + G(split), or its inverse, or what all inverses share.
+class AffineStage final : public Stage {
+ public:
+  AffineStage(const Machine& machine, const Workspace& space, const Tails& tails,
+              const Block& block, Use use, const Plane& split, const Plane& rest)
+      : Stage(machine, space, tails),
+        block_(block),
+        use_(use),
+        split_(split),
+        rest_(rest),
+        scale_(rest) {}
+  AffineStage(const Machine& machine, const Workspace& space, const Tails& tails,
+              const Block& block, const Plane& split, const Plane& shift, const Plane& scale)
+      : Stage(machine, space, tails),
+        block_(block),
+        use_(Use::share),
+        split_(split),
+        rest_(shift),
+        scale_(scale) {}
+
+ private:
+  void run(const Band& band) override;
+
+  const Block& block_;
+  Use use_;
+  const Plane& split_;
+  const Plane& rest_;   // or the shift
+  const Plane& scale_;
+};
+
+}  // namespace invdn

@@ -1,0 +1,78 @@
+// The kernels that this processor can run, asked when the program runs.
+#include <cstring>
+
+#include "kernels.hpp"
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <immintrin.h>
+#include <intrin.h>
+#endif
+
+namespace invdn {
+
+namespace plain {
+extern const Kernels kernels;
+}
+#if defined(INVDN_HAS_X86)
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace avx512 {
+extern const Kernels kernels;
+}
+#endif
+#if defined(INVDN_HAS_NEON)
+namespace neon {
+extern const Kernels kernels;
+}
+#endif
+
+namespace {
+
+#if defined(INVDN_HAS_X86)
+#if defined(_MSC_VER) && !defined(__clang__)
+
+// Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, 14.3 and 15.2: the
+// processor must know the instructions and the system must keep the registers.
+bool has(bool wide) {
+  int leaf[4];
+  __cpuid(leaf, 1);
+  const bool fma = (leaf[2] >> 12 & 1) != 0, saved = (leaf[2] >> 27 & 1) != 0;
+  if (!fma || !saved) return false;
+  const unsigned long long state = _xgetbv(0);
+  __cpuidex(leaf, 7, 0);
+  const bool avx2 = (leaf[1] >> 5 & 1) != 0 && (state & 0x6) == 0x6;
+  const bool avx512 = (leaf[1] >> 16 & 1) != 0 && (leaf[1] >> 31 & 1) != 0 && (state & 0xe6) == 0xe6;
+  return avx2 && (avx512 || !wide);
+}
+
+#else
+
+bool has(bool wide) {
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return avx2 &&
+         (!wide || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")));
+}
+
+#endif
+#endif
+
+}  // namespace
+
+const Kernels* find_kernels(const char* name) {
+  const bool any = std::strcmp(name, "auto") == 0;
+  const auto asked = [&](const Kernels& kernels) {
+    return any || std::strcmp(name, kernels.name) == 0;
+  };
+#if defined(INVDN_HAS_X86)
+  if (asked(avx512::kernels) && has(true)) return &avx512::kernels;
+  if (asked(avx2::kernels) && has(false)) return &avx2::kernels;
+#endif
+#if defined(INVDN_HAS_NEON)
+  if (asked(neon::kernels)) return &neon::kernels;  // part of every 64-bit ARM
+#endif
+  return asked(plain::kernels) ? &plain::kernels : nullptr;
+}
+
+}  // namespace invdn

@@ -1,0 +1,207 @@
+// A thin vector of floats, one spelling for every instruction set.
+//
+// `Wide` is the widest vector of the target and `Narrow` holds at most eight floats, so that maps
+// whose channels are padded to a multiple of eight divide into both. Only what the kernels need is
+// here. A file that includes this is compiled once for each target, with the target's name in
+// INVDN_TARGET, and everything lies in a namespace of that name: code for one instruction set must
+// never be merged with code for another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(INVDN_AVX512) || defined(INVDN_AVX2)
+#include <immintrin.h>
+#elif defined(INVDN_NEON)
+#include <arm_neon.h>
+#endif
+
+#if defined(__clang__)
+#define INVDN_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define INVDN_UNROLL _Pragma("GCC unroll 36")
+#else
+#define INVDN_UNROLL
+#endif
+
+#if defined(_MSC_VER)
+#define INVDN_INLINE static __forceinline
+#else
+#define INVDN_INLINE static inline __attribute__((always_inline))
+#endif
+
+namespace invdn::INVDN_TARGET {
+namespace {
+
+#if defined(INVDN_AVX512)
+
+struct Vector16 {
+  static constexpr int width = 16;
+  __m512 value;
+};
+
+INVDN_INLINE Vector16 operator+(Vector16 a, Vector16 b) { return {_mm512_add_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 operator-(Vector16 a, Vector16 b) { return {_mm512_sub_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 operator*(Vector16 a, Vector16 b) { return {_mm512_mul_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 operator/(Vector16 a, Vector16 b) { return {_mm512_div_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 largest(Vector16 a, Vector16 b) { return {_mm512_max_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 smallest(Vector16 a, Vector16 b) { return {_mm512_min_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 multiply_add(Vector16 a, Vector16 b, Vector16 c) {
+  return {_mm512_fmadd_ps(a.value, b.value, c.value)};
+}
+INVDN_INLINE void store(float* to, Vector16 a) { _mm512_storeu_ps(to, a.value); }
+INVDN_INLINE void load(const float* from, Vector16& a) { a.value = _mm512_loadu_ps(from); }
+INVDN_INLINE void fill(float x, Vector16& a) { a.value = _mm512_set1_ps(x); }
+// The nearest whole number, and y * 2^n for such a number n of -126 to 127.
+INVDN_INLINE Vector16 nearest(Vector16 a) { return {_mm512_roundscale_ps(a.value, 8)}; }
+INVDN_INLINE Vector16 times_power_of_two(Vector16 y, Vector16 n) {
+  const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n.value), _mm512_set1_epi32(127));
+  return {_mm512_mul_ps(y.value, _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23)))};
+}
+
+#endif
+
+#if defined(INVDN_AVX512) || defined(INVDN_AVX2)
+
+struct Vector8 {
+  static constexpr int width = 8;
+  __m256 value;
+};
+
+INVDN_INLINE Vector8 operator+(Vector8 a, Vector8 b) { return {_mm256_add_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 operator-(Vector8 a, Vector8 b) { return {_mm256_sub_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 operator*(Vector8 a, Vector8 b) { return {_mm256_mul_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 operator/(Vector8 a, Vector8 b) { return {_mm256_div_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 largest(Vector8 a, Vector8 b) { return {_mm256_max_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 smallest(Vector8 a, Vector8 b) { return {_mm256_min_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 multiply_add(Vector8 a, Vector8 b, Vector8 c) {
+  return {_mm256_fmadd_ps(a.value, b.value, c.value)};
+}
+INVDN_INLINE void store(float* to, Vector8 a) { _mm256_storeu_ps(to, a.value); }
+INVDN_INLINE void load(const float* from, Vector8& a) { a.value = _mm256_loadu_ps(from); }
+INVDN_INLINE void fill(float x, Vector8& a) { a.value = _mm256_set1_ps(x); }
+INVDN_INLINE Vector8 nearest(Vector8 a) { return {_mm256_round_ps(a.value, 8)}; }
+INVDN_INLINE Vector8 times_power_of_two(Vector8 y, Vector8 n) {
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.value), _mm256_set1_epi32(127));
+  return {_mm256_mul_ps(y.value, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
+}
+
+using Narrow = Vector8;
+#if defined(INVDN_AVX512)
+using Wide = Vector16;
+#else
+using Wide = Vector8;
+#endif
+
+#elif defined(INVDN_NEON)
+
+struct Vector4 {
+  static constexpr int width = 4;
+  float32x4_t value;
+};
+
+INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { return {vaddq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { return {vsubq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { return {vmulq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { return {vdivq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) { return {vmaxq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) { return {vminq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
+  return {vfmaq_f32(c.value, a.value, b.value)};
+}
+INVDN_INLINE void store(float* to, Vector4 a) { vst1q_f32(to, a.value); }
+INVDN_INLINE void load(const float* from, Vector4& a) { a.value = vld1q_f32(from); }
+INVDN_INLINE void fill(float x, Vector4& a) { a.value = vdupq_n_f32(x); }
+INVDN_INLINE Vector4 nearest(Vector4 a) { return {vrndnq_f32(a.value)}; }
+INVDN_INLINE Vector4 times_power_of_two(Vector4 y, Vector4 n) {
+  const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.value), vdupq_n_s32(127));
+  return {vmulq_f32(y.value, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)))};
+}
+
+using Narrow = Vector4;
+using Wide = Vector4;
+
+#else  // plain: four floats that any compiler can keep together
+
+struct Vector4 {
+  static constexpr int width = 4;
+  float value[4];
+};
+
+#define INVDN_EACH(expression)                                                \
+  Vector4 result;                                                             \
+  INVDN_UNROLL for (int i = 0; i < 4; ++i) result.value[i] = (expression);    \
+  return result
+
+INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] + b.value[i]); }
+INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] - b.value[i]); }
+INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] * b.value[i]); }
+INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] / b.value[i]); }
+INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) {
+  INVDN_EACH(a.value[i] > b.value[i] ? a.value[i] : b.value[i]);
+}
+INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) {
+  INVDN_EACH(a.value[i] < b.value[i] ? a.value[i] : b.value[i]);
+}
+INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
+  INVDN_EACH(a.value[i] * b.value[i] + c.value[i]);
+}
+INVDN_INLINE void store(float* to, Vector4 a) {
+  INVDN_UNROLL for (int i = 0; i < 4; ++i) to[i] = a.value[i];
+}
+INVDN_INLINE void load(const float* from, Vector4& a) {
+  INVDN_UNROLL for (int i = 0; i < 4; ++i) a.value[i] = from[i];
+}
+INVDN_INLINE void fill(float x, Vector4& a) {
+  INVDN_UNROLL for (int i = 0; i < 4; ++i) a.value[i] = x;
+}
+INVDN_INLINE float nearest_whole(float x) {
+  return static_cast<float>(static_cast<std::int32_t>(x + (x < 0 ? -0.5F : 0.5F)));
+}
+INVDN_INLINE float power_of_two(float n) {
+  union {
+    std::uint32_t bits;
+    float value;
+  } both{static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23};
+  return both.value;
+}
+INVDN_INLINE Vector4 nearest(Vector4 a) { INVDN_EACH(nearest_whole(a.value[i])); }
+INVDN_INLINE Vector4 times_power_of_two(Vector4 y, Vector4 n) {
+  INVDN_EACH(y.value[i] * power_of_two(n.value[i]));
+}
+#undef INVDN_EACH
+
+using Narrow = Vector4;
+using Wide = Vector4;
+
+#endif
+
+template <class V>
+INVDN_INLINE V loaded(const float* from) {
+  V result;
+  load(from, result);
+  return result;
+}
+
+template <class V>
+INVDN_INLINE V filled(float x) {
+  V result;
+  fill(x, result);
+  return result;
+}
+
+// Registers for accumulators: rows of the product that are worked on at once, by the number of
+// vectors in a row. Left over are registers for one row of weights and a broadcast input.
+#if defined(INVDN_AVX512) || defined(INVDN_NEON)
+constexpr int most_vectors = 4;
+constexpr int rows_at_once(int vectors) { return vectors == 1 ? 12 : 24 / vectors; }
+#elif defined(INVDN_AVX2)
+constexpr int most_vectors = 2;
+constexpr int rows_at_once(int vectors) { return 12 / vectors; }
+#else
+constexpr int most_vectors = 4;
+constexpr int rows_at_once(int vectors) { return vectors >= 3 ? 2 : 4; }
+#endif
+
+}  // namespace
+}  // namespace invdn::INVDN_TARGET

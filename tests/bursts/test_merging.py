@@ -1,0 +1,68 @@
+"""Averaging without ghosts, and detail given back."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invdn.bursts.merging import Merge, agreement
+from invdn.imaging.metrics import psnr
+
+
+def _noisy(clean: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """With noise that grows with the light, as a camera's."""
+    noise = np.random.default_rng(seed).normal(0, 1, clean.shape) * (0.02 + 0.06 * clean)
+    return (clean + noise).astype(np.float32)
+
+
+def _merged(frames: list[NDArray[np.float32]]) -> Merge:
+    merge = Merge(frames[0])
+    height, width = frames[0].shape[:2]
+    for frame in frames[1:]:
+        merge.add(frame, (slice(0, height), slice(0, width)))
+    return merge
+
+
+def test_a_still_scene_is_averaged_almost_fully(scene: NDArray[np.float32]) -> None:
+    merge = _merged([_noisy(scene, seed) for seed in range(4)])
+    assert merge.weights.mean() > 3.7
+    noise = (merge.mean - scene).var(axis=(0, 1))
+    assert np.allclose(merge.variance().mean(axis=(0, 1)), noise, rtol=0.15)
+
+
+def test_what_moved_is_no_ghost(scene: NDArray[np.float32]) -> None:
+    """A disc that jumps: both its places come from the reference alone."""
+    rows, columns = np.mgrid[0:180, 0:220]
+    frames, discs = [], []
+    for number in range(4):
+        clean = scene.copy()
+        disc = (rows - 90) ** 2 + (columns - 40 - 45 * number) ** 2 < 15**2
+        clean[disc] = (0.9, 0.1, 0.1)
+        discs.append(disc)
+        frames.append(_noisy(clean, number))
+    merge = _merged(frames)
+    first = scene.copy()
+    first[discs[0]] = (0.9, 0.1, 0.1)
+    for disc in discs[1:]:
+        ghost = np.abs(merge.mean - first)[disc].mean()
+        plain = np.abs(np.mean(frames, axis=0) - first)[disc].mean()
+        assert ghost < 0.35 * plain
+    assert merge.weights[~np.any(discs, axis=0)].mean() > 3.4
+    assert np.isinf(merge.variance()[rows == 90][40]).all()
+
+
+def test_detail_comes_back_and_noise_does_not(scene: NDArray[np.float32]) -> None:
+    """Whatever the network: here one that takes all detail, and one that takes nothing."""
+    merge = _merged([_noisy(scene, seed) for seed in range(8)])
+    flat = np.broadcast_to(scene.mean(axis=(0, 1)), scene.shape).astype(np.float32)
+    assert psnr(merge.give_back(flat), scene) > psnr(merge.mean, scene) - 0.5
+    assert psnr(merge.give_back(scene), scene) > psnr(merge.mean, scene) + 6
+
+
+def test_frames_without_noise(scene: NDArray[np.float32]) -> None:
+    assert agreement(scene, scene).min() == 1
+    merge = _merged([scene, scene, scene])
+    assert np.allclose(merge.give_back(scene * 0), scene, atol=1e-5)
+
+
+def test_nothing_in_common() -> None:
+    empty = np.zeros((0, 5, 3), np.float32)
+    assert agreement(empty, empty).shape == (0, 5, 1)

@@ -1,0 +1,53 @@
+"""Small raw files as a camera would write them, of which it is known what they show."""
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+BLACK, WHITE = 512, 16383
+NEUTRAL = (0.5, 1.0, 0.625)  # what the camera sees of a white paper; exact fractions
+# the sensor: XYZ (D65) to camera colours, near that of a real one
+COLOUR_MATRIX = np.array([[0.80, -0.30, -0.06], [-0.42, 1.22, 0.22], [-0.05, 0.15, 0.62]])
+# from: IEC 61966-2-1, linear sRGB to XYZ under D65
+SRGB_TO_XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+
+
+def write_dng(path: Path, light: NDArray[np.floating], orientation: int = 1) -> None:
+    """A DNG of linear sRGB light ``(H, W, 3)`` in [0, 1] under daylight, mosaicked as RGGB."""
+    to_camera = COLOUR_MATRIX @ SRGB_TO_XYZ
+    to_camera /= to_camera.sum(axis=1, keepdims=True)  # white is 1 in every channel, then:
+    camera = (light @ to_camera.T) * NEUTRAL
+    stored = np.clip(BLACK + camera * (WHITE - BLACK), 0, WHITE)
+    mosaic = stored[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = stored[::2, ::2, 0], stored[1::2, 1::2, 2]
+    tags = [
+        (271, 2, 0, "Canon", True),
+        (272, 2, 0, "EOS", True),
+        (274, 3, 1, orientation, True),
+        (306, 2, 0, "2020:01:02 03:04:05", True),
+        (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, 0, "Canon EOS", True),
+        (50714, 3, 1, BLACK, True),
+        (50717, 3, 1, WHITE, True),
+        (50721, 10, 9, _fractions(COLOUR_MATRIX.ravel()), True),
+        (50728, 5, 3, _fractions(NEUTRAL), True),
+        (50778, 3, 1, 21, True),  # daylight, D65
+    ]
+    tifffile.imwrite(
+        path,
+        np.rint(mosaic).astype(np.uint16),
+        photometric=32803,
+        extratags=tags,
+        metadata=None,
+        software=False,
+    )
+
+
+def _fractions(numbers: object) -> tuple[int, ...]:
+    return tuple(part for number in numbers for part in (round(number * 10000), 10000))
