@@ -22,6 +22,7 @@ PATHS = {
     "/api/v1/jobs",
     "/api/v1/jobs/{identifier}",
     "/api/v1/jobs/{identifier}/events",
+    "/api/v1/jobs/{identifier}/explained",
     "/api/v1/jobs/{identifier}/result",
     "/api/v1/jobs/{identifier}/rendering",
     "/api/v1/jobs/{identifier}/spread",

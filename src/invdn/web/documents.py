@@ -158,7 +158,7 @@ def job_document(job: Job, position: int | None, expires_in: float | None) -> Jo
         problem=problem_document(job),
         links={
             name: own if name == "self" else f"{own}/{name}"
-            for name in ("self", "events", "result", "rendering", "spread")
+            for name in ("self", "events", "result", "rendering", "spread", "explained")
         },
     )
 

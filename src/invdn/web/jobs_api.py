@@ -155,6 +155,25 @@ def jobs_router(service: Service) -> APIRouter:
             stack.enter_context(job.kept.used())
             return await rendered(service, request, job.spread, query, stack)
 
+    @router.get(
+        "/jobs/{identifier}/explained",
+        response_class=Response,
+        responses=file_answer(
+            "The share of the change", "image/png", "image/jpeg", "application/octet-stream"
+        )
+        | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
+    )
+    async def get_explained(
+        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    ) -> Response:
+        """The share of the change in brightness that noise explains: grey, white is all of it."""
+        job = _finished(_find(service, identifier))
+        photo = find_photo(service, job.photo.kept.id)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(job.kept.used())
+            stack.enter_context(photo.kept.used())
+            return await rendered(service, request, job.result, query, stack, photo.path)
+
     @router.delete(
         "/jobs/{identifier}",
         response_model=JobDocument,

@@ -178,7 +178,12 @@ async def accept_photo(
 
 
 async def rendered(
-    service: Service, request: Request, path: FilePath, query: RenderingQuery, stack: AsyncExitStack
+    service: Service,
+    request: Request,
+    path: FilePath,
+    query: RenderingQuery,
+    stack: AsyncExitStack,
+    noisy: FilePath | None = None,
 ) -> Response:
     """A picture of a file in the storage.
 
@@ -188,11 +193,13 @@ async def rendered(
         path: the file.
         query: which picture.
         stack: what holds the file; goes over to the answer.
+        noisy: show what noise explains of the difference from this file, instead.
     """
     rendering = service.rendering(
         path,
         query.suffix,
         client_of(request),
+        noisy=noisy,
         region=query.region,
         max_side=query.max_side,
         shrink=query.shrink,

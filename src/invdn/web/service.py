@@ -17,7 +17,7 @@ from .rendering import Region
 from .settings import Settings
 from .storage import Kept, Storage
 from .supervisor import Supervisor
-from .tasks import Denoise, Denoised, Inspect, Preview, Render, Task
+from .tasks import Denoise, Denoised, Explain, Inspect, Preview, Render, Task
 from .turns import Ticket, Turns
 from .upload import Upload
 
@@ -171,7 +171,7 @@ class Service:
 
     @asynccontextmanager
     async def rendering(
-        self, source: Path, suffix: str, client: str, **how: Any
+        self, source: Path, suffix: str, client: str, *, noisy: Path | None = None, **how: Any
     ) -> AsyncIterator[Path]:
         """A picture for the browser of a file in the storage, for the time of the block.
 
@@ -179,10 +179,14 @@ class Service:
             source: the file.
             suffix: ``.png`` or ``.jpg``.
             client: who asks.
-            how: region and largest side.
+            noisy: show what noise explains of the difference from this file, instead.
+            how: region, largest side and shrinking.
         """
         async with self._scratch(suffix) as target:
-            task = Render(source, target, self.settings.max_pixels, **how)
+            pixels = self.settings.max_pixels
+            task: Task = Render(source, target, pixels, **how)
+            if noisy:
+                task = Explain(noisy, source, target, pixels, **how)
             await self._picture(task, client)
             yield target
 

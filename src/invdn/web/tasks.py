@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from ..denoise import (
     denoise_pixels,
     denoise_with_spread,
 )
-from ..imaging.depth import Pixels
+from ..denoise.control import REACH, explained_luma
+from ..imaging.depth import Pixels, to_float
 from ..imaging.libvips import pyvips
+from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import read_photo
 from ..imaging.writing import check_writable, write_photo
@@ -74,6 +77,25 @@ class Render:
 
 
 @dataclass(frozen=True)
+class Explain:
+    """Make a picture of the share of the change that noise explains, for the detail slider.
+
+    Attributes:
+        source: the photograph.
+        result: its denoised version.
+        target: a file as :class:`Render` takes it.
+    """
+
+    source: Path
+    result: Path
+    target: Path
+    max_pixels: int
+    region: Region | None = None
+    max_side: int | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
 class Preview:
     """Denoise a region and make a picture of it for the browser."""
 
@@ -110,7 +132,7 @@ class Denoised:
     spread_white: float | None
 
 
-Task = Inspect | Render | Preview | Denoise
+Task = Inspect | Render | Explain | Preview | Denoise
 
 
 def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
@@ -131,6 +153,8 @@ def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
         case Render():
             photo = _looked_at(task.source, task.max_pixels)
             return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
+        case Explain():
+            return _explain(task)
         case Preview() if engine:
             return _preview(task, engine, progress)
         case Denoise() if engine:
@@ -153,6 +177,29 @@ def _looked_at(source: Path, max_pixels: int) -> Photo:
     while len(_looked_at_last) > 2:
         _looked_at_last.popitem(last=False)
     return photo
+
+
+@lru_cache(maxsize=4)
+def _noise(source: Path, max_pixels: int) -> NoiseEstimate | None:
+    return estimate_noise(_looked_at(source, max_pixels).pixels)
+
+
+def _explain(task: Explain) -> None:
+    """The share, in the region, as grey: 255 is all of it."""
+    photo = _looked_at(task.source, task.max_pixels)
+    result = _looked_at(task.result, task.max_pixels)
+    noisy, clean = (upright(seen.pixels, photo.orientation) for seen in (photo, result))
+    height, width = noisy.shape[:2]
+    region = task.region or Region(0, 0, width, height)
+    region.check(width, height)
+    left, top = max(0, region.x - REACH), max(0, region.y - REACH)
+    around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
+    before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
+    share = explained_luma(before, after, _noise(task.source, task.max_pixels))
+    rows = slice(region.y - top, region.y - top + region.h)
+    columns = slice(region.x - left, region.x - left + region.w)
+    levels = np.rint(255 * share[rows, columns, 0]).astype(np.uint8)
+    write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
 
 
 def _inspect(task: Inspect) -> Inspection:
