@@ -2,7 +2,7 @@
 
 from .control import blend
 from .engine import Engine
-from .files import FileResult, denoise_file
+from .files import FileResult, denoise_file, denoise_photo
 from .options import QUALITIES, DenoiseOptions, Quality, Strength
 from .pixels import (
     Progress,
@@ -26,6 +26,7 @@ __all__ = [
     "blend",
     "denoise_file",
     "denoise_in_place",
+    "denoise_photo",
     "denoise_pixels",
     "denoise_region",
     "denoise_with_spread",

@@ -1,9 +1,13 @@
 """The one road from a photograph on disk to a clean photograph on disk."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..atomic import ensure_output
 from ..errors import ImageError, InputError
@@ -12,12 +16,16 @@ from ..imaging.colour import colours_of
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import MAX_PIXELS, read_photo
+from ..imaging.symmetry import turned_upright
 from ..imaging.writing import check_writable, write_photo
 from .engine import Engine
 from .options import DenoiseOptions
-from .pixels import Progress, denoise_in_place, denoise_region
+from .pixels import Progress, denoise_in_place, denoise_region, denoise_with_spread
 from .region import Region
 from .trained_range import warning_of
+
+#: Takes the spread of the samples: ``(H, W)`` or ``(H, W, 3)`` float32 as a viewer shows it.
+KeepSpread = Callable[[NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ def denoise_file(
     max_pixels: int = MAX_PIXELS,
     page: int | None = None,
     choices: WriteChoices = WriteChoices(),
+    keep_spread: KeepSpread | None = None,
     progress: Progress | None = None,
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
@@ -79,26 +88,24 @@ def denoise_file(
         max_pixels: refuse larger photographs before decoding them.
         page: which picture of a file with several, from 1.
         choices: quality, chroma and metadata of the target.
+        keep_spread: given how much the samples differ, as ``denoise_with_spread`` tells it.
         progress: told after every pass of the network.
 
     Raises:
         ImageError: the source is not a readable photograph.
         OutputError: the target exists, or cannot be written.
         MissingDependencyError: the package that reads HEIC or raw files is not installed.
-        InputError: the region lies outside the photograph, or the memory allowed is too small.
+        InputError: the region lies outside the photograph, a spread of a single sample is asked
+            for, or the memory allowed is too small.
     """
     start = time.perf_counter()
     ensure_output(target, overwrite)
     photo = read_photo(source, max_pixels=max_pixels, page=page)
     check_writable(photo, target, overwrite=overwrite, choices=choices)
     try:
-        space, remarks = colours_of(photo)
-        noise = estimate_noise(photo.pixels, space.for_network if space else None)
-        how: Any = {"noise": noise, "space": space, "progress": progress}
-        if region is None:
-            denoise_in_place(engine, photo.pixels, options, **how)
-        else:
-            photo = _preview(engine, photo, region, options, **how)
+        photo, noise = denoise_photo(
+            engine, photo, options, region=region, keep_spread=keep_spread, progress=progress
+        )
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
     write_photo(photo, target, overwrite=overwrite, choices=choices)
@@ -112,11 +119,45 @@ def denoise_file(
         noise.level if noise else None,
         noise,
         warning_of(noise),
-        (*photo.remarks, *remarks),
+        photo.remarks,
     )
 
 
-def _preview(
+def denoise_photo(
+    engine: Engine,
+    photo: Photo,
+    options: DenoiseOptions = DenoiseOptions(),
+    *,
+    region: Region | None = None,
+    keep_spread: KeepSpread | None = None,
+    progress: Progress | None = None,
+) -> tuple[Photo, NoiseEstimate | None]:
+    """What :func:`denoise_file` does between reading and writing, with the same arguments.
+
+    Returns:
+        The denoised photograph, or its region, with what is to be said of its colours among its
+        remarks; and the noise that was found. The pixels of ``photo`` are overwritten.
+
+    Raises:
+        ImageError: its colour profile cannot be used.
+        InputError: the region lies outside, a spread of a single sample is asked for, or the
+            memory allowed is too small.
+    """
+    space, remarks = colours_of(photo)
+    photo = replace(photo, remarks=(*photo.remarks, *remarks))
+    noise = estimate_noise(photo.pixels, space.for_network if space else None)
+    how: Any = {"noise": noise, "space": space, "progress": progress}
+    if region is not None:
+        return _part(engine, photo, region, options, **how), noise
+    if keep_spread is None:
+        denoise_in_place(engine, photo.pixels, options, **how)
+        return photo, noise
+    pixels, spread = denoise_with_spread(engine, photo.pixels, options, **how)
+    keep_spread(turned_upright(spread, photo.orientation))
+    return replace(photo, pixels=pixels), noise
+
+
+def _part(
     engine: Engine, photo: Photo, region: Region, options: DenoiseOptions, **how: Any
 ) -> Photo:
     """A photograph of the region only."""

@@ -118,6 +118,8 @@ def denoise_with_spread(
     pixels: Pixels,
     options: DenoiseOptions,
     *,
+    noise: NoiseEstimate | None = None,
+    space: NetworkColours | None = None,
     progress: Progress | None = None,
 ) -> tuple[Pixels, NDArray[np.float32]]:
     """As :func:`denoise_pixels`, and how much the samples differ in every pixel.
@@ -125,21 +127,22 @@ def denoise_with_spread(
     Returns:
         The denoised pixels, and the standard deviation over symmetries and draws as float32
         ``(H, W)`` or ``(H, W, C)`` without alpha, in units of the full range (1 = white). It is
-        that of the network's samples; strength and its companions do not change it.
+        that of the network's samples in its own colours; strength and its companions do not change
+        it.
 
     Raises:
         InputError: as above, or the options make a single sample, which has no spread.
     """
     if options.symmetries * options.draws < 2:
         raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")
-    noise = _noise(_checked(pixels), options, None)
+    noise = _noise(_checked(pixels, space), options, noise)
     result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    for tile, window, moments in _whole(engine, result, options, progress, copies=3):
+    for tile, window, moments in _whole(engine, result, options, progress, space, copies=3):
         spread[tile.core] = moments.spread()[tile.inner]
         if not options.takes_nothing:
-            clean = blend(window, moments.mean, options, noise)[tile.inner]
+            clean = _blended(window, moments, options, noise, space)[tile.inner]
             colours[tile.core] = from_float(clean, colours.dtype)
     return result, spread[..., 0] if pixels.ndim == 2 else spread
 

@@ -56,7 +56,7 @@ def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
 
 
 def turned_upright(picture: P, orientation: int) -> P:
-    """A new picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
+    """A view of a picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
 
     Args:
         picture: as stored.
@@ -69,7 +69,7 @@ def turned_upright(picture: P, orientation: int) -> P:
     planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
     turned = apply_symmetry(planes, _OF_ORIENTATION[orientation])
     turned = turned if picture.ndim == 2 else np.moveaxis(turned, 0, 2)
-    return cast(P, np.ascontiguousarray(turned))
+    return cast(P, turned)
 
 
 def undo_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:

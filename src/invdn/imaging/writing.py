@@ -4,6 +4,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from .choices import WriteChoices
@@ -115,10 +117,12 @@ def _fitted(photo: Photo, name: str, choices: WriteChoices) -> Photo:
     if name != "avif" or photo.orientation == 1:
         return replace(photo, metadata=metadata)
     # readers of AVIF ignore EXIF's orientation
-    alpha = None if photo.alpha is None else turned_upright(photo.alpha, photo.orientation)
+    alpha = photo.alpha
+    if alpha is not None:
+        alpha = np.ascontiguousarray(turned_upright(alpha, photo.orientation))
     if metadata.exif:
         metadata = replace(metadata, exif=upright(metadata.exif))
-    pixels = turned_upright(photo.pixels, photo.orientation)
+    pixels = np.ascontiguousarray(turned_upright(photo.pixels, photo.orientation))
     return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
 
 

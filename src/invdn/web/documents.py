@@ -179,7 +179,7 @@ def _result(job: Job) -> ResultDocument | None:
     photo = job.photo
     return ResultDocument(
         name=photo.result_name,
-        media_type=photo.media_type,
+        media_type=photo.result_media_type,
         bytes=job.result.stat().st_size,
         width=photo.inspection.width,
         height=photo.inspection.height,

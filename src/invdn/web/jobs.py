@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
 from ..denoise import DenoiseOptions
-from ..imaging.formats import SUFFIXES
+from ..imaging.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
 from .problems import ProblemError
 from .storage import Kept
 from .tasks import Denoised, Inspection
@@ -22,9 +22,15 @@ MEDIA_TYPES = {
     "png": "image/png",
     "tiff": "image/tiff",
     "webp": "image/webp",
+    "avif": "image/avif",
+    "heic": "image/heic",
 }
 _DISPLAYABLE = ("jpeg", "png", "webp")
 _LONGEST_STEM = 150
+#: Formats that a name may have: many raw files look like TIFF files from within.
+_BY_NAME: dict[str, tuple[str, ...]] = {suffix: (name,) for suffix, name in SUFFIXES.items()}
+_BY_NAME |= dict.fromkeys(RAW_SUFFIXES, ("raw", "tiff"))
+_BY_NAME |= dict.fromkeys((".heic", ".heif", ".hif"), ("heic",))
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,13 @@ class StoredPhoto:
 
     @property
     def media_type(self) -> str:
-        """Of the file, and of its result."""
+        """Of the file."""
         return MEDIA_TYPES.get(self.format, "application/octet-stream")
+
+    @property
+    def result_media_type(self) -> str:
+        """Of the result: a format that can only be read has another one in its place."""
+        return MEDIA_TYPES[WRITTEN_AS.get(self.format, self.format)]
 
     @property
     def displayable(self) -> bool:
@@ -61,7 +72,10 @@ class StoredPhoto:
     def result_name(self) -> str:
         """What the result is called."""
         path = PurePosixPath(self.name)
-        return f"{path.stem}_denoised{path.suffix}"
+        suffix = path.suffix
+        if written := WRITTEN_AS.get(self.format):
+            suffix = suffix_of_format(written)
+        return f"{path.stem}_denoised{suffix}"
 
 
 def photo_name(given: str, name: str) -> str:
@@ -78,8 +92,8 @@ def photo_name(given: str, name: str) -> str:
     last = PureWindowsPath(given).name  # knows both kinds of slashes
     path = PurePosixPath("".join(c for c in last if c.isprintable()).strip(". ") or "photo")
     suffix = path.suffix
-    if SUFFIXES.get(suffix.lower()) != name:
-        suffix = next((suffix for suffix, other in SUFFIXES.items() if other == name), ".tif")
+    if name not in _BY_NAME.get(suffix.lower(), ()):
+        suffix = {"heic": ".heic", "raw": ".dng"}.get(name) or suffix_of_format(name)
     return f"{path.stem[:_LONGEST_STEM]}{suffix}"
 
 
@@ -104,7 +118,7 @@ class Job:
         self.photo = photo
         self.options = options
         self.kept = kept
-        self.result = kept.folder / f"result{PurePosixPath(photo.name).suffix}"
+        self.result = kept.folder / f"result{PurePosixPath(photo.result_name).suffix}"
         self.spread = kept.folder / "spread.png" if spread else None
         self.state: State = "queued"
         self.outcome: Denoised | None = None

@@ -230,7 +230,9 @@ def _finished(job: Job) -> Job:
 def _result(job: Job) -> Response:
     job = _finished(job)
     job.collected = True
-    answer = _file(job, job.result, filename=job.photo.result_name, media_type=job.photo.media_type)
+    answer = _file(
+        job, job.result, filename=job.photo.result_name, media_type=job.photo.result_media_type
+    )
     if job.outcome:
         answer.headers["Server-Timing"] = f"work;dur={job.outcome.seconds * 1000:.1f}"
     return answer

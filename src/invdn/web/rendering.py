@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..imaging.depth import Pixels, from_float, to_float
 from ..imaging.libvips import pyvips
 from ..imaging.photo import Photo
+from ..imaging.symmetry import turned_upright
 from .problems import ProblemError
 
 _ROWS = 256  # converted in one go
@@ -43,36 +44,6 @@ class Region:
         return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
 
 
-def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """A view of stored pixels as a viewer shows them.
-
-    Args:
-        pixels: ``(H, W)`` or ``(H, W, C)``.
-        orientation: EXIF's number, 1 to 8.
-
-    Example:
-        >>> upright(np.array([[1, 2, 3]]), 6).tolist()
-        [[1], [2], [3]]
-    """
-    match orientation:
-        case 2:
-            return pixels[:, ::-1]
-        case 3:
-            return pixels[::-1, ::-1]
-        case 4:
-            return pixels[::-1]
-        case 5:
-            return pixels.swapaxes(0, 1)
-        case 6:
-            return np.rot90(pixels, -1)
-        case 7:
-            return pixels.swapaxes(0, 1)[::-1, ::-1]
-        case 8:
-            return np.rot90(pixels)
-        case _:
-            return pixels
-
-
 def write_rendering(
     photo: Photo,
     target: Path,
@@ -93,8 +64,8 @@ def write_rendering(
     Raises:
         ProblemError: the region leaves the picture.
     """
-    pixels = upright(photo.pixels, photo.orientation)
-    alpha = None if photo.alpha is None else upright(photo.alpha, photo.orientation)
+    pixels = turned_upright(photo.pixels, photo.orientation)
+    alpha = None if photo.alpha is None else turned_upright(photo.alpha, photo.orientation)
     if region:
         region.check(pixels.shape[1], pixels.shape[0])
         pixels = pixels[region.slices]

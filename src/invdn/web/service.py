@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ..denoise import DenoiseOptions, Engine, Progress
+from ..imaging.reading import format_of_file
 from .jobs import Job, StoredPhoto, photo_name
 from .metrics import Metrics
 from .problems import ProblemError
@@ -121,10 +122,11 @@ class Service:
         name = photo_name(given_name or upload.name, upload.format)
         path = kept.folder / f"photo{Path(name).suffix}"
         (kept.folder / "upload").rename(path)
-        task = Inspect(path, upload.format, self.settings.max_pixels)
+        name_of_format = format_of_file(path)
+        task = Inspect(path, name_of_format, self.settings.max_pixels)
         with kept.used():
             inspection = await self._picture(task, client)
-        photo = StoredPhoto(kept, path, name, upload.format, upload.size, inspection)
+        photo = StoredPhoto(kept, path, name, name_of_format, upload.size, inspection)
         self.photos[kept.id] = photo
         return photo
 

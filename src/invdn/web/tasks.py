@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..denoise import (
-    DenoiseOptions,
-    Engine,
-    Progress,
-    denoise_file,
-    denoise_pixels,
-    denoise_with_spread,
-)
+from .. import denoise
+from ..denoise import DenoiseOptions, Engine, Progress, denoise_file, denoise_photo
 from ..denoise.control import REACH, explained_luma
-from ..imaging.depth import Pixels, to_float
+from ..imaging.depth import to_float
 from ..imaging.libvips import pyvips
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.photo import Photo
 from ..imaging.reading import read_photo
-from ..imaging.writing import check_writable, write_photo
+from ..imaging.symmetry import turned_upright
 from .problems import ProblemError
-from .rendering import Region, upright, write_grey, write_rendering
+from .rendering import Region, write_grey, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
-_SCALE = 4  # previews start on the network's grid, as the photograph does
-_WIDEST_MARGIN = 256
 _KEPT_DECODED = 96 << 20  # bytes: 32 megapixels of 8 bits
 
 
@@ -188,7 +180,7 @@ def _explain(task: Explain) -> None:
     """The share, in the region, as grey: 255 is all of it."""
     photo = _looked_at(task.source, task.max_pixels)
     result = _looked_at(task.result, task.max_pixels)
-    noisy, clean = (upright(seen.pixels, photo.orientation) for seen in (photo, result))
+    noisy, clean = (turned_upright(seen.pixels, photo.orientation) for seen in (photo, result))
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
     region.check(width, height)
@@ -232,24 +224,23 @@ def _inspection(width: int, height: int, orientation: int, depth: str) -> Inspec
 
 def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
     start = time.perf_counter()
-    white = None
-    if task.spread is None:
-        denoise_file(
-            engine,
-            task.source,
-            task.target,
-            task.options,
-            max_pixels=task.max_pixels,
-            progress=progress,
-        )
-    else:
-        photo = read_photo(task.source, max_pixels=task.max_pixels)
-        check_writable(photo, task.target)
-        pixels, spread = denoise_with_spread(engine, photo.pixels, task.options, progress=progress)
-        write_photo(replace(photo, pixels=pixels), task.target)
-        white = _write_spread(upright(spread, photo.orientation), task.spread)
+    white: list[float] = []
+
+    def keep(values: NDArray[np.float32]) -> None:
+        if task.spread:
+            white.append(_write_spread(values, task.spread))
+
+    denoise_file(
+        engine,
+        task.source,
+        task.target,
+        task.options,
+        max_pixels=task.max_pixels,
+        keep_spread=keep if task.spread else None,
+        progress=progress,
+    )
     size = sum(file.stat().st_size for file in (task.target, task.spread) if file)
-    return Denoised(size, time.perf_counter() - start, white)
+    return Denoised(size, time.perf_counter() - start, white[0] if white else None)
 
 
 def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
@@ -263,36 +254,9 @@ def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     photo = read_photo(task.source, max_pixels=task.max_pixels)
-    turn = photo.orientation
-    width, height = upright(photo.pixels, turn).shape[1::-1]
-    task.region.check(width, height)
-    rows, columns = _stored_place(photo, task.region)
-    margin = min(task.options.overlap, _WIDEST_MARGIN)
-    top, left = (max(0, start - margin) // _SCALE * _SCALE for start in (rows.start, columns.start))
-    window: Pixels = photo.pixels[top : rows.stop + margin, left : columns.stop + margin]
-    clean = denoise_pixels(engine, window.copy(), task.options, progress=progress)
-    kept = clean[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    alpha = None if photo.alpha is None else photo.alpha[rows, columns]
-    write_rendering(
-        Photo(
-            kept.copy(),
-            None if alpha is None else alpha.copy(),
-            photo.metadata,
-            photo.format,
-        ),
-        task.target,
-    )
-
-
-def _stored_place(photo: Photo, region: Region) -> tuple[slice, slice]:
-    """Rows and columns that a region of the upright picture has in the stored one."""
-    rows, columns = np.ogrid[: photo.height, : photo.width]
-    corners = (slice(None, None, max(1, region.h - 1)), slice(None, None, max(1, region.w - 1)))
-    places = [
-        upright(np.broadcast_to(index, (photo.height, photo.width)), photo.orientation)[
-            region.slices
-        ][corners]
-        for index in (rows, columns)
-    ]
-    (top, bottom), (left, right) = ((int(p.min()), int(p.max()) + 1) for p in places)
-    return slice(top, bottom), slice(left, right)
+    width, height = turned_upright(photo.pixels, photo.orientation).shape[1::-1]
+    region = task.region
+    region.check(width, height)
+    place = denoise.Region(region.x, region.y, region.w, region.h)
+    part, _ = denoise_photo(engine, photo, task.options, region=place, progress=progress)
+    write_rendering(part, task.target)
