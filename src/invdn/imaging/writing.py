@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from .choices import WriteChoices
@@ -119,10 +117,10 @@ def _fitted(photo: Photo, name: str, choices: WriteChoices) -> Photo:
     # readers of AVIF ignore EXIF's orientation
     alpha = photo.alpha
     if alpha is not None:
-        alpha = np.ascontiguousarray(turned_upright(alpha, photo.orientation))
+        alpha = turned_upright(alpha, photo.orientation).copy()
     if metadata.exif:
         metadata = replace(metadata, exif=upright(metadata.exif))
-    pixels = np.ascontiguousarray(turned_upright(photo.pixels, photo.orientation))
+    pixels = turned_upright(photo.pixels, photo.orientation).copy()
     return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
 
 
