@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import open_engine
+from invdn.evaluation.meter import peak_memory
 
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
 FULL_SIDES = (3464, 5000, 7072, 10000)  # 12 to 100 megapixels
@@ -138,7 +138,7 @@ def line(x: list[float], y: list[float]) -> dict[str, object]:
 
 def peak_mib() -> float:
     """The largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory() / 2**20
 
 
 def processors() -> int:

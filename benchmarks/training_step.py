@@ -14,7 +14,6 @@ step of a recipe, and the share of the device's matrix rate that it reaches.
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
+from invdn.evaluation import meter
 from invdn.network import HaarDownsampling, InvDN, ResidualSubnet
 from invdn.training.hardware import autocast_type, memory_format, open_fabric
 from invdn.training.memory import step_bytes
@@ -252,7 +252,7 @@ def peak_memory(device: torch.device) -> int:
     """The largest memory so far, in bytes: of the GPU's allocator, or of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return meter.peak_memory()
 
 
 def synchronise(device: torch.device) -> None:

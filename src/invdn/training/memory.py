@@ -22,16 +22,18 @@ def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) ->
     Parameters, gradients, Adam's two moments and the running mean take five copies; to these come
     the activations that autograd keeps, counted exactly on a small crop of the real network. With
     ``hardware.recompute`` these are the ends of the two passes, and of one block at a time what
-    its subnets keep: at most those of a network of one block.
+    its subnets keep: at most those of a network of one block. The gradients of a pass are then
+    gathered before they are added to those of the other: two copies more.
     """
     architecture = recipe.network.architecture
     recompute = recipe.hardware.recompute
+    copies = 7 if recompute else 5
     per_pixel = _saved_bytes(architecture, recipe, precision, recompute=recompute) / _PROBE**2
     if recompute:
         block = Architecture((1,), architecture.features, architecture.channels)
         per_pixel += _block_bytes(InvDN(block), precision) / _PROBE**2
     pixels = max(phase.batch // processes * phase.crop**2 for phase in recipe.phases)
-    return int(_OVERHEAD * (5 * 4 * parameter_count(architecture) + per_pixel * pixels))
+    return int(_OVERHEAD * (copies * 4 * parameter_count(architecture) + per_pixel * pixels))
 
 
 def parameter_count(architecture: Architecture) -> int:
