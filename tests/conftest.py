@@ -1,13 +1,20 @@
 """What the tests share: real data, where it is."""
 
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
 
 # Properties are tested without a clock: the machine may be busy.
 settings.register_profile("invdn", deadline=None)
 settings.load_profile("invdn")
+
+# A shell that starts the tests in the background has Ctrl-C ignored, in the programs that they start
+# as well; some of them are stopped by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -18,3 +25,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the real photographs in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def scene() -> NDArray[np.float32]:
+    """A picture with detail of every size, larger than the frames cut from it, (180, 220, 3)."""
+    generator = np.random.default_rng(7)
+    total = np.zeros((180, 220, 3))
+    for cell, strength in ((4, 0.12), (10, 0.3), (36, 0.5)):
+        coarse = generator.random((180 // cell + 2, 220 // cell + 2, 3))
+        total += strength * np.kron(coarse, np.ones((cell, cell, 1)))[:180, :220]
+    return (0.1 + 0.8 * (total - total.min()) / np.ptp(total)).astype(np.float32)

@@ -31,7 +31,7 @@ def by_command(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     arguments = [str(pictures / kind) for kind in KINDS]
     subprocess.run(
         [sys.executable, "-m", "invdn", "denoise", *arguments, "-o", folder, "--seed", "5",
-         "--draws", "2", "--quiet", "--suffix", ""],
+         "--draws", "2", "--strength", "1", "--quiet", "--suffix", ""],
         check=True, capture_output=True,
     )  # fmt: skip
     return folder
