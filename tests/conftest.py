@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 settings.register_profile("invdn", deadline=None)
 settings.load_profile("invdn")
 
-# A shell that starts the tests in the background has Ctrl-C ignored, in the programs that they start
-# as well; some of them are stopped by it.
+# A shell that starts the tests in the background has Ctrl-C ignored, in the programs that they
+# start as well; some of them are stopped by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
