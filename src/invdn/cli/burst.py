@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .engine_options import engine_options, quality_options
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -29,25 +30,8 @@ if TYPE_CHECKING:
     help="Photograph to write.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@click.option(
-    "-q",
-    "--quality",
-    type=click.Choice(["fast", "balanced", "best"]),
-    default="fast",
-    show_default=True,
-    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "torch"]),
-    default="auto",
-    show_default=True,
-)
+@quality_options
+@engine_options
 @click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(

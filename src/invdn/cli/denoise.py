@@ -11,6 +11,7 @@ from ..batch import Job, plan
 from ..errors import InvDNError
 from .batch_run import BatchRun, Look, existing_of, report_options, running_options
 from .control_options import control_options
+from .engine_options import engine_options, quality_options
 from .inputs import BatchOptions
 from .option_group import OptionGroup
 from .output_options import output_options, suffix_of_results, take_output_choices
@@ -21,33 +22,10 @@ if TYPE_CHECKING:
 
 _batch_options = BatchOptions(suffix="_denoised")
 _sample_options = OptionGroup(
-    click.option(
-        "-q",
-        "--quality",
-        type=click.Choice(["fast", "balanced", "best"]),
-        default="fast",
-        show_default=True,
-        help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
-    ),
     click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's."),
     click.option("--symmetries", type=int, help="1 or 8, instead of the quality's."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
     click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph."),
     click.option("--overlap", type=int, help="Context around a tile in pixels."),
-)
-_engine_options = OptionGroup(
-    click.option(
-        "-m", "--model", default="default", show_default=True, help="Name, file or folder."
-    ),
-    click.option(
-        "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-    ),
-    click.option(
-        "--runtime",
-        type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
-        default="auto",
-        show_default=True,
-    ),
 )
 _reading_options = OptionGroup(
     click.option(
@@ -63,9 +41,10 @@ _reading_options = OptionGroup(
 @click.command()
 @_batch_options
 @running_options
+@quality_options
 @_sample_options
 @control_options
-@_engine_options
+@engine_options
 @_reading_options
 @output_options
 @report_options
@@ -105,7 +84,7 @@ def _run(choices: dict[str, Any]) -> int:
     suffix_of = suffix_of_results(choices, batch["output"])
     how = {**_reading(**_reading_options.take(choices)), **take_output_choices(choices)}
     report = report_options.take(choices)
-    engine_choice = _engine_options.take(choices)
+    engine_choice = engine_options.take(choices)
     options = _denoise_options(**choices)
     if preview is not None:
         from ..denoise import Region

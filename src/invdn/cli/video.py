@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .engine_options import engine_options, quality_options
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -38,25 +39,8 @@ _SUFFIX = "_denoised"
 )
 @click.option("--crf", type=int, help="Quality on the codec's own scale; smaller is better.")
 @click.option("--lossless", is_flag=True, help="The same as --codec ffv1; goes into .mkv.")
-@click.option(
-    "-q",
-    "--quality",
-    type=click.Choice(["fast", "balanced", "best"]),
-    default="fast",
-    show_default=True,
-    help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "torch"]),
-    default="auto",
-    show_default=True,
-)
+@quality_options
+@engine_options
 @click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole frame.")
 @click.option("--overlap", type=int, help="Context around a tile in pixels.")
 @click.option("--keep-readable", is_flag=True, help="Denoise what can be read of a damaged video.")

@@ -74,24 +74,6 @@ def blend(
     return result
 
 
-def explained_luma(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -> Floats:
-    """``k_luma``, for those who blend by themselves: ``(h, w, 1)``, 0 to 1.
-
-    Args:
-        noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1].
-        denoised: what the network made of it.
-        noise: of the whole photograph; None counts everything that was taken away as noise.
-
-    Example:
-        >>> explained_luma(np.ones((1, 1, 3)), np.zeros((1, 1, 3)), None).tolist()
-        [[[1.0]]]
-    """
-    change = _luma(denoised - noisy)
-    if noise is None:
-        return np.ones_like(change, np.float32)
-    return _explained(np.square(change, dtype=np.float64), _luma(denoised), noise, noise.luma)
-
-
 def _luma(values: Floats) -> Floats:
     """``(h, w, 1)``."""
     return values if values.shape[2] == 1 else (values @ LUMA)[:, :, None]

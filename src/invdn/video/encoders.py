@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from ..errors import InputError, VideoError
-from .library import av
+from .pyav import av
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext

@@ -26,7 +26,7 @@ from ..denoise.pixels import Progress, denoise_pixels
 from ..errors import OutputError, VideoError
 from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
 from .frames import coding_of, planes_of, with_planes
-from .library import av
+from .pyav import av
 from .streams import add_streams, copy_description, has_own_keys
 from .survey import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import VideoError
 from .colour import LUMA_WEIGHTS, Coding, Plane
-from .library import av
+from .pyav import av
 
 # Layouts in which the same samples stand side by side, and the planar one they are taken apart to.
 _PACKED = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
 from .encoders import Choice
-from .library import av
+from .pyav import av
 from .survey import Survey, is_cover, opened
 
 if TYPE_CHECKING:

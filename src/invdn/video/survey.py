@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VideoError
 from .frames import FULL_RANGE, coding_of, working_format
-from .library import av
+from .pyav import av
 
 if TYPE_CHECKING:
     from av.buffer import Buffer
