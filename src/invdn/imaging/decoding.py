@@ -67,7 +67,7 @@ def _is_damage(name: str, messages: str) -> bool:
 
 def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictness: str) -> Photo:
     pyvips.Error("")  # creating one empties the buffer of messages
-    source = _source(file, name)  # must live as long as the picture
+    source = _source(file)  # must live as long as the picture
     image = _loaded(source, name, header, strictness)
     check_size(image.width, image.height, max_pixels)
     _check_kind(image)
@@ -94,11 +94,16 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
     return Photo(pixels, alpha, metadata, name, compression)
 
 
-def _source(file: BinaryIO, name: str) -> Any:
+def _source(file: BinaryIO) -> Any:
+    """The file behind Python's own reading.
+
+    libvips maps a file that it opens itself into memory, and the process dies if it shrinks then.
+    """
     file.seek(0)
-    if name == "webp":  # would be mapped into memory, which crashes if the file shrinks meanwhile
-        return pyvips.Source.new_from_memory(file.read())
-    return pyvips.Source.new_from_descriptor(file.fileno())
+    source = pyvips.SourceCustom()
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    return source
 
 
 def _loaded(source: Any, name: str, header: Header, strictness: str) -> Any:
