@@ -13,6 +13,7 @@ _COMMANDS = {
     "denoise": "Remove the noise of photographs.",
     "burst": "Make one clean photograph of several of a still scene.",
     "video": "Remove the noise of a video, frame by frame.",
+    "serve": "Start the page and the REST service on this machine.",
     "demo": "Denoise a picture made on the spot, to see what it does.",
     "doctor": "Tell what is installed, which devices are there, which model would run.",
     "weights": "Inspect and convert weights files.",

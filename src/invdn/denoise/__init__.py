@@ -11,6 +11,7 @@ from .pixels import (
     denoise_region,
     denoise_with_spread,
 )
+from .recall import recalling, recorded_bytes, recording
 from .region import Region
 from .trained_range import warning_of
 
@@ -30,5 +31,8 @@ __all__ = [
     "denoise_pixels",
     "denoise_region",
     "denoise_with_spread",
+    "recalling",
+    "recorded_bytes",
+    "recording",
     "warning_of",
 ]

@@ -59,19 +59,47 @@ def blend(
     change = denoised - noisy
     luma = _luma(change)
     colour = change - luma
-    brightness = _luma(denoised)
     if options.detail and noise:
-        explained = _explained(np.square(luma, dtype=np.float64), brightness, noise, noise.luma)
-        luma = luma * (1 - np.float32(options.detail) * (1 - explained))
+        luma = luma * (1 - np.float32(options.detail) * (1 - _luma_share(luma, denoised, noise)))
     result = np.float32(options.luminance) * luma + np.float32(options.chroma) * colour
     if options.strength == "auto":
         if noise:
-            removed = np.square(change, dtype=np.float64).mean(axis=2, keepdims=True)
-            result *= _explained(removed, brightness, noise, noise.colour)
+            result *= _colour_share(change, denoised, noise)
     else:
         result *= np.float32(options.strength)
     result += noisy
     return result
+
+
+def explained(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -> Floats:
+    """``k_luma`` and ``k_colour``, for those who blend by themselves: ``(h, w, 2)``, 0 to 1.
+
+    Args:
+        noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1].
+        denoised: what the network made of it.
+        noise: of the whole photograph; None counts everything that was taken away as noise.
+
+    Example:
+        >>> explained(np.ones((1, 1, 3)), np.zeros((1, 1, 3)), None).tolist()
+        [[[1.0, 1.0]]]
+    """
+    if noise is None:
+        return np.ones((*noisy.shape[:2], 2), np.float32)
+    change = denoised - noisy
+    shares = _luma_share(_luma(change), denoised, noise), _colour_share(change, denoised, noise)
+    return np.concatenate(shares, axis=2)
+
+
+def _luma_share(luma: Floats, denoised: Floats, noise: NoiseEstimate) -> Floats:
+    """``k_luma`` of a change of luma ``(h, w, 1)``."""
+    removed = np.square(luma, dtype=np.float64)
+    return _explained(removed, _luma(denoised), noise, noise.luma)
+
+
+def _colour_share(change: Floats, denoised: Floats, noise: NoiseEstimate) -> Floats:
+    """``k_colour`` of a change ``(h, w, 1 or 3)``."""
+    removed = np.square(change, dtype=np.float64).mean(axis=2, keepdims=True)
+    return _explained(removed, _luma(denoised), noise, noise.colour)
 
 
 def _luma(values: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """What a user may choose about denoising, apart from model and device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -108,6 +108,11 @@ class DenoiseOptions:
         if self.latent_scale is not None:
             return self.latent_scale
         return 0.0 if self.symmetries * self.draws == 1 else 1.0
+
+    @property
+    def of_network(self) -> "DenoiseOptions":
+        """The options without those that are blended after the network."""
+        return replace(self, strength=1.0, luminance=1.0, chroma=1.0, detail=0.0)
 
     @property
     def takes_everything(self) -> bool:

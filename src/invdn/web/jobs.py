@@ -1,0 +1,212 @@
+"""A photograph that was sent, and the work on it, as the service remembers them."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
+
+from ..denoise import DenoiseOptions
+from ..imaging.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
+from .problems import ProblemError
+from .storage import Kept
+from .tasks import Denoised, Inspection
+from .turns import Ticket
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
+
+MEDIA_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "heic": "image/heic",
+}
+_DISPLAYABLE = ("jpeg", "png", "webp")
+_LONGEST_STEM = 150
+#: Formats that a name may have: many raw files look like TIFF files from within.
+_BY_NAME: dict[str, tuple[str, ...]] = {suffix: (name,) for suffix, name in SUFFIXES.items()}
+_BY_NAME |= dict.fromkeys(RAW_SUFFIXES, ("raw", "tiff"))
+_BY_NAME |= dict.fromkeys((".heic", ".heif", ".hif"), ("heic",))
+
+
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photograph that was sent.
+
+    Attributes:
+        kept: the folder that it lies in.
+        path: its file.
+        name: what its owner calls it.
+        size: bytes.
+        inspection: format, size in pixels, and depth.
+    """
+
+    kept: Kept
+    path: Path
+    name: str
+    size: int
+    inspection: Inspection
+
+    @property
+    def format(self) -> str:
+        """By its content."""
+        return self.inspection.format
+
+    @property
+    def media_type(self) -> str:
+        """Of the file."""
+        return MEDIA_TYPES.get(self.format, "application/octet-stream")
+
+    @property
+    def result_media_type(self) -> str:
+        """Of the result: a format that can only be read has another one in its place."""
+        return MEDIA_TYPES[WRITTEN_AS.get(self.format, self.format)]
+
+    @property
+    def displayable(self) -> bool:
+        """Whether a browser can show the file as it is."""
+        return self.format in _DISPLAYABLE and self.inspection.depth == "uint8"
+
+    @property
+    def result_name(self) -> str:
+        """What the result is called."""
+        path = PurePosixPath(self.name)
+        suffix = path.suffix
+        if written := WRITTEN_AS.get(self.format):
+            suffix = suffix_of_format(written)
+        return f"{path.stem}_denoised{suffix}"
+
+
+def photo_name(given: str, name: str) -> str:
+    """A file name without folders and oddities, with a suffix that fits the format.
+
+    Args:
+        given: by the client, or nothing.
+        name: of the format.
+
+    Example:
+        >>> photo_name("C:\\\\pictures\\\\Tree.JPG", "jpeg"), photo_name("../x.exe", "png")
+        ('Tree.JPG', 'x.png')
+    """
+    last = PureWindowsPath(given).name  # knows both kinds of slashes
+    path = PurePosixPath("".join(c for c in last if c.isprintable()).strip(". ") or "photo")
+    suffix = path.suffix
+    if name not in _BY_NAME.get(suffix.lower(), ()):
+        suffix = {"heic": ".heic", "raw": ".dng"}.get(name) or suffix_of_format(name)
+    return f"{path.stem[:_LONGEST_STEM]}{suffix}"
+
+
+class Job:
+    """The work on one photograph.
+
+    Attributes:
+        photo: which.
+        options: how.
+        kept: where the result lies.
+        result: its file, once it is there.
+        spread: the file of the uncertainty map, if one was asked for.
+        once: nobody can ask for another look.
+        recording: the file of what the network said, if it is kept for another look.
+        state: how far it is.
+        outcome: of a job that is done.
+        problem: of a job that failed, or was cancelled by the service.
+        collected: somebody has fetched the result.
+    """
+
+    def __init__(
+        self,
+        photo: StoredPhoto,
+        options: DenoiseOptions,
+        kept: Kept,
+        *,
+        spread: bool,
+        once: bool = False,
+    ) -> None:
+        self.photo = photo
+        self.options = options
+        self.kept = kept
+        self.result = kept.folder / f"result{PurePosixPath(photo.result_name).suffix}"
+        self.spread = kept.folder / "spread.png" if spread else None
+        self.once = once
+        self.recording: Path | None = None
+        self.state: State = "queued"
+        self.outcome: Denoised | None = None
+        self.problem: ProblemError | None = None
+        self.collected = False
+        self.created = now()
+        self.started: datetime | None = None
+        self.finished: datetime | None = None
+        self.finished_clock: float | None = None
+        self.ticket: Ticket | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._started_clock = 0.0
+        self._done, self._total = 0, 0
+        self._changed = asyncio.Event()
+
+    @property
+    def id(self) -> str:
+        """Unguessable name."""
+        return self.kept.id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINAL
+
+    @property
+    def progress(self) -> float:
+        """Part of the work that is done, 0 to 1."""
+        if self.state == "done":
+            return 1.0
+        return self._done / self._total if self._total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that the rest will take at the present pace."""
+        if self.state != "running" or not self._done:
+            return None
+        elapsed = time.monotonic() - self._started_clock
+        return elapsed * (self._total - self._done) / self._done
+
+    def begin(self) -> None:
+        """Its turn has come."""
+        self.state = "running"
+        self.started, self._started_clock = now(), time.monotonic()
+        self._tell()
+
+    def passed(self, done: int, total: int) -> None:
+        """The network has made so many passes."""
+        self._done, self._total = done, total
+        self._tell()
+
+    def end(
+        self, state: State, outcome: Denoised | None = None, problem: ProblemError | None = None
+    ) -> None:
+        """Nothing more will happen."""
+        self.state, self.outcome = state, outcome
+        self.problem = problem or self.problem
+        self.finished, self.finished_clock = now(), time.monotonic()
+        self._tell()
+
+    async def change(self, seconds: float) -> bool:
+        """Wait for a change; whether one came in time."""
+        changed = self._changed
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def now() -> datetime:
+    """The time, to the second, in UTC."""
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,249 @@
+"""Denoising: at once, or as a job that is watched, fetched and cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from .answers import HeldFile, while_connected
+from .choices import DenoiseQuery, JobQuery, options_document, options_of
+from .described import file_answer, other_answer, photo_body, problems, upload_problems
+from .documents import JobDocument, job_document
+from .jobs import MEDIA_TYPES, Job
+from .photos_api import (
+    Identifier,
+    RenderingQuery,
+    accept_photo,
+    client_of,
+    find_photo,
+    rendered,
+)
+from .problems import ProblemError
+from .service import Service
+
+_EVENT_SECONDS = 0.1  # between two events of one job
+_HEARTBEAT = 15.0
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"const": "job"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+_FIELDS = {"name": {"type": "string"}, **options_document()}
+
+
+def jobs_router(service: Service) -> APIRouter:
+    """The paths of denoising."""
+    router = APIRouter(prefix="/api/v1", tags=["denoising"])
+
+    @router.post(
+        "/denoise",
+        response_class=Response,
+        responses=file_answer("The photograph without its noise", *MEDIA_TYPES.values())
+        | upload_problems("worker-died", "too-long"),
+        openapi_extra=photo_body(_FIELDS),
+    )
+    async def denoise(request: Request, query: Annotated[DenoiseQuery, Query()]) -> Response:
+        """Denoise a photograph; the answer is the result, in the same format and depth."""
+        options_of(query)
+        photo, query = await accept_photo(service, request, query)
+        with photo.kept.used():
+            try:
+                job = service.submit(photo, options_of(query), client_of(request), once=True)
+            finally:
+                service.forget_photo(photo)
+            try:
+                await while_connected(request, _end(job))
+                if job.problem:
+                    raise job.problem
+                return _result(job)
+            finally:
+                await service.cancel(job)
+                service.forget(job)
+
+    @router.post(
+        "/jobs",
+        status_code=202,
+        response_model=JobDocument,
+        responses=upload_problems("not-found"),
+        openapi_extra=photo_body({**_FIELDS, "spread": {"type": "boolean"}}, required=False),
+    )
+    async def make_job(
+        request: Request, query: Annotated[JobQuery, Query()], response: Response
+    ) -> JobDocument:
+        """Denoise a photograph in the background: one that was sent before, or the body."""
+        options_of(query)
+        if query.photo is None:
+            photo, query = await accept_photo(service, request, query)
+        else:
+            photo = find_photo(service, query.photo)
+        options = options_of(query)
+        job = service.submit(photo, options, client_of(request), spread=query.spread)
+        document = _document(service, job)
+        response.headers["Location"] = document.links["self"]
+        return document
+
+    @router.get("/jobs/{identifier}", response_model=JobDocument, responses=problems("not-found"))
+    async def get_job(identifier: Identifier) -> JobDocument:
+        """How far a job is."""
+        return _document(service, _find(service, identifier))
+
+    @router.get(
+        "/jobs/{identifier}/events",
+        response_class=Response,
+        responses=other_answer(
+            200,
+            "An event 'job' at every change; its data is the job",
+            {"text/event-stream": {"schema": _EVENT}},
+        )
+        | problems("not-found"),
+    )
+    async def get_events(identifier: Identifier) -> Response:
+        """Watch a job until it ends."""
+        job = _find(service, identifier)
+        return StreamingResponse(_events(service, job), media_type="text/event-stream")
+
+    @router.get(
+        "/jobs/{identifier}/result",
+        response_class=Response,
+        responses=file_answer("The result", *MEDIA_TYPES.values())
+        | problems("not-found", "not-ready"),
+    )
+    async def get_result(identifier: Identifier) -> Response:
+        """The photograph without its noise."""
+        return _result(_find(service, identifier))
+
+    @router.get(
+        "/jobs/{identifier}/rendering",
+        response_class=Response,
+        responses=file_answer("The picture", "image/png", "image/jpeg", "application/octet-stream")
+        | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
+    )
+    async def get_rendering(
+        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    ) -> Response:
+        """The result as a browser can show it: upright, 8 bits, sRGB."""
+        job = _finished(_find(service, identifier))
+        async with AsyncExitStack() as stack:
+            stack.enter_context(job.kept.used())
+            return await rendered(service, request, job.result, query, stack)
+
+    @router.get(
+        "/jobs/{identifier}/spread",
+        response_class=Response,
+        responses=file_answer(
+            "The uncertainty map", "image/png", "image/jpeg", "application/octet-stream"
+        )
+        | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
+    )
+    async def get_spread(
+        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    ) -> Response:
+        """How much the samples differ in every pixel: grey, upright, `spread_white` is white."""
+        job = _finished(_find(service, identifier))
+        if job.spread is None:
+            raise ProblemError("not-ready", "the job made no uncertainty map: ask for spread=true")
+        if query == RenderingQuery.model_validate({}):
+            return _file(job, job.spread)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(job.kept.used())
+            return await rendered(service, request, job.spread, query, stack)
+
+    @router.get(
+        "/jobs/{identifier}/explained",
+        response_class=Response,
+        responses=file_answer(
+            "The shares of the change", "image/png", "image/jpeg", "application/octet-stream"
+        )
+        | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
+    )
+    async def get_explained(
+        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    ) -> Response:
+        """The shares of the change that noise explains, of 255: in red of that in brightness, in
+        green of all of it."""
+        job = _finished(_find(service, identifier))
+        photo = find_photo(service, job.photo.kept.id)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(job.kept.used())
+            stack.enter_context(photo.kept.used())
+            return await rendered(service, request, job.result, query, stack, photo.path)
+
+    @router.delete(
+        "/jobs/{identifier}",
+        response_model=JobDocument,
+        responses=other_answer(204, "It had ended and has been removed", {})
+        | problems("not-found"),
+    )
+    async def delete_job(identifier: Identifier) -> JobDocument | Response:
+        """Stop a job; remove one that has ended."""
+        job = _find(service, identifier)
+        if job.is_final:
+            service.forget(job)
+            return Response(status_code=204)
+        await service.cancel(job)
+        return _document(service, job)
+
+    return router
+
+
+async def _end(job: Job) -> None:
+    while not job.is_final:
+        await job.change(3600)
+
+
+async def _events(service: Service, job: Job) -> AsyncIterator[str]:
+    """The job at once, at every change, and at its end."""
+    while True:
+        yield f"event: job\ndata: {_document(service, job).model_dump_json()}\n\n"
+        if job.is_final:
+            return
+        change = asyncio.ensure_future(job.change(_HEARTBEAT))  # before the pause: none is missed
+        await asyncio.sleep(_EVENT_SECONDS)
+        while not await change:
+            yield ": still there\n\n"
+            change = asyncio.ensure_future(job.change(_HEARTBEAT))
+
+
+def _find(service: Service, identifier: str) -> Job:
+    job = service.jobs.get(identifier)
+    if job is None:
+        raise ProblemError(
+            "not-found", "there is no such job; results that have expired are removed"
+        )
+    return job
+
+
+def _finished(job: Job) -> Job:
+    if job.state == "done":
+        return job
+    if job.problem:
+        raise ProblemError("not-ready", f"the job has no result: {job.problem.detail}")
+    raise ProblemError("not-ready", f"the job is {job.state}")
+
+
+def _result(job: Job) -> Response:
+    job = _finished(job)
+    job.collected = True
+    answer = _file(
+        job, job.result, filename=job.photo.result_name, media_type=job.photo.result_media_type
+    )
+    if job.outcome:
+        answer.headers["Server-Timing"] = f"work;dur={job.outcome.seconds * 1000:.1f}"
+    return answer
+
+
+def _file(job: Job, path: Path, **how: str) -> HeldFile:
+    stack = AsyncExitStack()
+    stack.enter_context(job.kept.used())
+    return HeldFile(path, stack, **how)
+
+
+def _document(service: Service, job: Job) -> JobDocument:
+    return job_document(job, service.position(job), service.expires_in(job))

@@ -1,0 +1,65 @@
+// The sliders: from the photograph and its denoised version to the picture, pixel by pixel.
+//
+// With n the noisy pixel, d the denoised one and k the share of the change that noise explains:
+//
+//   r = d - n      y = luma of r      c = r - y
+//   n + strength * (luminance * (1 - detail * (1 - k)) * y + chroma * c)
+//
+// k is that of the change of brightness. The strength is a number, or "auto": k of the whole change.
+//
+// This is the formula of the command, which works on the samples of the file; on the 8 bits that are
+// shown here both may differ by one step.
+
+/** The denoised photograph as it stands: what the layers show. */
+export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
+
+/** What the command does unasked. */
+export const USUAL = Object.freeze({ ...NEUTRAL, strength: "auto" });
+
+// Luma of gamma-encoded RGB, ITU-R BT.601.
+const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
+
+/**
+ * @param noisy      RGB bytes of the photograph
+ * @param clean      RGB bytes of its denoised version
+ * @param explained  both k as RGB bytes, 255 = 1: brightness in red, the whole change in green; null
+ *                   counts all that was removed as noise
+ * @param look       `{strength, luminance, chroma, detail}`
+ * @param wide       RGBA bytes to be written, as many pixels
+ */
+export function blend(noisy, clean, explained, { strength, luminance, chroma, detail }, wide) {
+  for (let from = 0, to = 0; from < noisy.length; from += 3, to += 4) {
+    const red = clean[from] - noisy[from];
+    const green = clean[from + 1] - noisy[from + 1];
+    const blue = clean[from + 2] - noisy[from + 2];
+    const inGrey = explained === null ? 1 : explained[from] / 255;
+    const inAll = explained === null ? 1 : explained[from + 1] / 255;
+    const share = strength === "auto" ? inAll : strength;
+    const colour = share * chroma;
+    const taken = share * luminance * (1 - detail * (1 - inGrey));
+    const grey = (taken - colour) * (RED * red + GREEN * green + BLUE * blue);
+    // A clamped array rounds and clips.
+    wide[to] = noisy[from] + colour * red + grey;
+    wide[to + 1] = noisy[from + 1] + colour * green + grey;
+    wide[to + 2] = noisy[from + 2] + colour * blue + grey;
+    wide[to + 3] = 255;
+  }
+}
+
+// Anchors of matplotlib's "inferno" (CC0), as in invdn.evaluation.pictures.
+const ANCHORS = [
+  [0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164],
+];
+const RAMP = Array.from({ length: 256 }, (_, value) => {
+  const place = (value / 255) * (ANCHORS.length - 1);
+  const left = Math.min(Math.floor(place), ANCHORS.length - 2);
+  return ANCHORS[left].map((low, channel) => low + (ANCHORS[left + 1][channel] - low) * (place - left));
+});
+
+/** Lay the uncertainty (grey RGB bytes) over RGBA bytes; where samples agree, the picture is dimmed only. */
+export function heat(spread, wide) {
+  for (let from = 0, to = 0; from < spread.length; from += 3, to += 4) {
+    const colour = RAMP[spread[from]];
+    for (let channel = 0; channel < 3; channel += 1) wide[to + channel] = 0.3 * wide[to + channel] + 0.7 * colour[channel];
+  }
+}

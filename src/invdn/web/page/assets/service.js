@@ -1,0 +1,102 @@
+// The service behind the page: every request in one place, every failure as a Problem.
+
+const ROOT = "/api/v1";
+
+/** What went wrong, in words for people. `status` is 0 where no answer came at all. */
+export class Problem extends Error {
+  constructor(status, message, waitSeconds = null) {
+    super(message);
+    this.name = "Problem";
+    this.status = status;
+    this.waitSeconds = waitSeconds;
+  }
+
+  /** Nobody answered: the service has ended, or the machine is asleep. */
+  get gone() {
+    return this.status === 0;
+  }
+}
+
+/** `the file is damaged` as a sentence. */
+export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
+
+const SILENT = "The service does not answer. Is “invdn serve” still running?";
+const LOCKED = "This service is protected. Open the whole address that “invdn serve” printed.";
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path.startsWith("/") ? path : `${ROOT}/${path}`, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, SILENT);
+  }
+  if (answer.ok) return answer;
+  const body = await answer.json().catch(() => ({}));
+  const named = (body.errors ?? []).map(({ name, message }) => `${name}: ${message}`).join("; ");
+  const words = answer.status === 401 ? LOCKED : (body.detail ?? body.title ?? `Error ${answer.status}`);
+  const wait = Number(answer.headers.get("Retry-After"));
+  throw new Problem(answer.status, sentence(named && !words.includes(named) ? `${words} (${named})` : words), wait || null);
+}
+
+const query = (values) => {
+  const kept = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return kept.length ? `?${new URLSearchParams(kept)}` : "";
+};
+
+/** Limits, formats, options with their ranges, qualities. */
+export const describe = async () => (await ask("service")).json();
+
+/** Hand a file over; answers the Photo of the API. */
+export async function upload(file, signal) {
+  const type = file.type || "application/octet-stream";
+  const options = { method: "POST", body: file, headers: { "Content-Type": type }, signal };
+  return (await ask(`photos${query({ name: file.name })}`, options)).json();
+}
+
+export const start = async (photo, options) =>
+  (await ask(`jobs${query({ photo, ...options })}`, { method: "POST" })).json();
+
+export const job = async (id) => (await ask(`jobs/${id}`)).json();
+
+/** Stop a job, or remove a finished one. */
+export const stop = (id) => ask(`jobs/${id}`, { method: "DELETE", keepalive: true });
+
+export const forget = (id) => ask(`photos/${id}`, { method: "DELETE", keepalive: true });
+
+/** The result as a file: `{blob, name}`. */
+export async function result(id) {
+  const answer = await ask(`jobs/${id}/result`);
+  const given = answer.headers.get("Content-Disposition") ?? "";
+  const name = /filename\*=UTF-8''([^;]+)/i.exec(given)?.[1] ?? /filename="?([^";]+)/i.exec(given)?.[1];
+  return { blob: await answer.blob(), name: name ? decodeURIComponent(name) : "denoised" };
+}
+
+/** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
+export async function region(link, { x, y, w, h }, shrink, signal) {
+  const answer = await ask(`${link}${query({ x, y, w, h, shrink, format: "raw" })}`, { signal });
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** The denoised region of a photograph, full size. */
+export const preview = (link, { x, y, w, h }, options, signal) =>
+  ask(`${link}${query({ x, y, w, h, ...options })}`, { signal }).then((answer) => answer.blob());
+
+/** Bytes R, G, B of a picture without a colour profile, as they are in the file. */
+export async function decoded(blob) {
+  const picture = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const { width, height } = picture;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(picture, 0, 0);
+  picture.close();
+  const wide = context.getImageData(0, 0, width, height).data;
+  const rgb = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < wide.length; from += 4, to += 3) {
+    rgb[to] = wide[from];
+    rgb[to + 1] = wide[from + 1];
+    rgb[to + 2] = wide[from + 2];
+  }
+  return rgb;
+}
+
+export const thumbnail = (photo) => `${photo.links.rendering}${query({ max_side: 160 })}`;

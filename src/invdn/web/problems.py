@@ -1,0 +1,85 @@
+"""What goes wrong, as RFC 9457 tells it: problem+json with one clear sentence."""
+
+import math
+from typing import Any
+
+from ..errors import InvDNError
+
+MEDIA_TYPE = "application/problem+json"
+
+#: Name -> HTTP status and title. The name is the end of the problem's type, and stays.
+KINDS: dict[str, tuple[int, str]] = {
+    "bad-request": (400, "The request cannot be understood"),
+    "unauthorized": (401, "The token is missing or wrong"),
+    "forbidden": (403, "Other sites may not use this service"),
+    "not-found": (404, "There is no such thing"),
+    "method-not-allowed": (405, "This cannot be done here"),
+    "timeout": (408, "The photograph came too slowly"),
+    "not-ready": (409, "There is no result"),
+    "too-large": (413, "The photograph is too large"),
+    "unsupported": (415, "This is no photograph that can be read"),
+    "misdirected": (421, "The service does not have this name"),
+    "invalid": (422, "The photograph or an option cannot be used"),
+    "queue-full": (429, "Too many photographs are waiting"),
+    "internal": (500, "The service has failed"),
+    "worker-died": (500, "The work ended unexpectedly"),
+    "unavailable": (503, "The service cannot take this now"),
+    "too-long": (504, "The work took too long"),
+}
+
+
+class ProblemError(InvDNError):
+    """One thing that went wrong; travels between processes and becomes an answer at the edge.
+
+    Args:
+        kind: one of :data:`KINDS`.
+        detail: one sentence that says what was wrong and what to do.
+        errors: (option, message) for every option at fault.
+        retry_after: seconds after which another attempt may succeed.
+
+    Example:
+        >>> ProblemError("not-found", "there is no job 7").document()["status"]
+        404
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        errors: tuple[tuple[str, str], ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(kind, detail, errors, retry_after)  # all of it, so that it can be pickled
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return self.detail
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return KINDS[self.kind][0]
+
+    def document(self) -> dict[str, Any]:
+        """The body of the answer."""
+        body: dict[str, Any] = {
+            "type": f"urn:invdn:problem:{self.kind}",
+            "title": KINDS[self.kind][1],
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [{"name": name, "message": message} for name, message in self.errors]
+        return body
+
+    def headers(self) -> dict[str, str]:
+        """What the answer's head says beside the body."""
+        headers = {}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
+        if self.kind == "unauthorized":
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers

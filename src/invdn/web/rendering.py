@@ -1,0 +1,141 @@
+"""Pictures that a browser can show, of photographs that it cannot: upright, 8 bits, sRGB."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..imaging.depth import Pixels, from_float, to_float
+from ..imaging.libvips import pyvips
+from ..imaging.photo import Photo
+from ..imaging.symmetry import turned_upright
+from .problems import ProblemError
+
+_ROWS = 256  # converted in one go
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle in pixels of the upright picture."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+    def check(self, width: int, height: int) -> None:
+        """Raise if it leaves a picture of this size.
+
+        Raises:
+            ProblemError: it does.
+        """
+        if self.x + self.w > width or self.y + self.h > height:
+            raise ProblemError(
+                "invalid",
+                f"the region of {self.w}x{self.h} at ({self.x}, {self.y}) leaves the picture of "
+                f"{width}x{height} pixels",
+            )
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
+
+
+def write_rendering(
+    photo: Photo,
+    target: Path,
+    region: Region | None = None,
+    max_side: int | None = None,
+    shrink: int = 1,
+) -> None:
+    """Write a photograph, or a part of it, as a browser shows it.
+
+    Args:
+        photo: what to show.
+        target: a file ending in ``.png`` or ``.jpg``; or in ``.rgb`` for its bytes R, G, B, row by
+            row, without alpha.
+        region: the part; all of it if none.
+        max_side: shrink until neither side is longer.
+        shrink: show means of squares of this edge length, the last of a row or column as it is.
+
+    Raises:
+        ProblemError: the region leaves the picture.
+    """
+    pixels = turned_upright(photo.pixels, photo.orientation)
+    alpha = None if photo.alpha is None else turned_upright(photo.alpha, photo.orientation)
+    if region:
+        region.check(pixels.shape[1], pixels.shape[0])
+        pixels = pixels[region.slices]
+        alpha = None if alpha is None else alpha[region.slices]
+    image = _in_srgb(pixels, photo.metadata.icc)
+    if alpha is not None:
+        image = image.bandjoin(_wrapped(_in_8_bits(alpha)))
+    _write(image.shrink(shrink, shrink, ceil=True) if shrink > 1 else image, target, max_side)
+
+
+def write_grey(levels: NDArray[np.uint8], target: Path, max_side: int | None = None) -> None:
+    """Write ``(H, W)`` levels as a PNG."""
+    _write(_wrapped(levels), target, max_side)
+
+
+def _write(image: Any, target: Path, max_side: int | None) -> None:
+    if max_side and max(image.width, image.height) > max_side:
+        image = image.thumbnail_image(max_side, height=max_side, size="down", no_rotate=True)
+    if target.suffix == ".rgb":
+        target.write_bytes(image.colourspace("srgb").extract_band(0, n=3).write_to_memory())
+    elif target.suffix == ".jpg":
+        if image.hasalpha():
+            image = image.flatten(background=255)
+        image.jpegsave(str(target), Q=92, subsample_mode="off", keep="none")
+    else:
+        image.pngsave(str(target), compression=1, keep="none")
+
+
+def _in_srgb(pixels: Pixels, icc: bytes | None) -> Any:
+    """The colours as libvips holds them, 8 bits, changed only where a profile asks for it."""
+    if icc:
+        image = _wrapped(pixels if pixels.dtype != np.float32 else _in_16_bits(pixels))
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+        try:
+            return image.icc_transform(
+                "srgb", embedded=True, intent="relative", black_point_compensation=True, depth=8
+            ).copy_memory()
+        except pyvips.Error:  # a profile that is damaged or of other colours, as browsers do it
+            pass
+    return _wrapped(_in_8_bits(pixels))
+
+
+def _wrapped(pixels: Pixels) -> Any:
+    height, width = pixels.shape[:2]
+    grey, deep = pixels.ndim == 2, pixels.dtype == np.uint16
+    image = pyvips.Image.new_from_memory(
+        np.ascontiguousarray(pixels).data.cast("B"),
+        width,
+        height,
+        1 if grey else 3,
+        "ushort" if deep else "uchar",
+    )
+    interpretation = ("grey16" if deep else "b-w") if grey else ("rgb16" if deep else "srgb")
+    return image.copy(interpretation=interpretation)
+
+
+def _in_8_bits(pixels: Pixels) -> Pixels:
+    return _converted(pixels, np.dtype(np.uint8))
+
+
+def _in_16_bits(pixels: Pixels) -> Pixels:
+    return _converted(pixels, np.dtype(np.uint16))
+
+
+def _converted(pixels: Pixels, kind: np.dtype[Any]) -> Pixels:
+    """Stored values of another type, rounded; what is beyond white becomes white."""
+    if pixels.dtype == kind:
+        return pixels
+    result = np.empty(pixels.shape, kind)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = from_float(to_float(pixels[rows]), kind)
+    return result

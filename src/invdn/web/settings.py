@@ -1,0 +1,88 @@
+"""Where the service listens and what it allows, read once at the start."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from ..errors import InputError
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Address and limits of the service.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port; 0 takes a free one.
+        token: what every request must present; needed where others can reach the address.
+        allowed_hosts: further names by which the service may be called; IP addresses and
+            ``localhost`` always may.
+        max_bytes: largest body of a request.
+        max_pixels: largest photograph, refused before it is decoded.
+        max_preview_pixels: largest region of a preview.
+        max_queue: photographs that wait for the engine at the same time.
+        max_seconds: time that the engine may take for one photograph.
+        max_memory: bytes that one photograph may take beside the loaded model.
+        max_storage: bytes of photographs and results on the disk.
+        lifetime: seconds until an unused photograph or a finished result is removed.
+        grace: seconds that running work has to finish when the service is stopped.
+        header_seconds: time that a client has to send the head of a request.
+        idle_seconds: longest silence of a client that is sending or receiving.
+        slowest: bytes per second that a client must send on average.
+
+    Raises:
+        InputError: a limit is not positive, or others could reach the address without a token.
+
+    Example:
+        >>> Settings().is_local
+        True
+        >>> Settings(host="0.0.0.0")
+        Traceback (most recent call last):
+            ...
+        invdn.errors.InputError: others can reach 0.0.0.0: give a token (--token, or INVDN_TOKEN), \
+or listen on 127.0.0.1
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    max_bytes: int = 256 * _MEBIBYTE
+    max_pixels: int = 100_000_000
+    max_preview_pixels: int = 2_000_000
+    max_queue: int = 64
+    max_seconds: float = 1800
+    max_memory: int = 4096 * _MEBIBYTE
+    max_storage: int = 8192 * _MEBIBYTE
+    lifetime: float = 900
+    grace: float = 30
+    header_seconds: float = 10
+    idle_seconds: float = 20
+    slowest: int = 16_384
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name not in ("host", "port", "token", "allowed_hosts", "grace") and not value > 0:
+                raise InputError(f"{name} must be more than 0, not {value}")
+        if not 0 <= self.port < 65536:
+            raise InputError(f"port must be from 0 to 65535, not {self.port}")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
+            raise InputError("the token must be printable ASCII")
+        if self.token is not None and (len(self.token) < 8 or " " in self.token):
+            raise InputError("the token must have 8 characters or more and no space")
+        if not self.is_local and self.token is None:
+            raise InputError(
+                f"others can reach {self.host}: give a token (--token, or INVDN_TOKEN), "
+                "or listen on 127.0.0.1"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

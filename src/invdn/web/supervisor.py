@@ -1,0 +1,237 @@
+"""The service's side of a worker process: orders in, outcomes out, and a new one if it dies."""
+
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..denoise import Engine, Progress
+from ..errors import EngineError
+from .problems import ProblemError
+from .tasks import Task
+from .worker import Cancel, Ended, Order, Passed, Ready, work
+
+_log = logging.getLogger(__name__)
+_STOP_SECONDS = 10.0  # a pass of the network cannot be interrupted; what takes longer is killed
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass
+class _Pending:
+    ended: asyncio.Future[Any]
+    progress: Progress | None
+
+
+class Supervisor:
+    """Keeps one worker process alive and gives it orders.
+
+    Args:
+        open_engine: makes the worker's engine; must be picklable.
+        max_memory: bytes that the work may take beside the loaded engine.
+
+    Attributes:
+        description: of the engine.
+        restarts: how often the worker had to be started again.
+    """
+
+    def __init__(self, open_engine: Callable[[], Engine] | None, max_memory: int) -> None:
+        self.description = ""
+        self.restarts = 0
+        self._open_engine = open_engine
+        self._max_memory = max_memory
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._ready = asyncio.Event()
+        self._started: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._closing = False
+        self._process: Any = None
+        self._connection: Any = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker can take orders."""
+        return self._ready.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the worker and wait until its engine is loaded.
+
+        Raises:
+            EngineError: it cannot be.
+        """
+        await self._launch()
+
+    async def close(self) -> None:
+        """End the worker, whatever it does."""
+        self._closing = True
+        if self._renewal:
+            self._renewal.cancel()
+        if self._process:
+            self._process.kill()
+            await asyncio.to_thread(self._process.join)
+
+    async def run(self, task: Task, *, seconds: float, progress: Progress | None = None) -> Any:
+        """Have a task done. Cancelling the coroutine stops the work.
+
+        Args:
+            task: what.
+            seconds: how long it may take.
+            progress: called in the event loop with (passes done, passes in all).
+
+        Returns:
+            What :func:`.tasks.perform` returns.
+
+        Raises:
+            ProblemError: it failed, took too long, or the worker died.
+        """
+        if not self.ready:
+            try:
+                async with asyncio.timeout(_LONGEST_PAUSE):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise ProblemError(
+                    "unavailable",
+                    "the worker does not start; see the service's log",
+                    retry_after=_LONGEST_PAUSE,
+                ) from None
+        number = next(self._numbers)
+        pending = _Pending(asyncio.get_running_loop().create_future(), progress)
+        self._pending[number] = pending
+        self._send(Order(number, task))
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(pending.ended)
+        except TimeoutError:
+            await asyncio.shield(asyncio.ensure_future(self._stop(number, pending)))
+            raise ProblemError(
+                "too-long",
+                f"the work took more than {seconds:g} seconds; use a faster quality, or raise "
+                "--max-seconds",
+            ) from None
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.ensure_future(self._stop(number, pending)))
+            raise
+
+    async def _stop(self, number: int, pending: _Pending) -> None:
+        """Return when the worker has stopped the work, or is dead."""
+        self._send(Cancel(number))
+        await asyncio.wait([pending.ended], timeout=_STOP_SECONDS)
+        if not pending.ended.done():
+            self._process.kill()
+            await asyncio.wait([pending.ended])
+        if not pending.ended.cancelled():
+            pending.ended.exception()  # nobody asks for it any more
+
+    def _send(self, message: Order | Cancel) -> None:
+        with suppress(OSError):  # a dead worker is noticed by the thread that listens
+            self._connection.send(message)
+
+    async def _launch(self) -> None:
+        loop = asyncio.get_running_loop()
+        context = multiprocessing.get_context("spawn")
+        self._connection, its_end = context.Pipe()
+        process = context.Process(
+            target=work, args=(its_end, self._open_engine, self._max_memory), daemon=True
+        )
+        await asyncio.to_thread(process.start)
+        its_end.close()
+        self._process = process
+        self._started = loop.create_future()
+        threading.Thread(
+            target=self._listen, args=(loop, self._connection, process), daemon=True
+        ).start()
+        error = await self._started
+        if error:
+            raise EngineError(error)
+
+    def _listen(self, loop: asyncio.AbstractEventLoop, connection: Any, process: Any) -> None:
+        """Pass on what the worker says, and its death; runs in a thread."""
+        error = None
+        with suppress(RuntimeError):  # the loop is closed
+            try:
+                while True:
+                    message = connection.recv()
+                    if isinstance(message, Ready) and message.error:
+                        error = message.error
+                    loop.call_soon_threadsafe(self._take, message)
+            except Exception:  # noqa: BLE001 - whatever half a message brings: the worker is gone
+                connection.close()
+                process.join()
+                loop.call_soon_threadsafe(self._bury, process, error)
+
+    def _take(self, message: Any) -> None:
+        match message:
+            case Ready(description, None):
+                self.description = description
+                self._ready.set()
+                if not self._started.done():
+                    self._started.set_result(None)
+            case Passed(number, done, total):
+                pending = self._pending.get(number)
+                if pending and pending.progress:
+                    pending.progress(done, total)
+            case Ended(number, outcome, problem):
+                pending = self._pending.pop(number, None)
+                if pending is None or pending.ended.done():
+                    return
+                if problem:
+                    pending.ended.set_exception(problem)
+                else:
+                    pending.ended.set_result(outcome)
+
+    def _bury(self, process: Any, error: str | None) -> None:
+        """The worker has died: its orders failed, and another takes its place."""
+        if process is not self._process:
+            return
+        was_ready = self.ready
+        self._ready.clear()
+        how = _end(process.exitcode)
+        for pending in self._pending.values():
+            if not pending.ended.done():
+                pending.ended.set_exception(
+                    ProblemError(
+                        "worker-died",
+                        f"the process that did the work {how}; it has been started again, and the "
+                        "photograph may be sent again",
+                    )
+                )
+        self._pending.clear()
+        if self._closing:
+            return
+        if not self._started.done():
+            self._started.set_result(error or f"the worker {how} while it started")
+        if was_ready:
+            _log.warning("the worker %s; starting another", how)
+            self._renewal = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        pause = 0.0
+        while not self._closing:
+            await asyncio.sleep(pause)
+            self.restarts += 1
+            try:
+                await self._launch()
+            except EngineError as error:
+                pause = min(_LONGEST_PAUSE, 2 * pause + 1)
+                _log.warning("%s; trying again in %g seconds", error, pause)
+            else:
+                return
+
+
+def _end(exitcode: int | None) -> str:
+    """How a process ended, in words."""
+    if exitcode is not None and exitcode < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-exitcode).name}"
+    return f"ended with code {exitcode}"

@@ -1,0 +1,298 @@
+"""What the worker processes are asked to do. Everything that looks into a photograph is here."""
+
+import time
+from collections import OrderedDict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import denoise
+from ..denoise import (
+    DenoiseOptions,
+    Engine,
+    Progress,
+    denoise_file,
+    denoise_photo,
+    recalling,
+    recording,
+)
+from ..denoise.control import REACH, explained
+from ..imaging.colour import colours_of
+from ..imaging.depth import to_float
+from ..imaging.libvips import pyvips
+from ..imaging.noise_level import NoiseEstimate, estimate_noise
+from ..imaging.photo import Photo
+from ..imaging.reading import format_of_file, read_photo
+from ..imaging.symmetry import turned_upright
+from .problems import ProblemError
+from .rendering import Region, write_grey, write_rendering
+
+_DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+_HEADS = ("jpeg", "png", "tiff", "webp")  # libvips reads these without decoding
+_KEPT_DECODED = 96 << 20  # bytes: 32 megapixels of 8 bits
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Look at the head of a photograph, without decoding it where libvips can.
+
+    Attributes:
+        source: the file.
+        max_pixels: refuse larger ones.
+    """
+
+    source: Path
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the head says.
+
+    Attributes:
+        format: by its content.
+        width: of the upright picture.
+        height: of the upright picture.
+        depth: type of a sample.
+    """
+
+    format: str
+    width: int
+    height: int
+    depth: str
+
+
+@dataclass(frozen=True)
+class Render:
+    """Make a picture for the browser of a photograph, or of a part of it."""
+
+    source: Path
+    target: Path
+    max_pixels: int
+    region: Region | None = None
+    max_side: int | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Make a picture of the shares of the change that noise explains, for those who blend.
+
+    Red is that of the change of brightness, green that of the change as a whole; 255 is all of it.
+
+    Attributes:
+        source: the photograph.
+        result: its denoised version.
+        target: a file as :class:`Render` takes it.
+    """
+
+    source: Path
+    result: Path
+    target: Path
+    max_pixels: int
+    region: Region | None = None
+    max_side: int | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Denoise a region and make a picture of it for the browser."""
+
+    source: Path
+    target: Path
+    max_pixels: int
+    region: Region
+    options: DenoiseOptions
+
+
+@dataclass(frozen=True)
+class Denoise:
+    """Denoise a photograph by the road of the command.
+
+    Attributes:
+        source: the photograph.
+        target: the result.
+        spread: where the map of its samples goes, if one is wanted.
+        recording: where what the network says goes, if it is to be kept.
+        recalled: a recording that takes the network's place.
+    """
+
+    source: Path
+    target: Path
+    max_pixels: int
+    options: DenoiseOptions
+    spread: Path | None = None
+    recording: Path | None = None
+    recalled: Path | None = None
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """What became of a photograph.
+
+    Attributes:
+        size: bytes of the result, the map of its spread and the recording.
+        seconds: from reading to the finished file.
+        spread_white: the spread that is white in the map (1 = white of the photograph).
+    """
+
+    size: int
+    seconds: float
+    spread_white: float | None
+
+
+Task = Inspect | Render | Explain | Preview | Denoise
+
+
+def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
+    """Do it.
+
+    Args:
+        task: what.
+        engine: needed by :class:`Preview` and :class:`Denoise`.
+        progress: told after every pass of the network; what it raises ends the work.
+
+    Raises:
+        InvDNError: the photograph cannot be read, or an option not be used.
+        ProblemError: the photograph is too large, or a region leaves it.
+    """
+    match task:
+        case Inspect():
+            return _inspect(task)
+        case Render():
+            photo = _looked_at(task.source, task.max_pixels)
+            return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
+        case Explain():
+            return _explain(task)
+        case Preview() if engine:
+            return _preview(task, engine, progress)
+        case Denoise() if engine:
+            return _denoise(task, engine, progress)
+    raise TypeError(f"{task} needs an engine")
+
+
+_looked_at_last: OrderedDict[tuple[Path, int], Photo] = OrderedDict()
+
+
+def _looked_at(source: Path, max_pixels: int) -> Photo:
+    """A photograph that is shown piece by piece: the last two of usual size stay decoded.
+
+    A file of the storage is written once, and its name is never used again.
+    """
+    key = source, source.stat().st_mtime_ns
+    photo = _looked_at_last.pop(key, None) or read_photo(source, max_pixels=max_pixels)
+    if photo.pixels.nbytes <= _KEPT_DECODED:
+        _looked_at_last[key] = photo
+    while len(_looked_at_last) > 2:
+        _looked_at_last.popitem(last=False)
+    return photo
+
+
+@lru_cache(maxsize=4)
+def _noise(source: Path, max_pixels: int) -> NoiseEstimate | None:
+    photo = _looked_at(source, max_pixels)
+    space, _ = colours_of(photo)
+    return estimate_noise(photo.pixels, space.for_network if space else None)
+
+
+def _explain(task: Explain) -> None:
+    photo = _looked_at(task.source, task.max_pixels)
+    result = _looked_at(task.result, task.max_pixels)
+    noisy, clean = (turned_upright(seen.pixels, photo.orientation) for seen in (photo, result))
+    height, width = noisy.shape[:2]
+    region = task.region or Region(0, 0, width, height)
+    region.check(width, height)
+    left, top = max(0, region.x - REACH), max(0, region.y - REACH)
+    around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
+    before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
+    space, _ = colours_of(photo)
+    if space:
+        before, after = space.for_network(before), space.for_network(after)
+    shares = explained(before, after, _noise(task.source, task.max_pixels))
+    rows = slice(region.y - top, region.y - top + region.h)
+    columns = slice(region.x - left, region.x - left + region.w)
+    levels = np.zeros((region.h, region.w, 3), np.uint8)
+    levels[:, :, :2] = np.rint(255 * shares[rows, columns])
+    write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
+
+
+def _inspect(task: Inspect) -> Inspection:
+    name = format_of_file(task.source)
+    if name not in _HEADS:
+        photo = read_photo(task.source, max_pixels=task.max_pixels)
+        depth = str(photo.pixels.dtype)
+        return _inspection(name, photo.width, photo.height, photo.orientation, depth)
+    try:
+        image = getattr(pyvips.Image, f"{name}load")(str(task.source), access="sequential")
+    except pyvips.Error:
+        raise ProblemError(
+            "invalid", "the file is damaged or cut short; fetch it again from where it came from"
+        ) from None
+    if image.width * image.height > task.max_pixels:
+        raise ProblemError(
+            "too-large",
+            f"the photograph has {image.width}x{image.height} pixels and the limit is "
+            f"{task.max_pixels / 1e6:g} million; denoise it with the command, or raise "
+            "--max-megapixels",
+        )
+    turned = image.get("orientation") if image.get_typeof("orientation") else 1
+    depth = _DEPTHS.get(image.format, "uint8")
+    return _inspection(name, image.width, image.height, turned, depth)
+
+
+def _inspection(name: str, width: int, height: int, orientation: int, depth: str) -> Inspection:
+    if 5 <= orientation <= 8:
+        width, height = height, width
+    return Inspection(name, width, height, depth)
+
+
+def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
+    start = time.perf_counter()
+    white: list[float] = []
+
+    def keep(values: NDArray[np.float32]) -> None:
+        if task.spread:
+            white.append(_write_spread(values, task.spread))
+
+    with ExitStack() as files:
+        if task.recalled:
+            engine = recalling(engine, files.enter_context(task.recalled.open("rb")))
+        elif task.recording:
+            engine = recording(engine, files.enter_context(task.recording.open("xb")))
+        denoise_file(
+            engine,
+            task.source,
+            task.target,
+            task.options,
+            max_pixels=task.max_pixels,
+            keep_spread=keep if task.spread else None,
+            progress=progress,
+        )
+    written = (task.target, task.spread, task.recording)
+    size = sum(file.stat().st_size for file in written if file)
+    return Denoised(size, time.perf_counter() - start, white[0] if white else None)
+
+
+def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
+    """Write the mean over the colours as a grey PNG; returns the spread that is white in it."""
+    mean = spread if spread.ndim == 2 else spread.mean(axis=2)
+    white = float(np.quantile(mean, 0.995)) or 1.0
+    levels = np.rint(np.clip(mean / white, 0, 1) * 255).astype(np.uint8)
+    write_grey(levels, target)
+    return white
+
+
+def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
+    photo = read_photo(task.source, max_pixels=task.max_pixels)
+    width, height = turned_upright(photo.pixels, photo.orientation).shape[1::-1]
+    region = task.region
+    region.check(width, height)
+    place = denoise.Region(region.x, region.y, region.w, region.h)
+    part, _ = denoise_photo(engine, photo, task.options, region=place, progress=progress)
+    write_rendering(part, task.target)

@@ -1,0 +1,234 @@
+"""A process of its own for the work: what goes wrong in it does not touch the service.
+
+::
+
+    service ── Order, Cancel ──> worker
+            <── Ready, Passed, Ended ──
+
+While the worker denoises a photograph it looks for messages after every pass of the network: it
+stops when it is told to, and makes a preview in between, which somebody is waiting for.
+"""
+
+import logging
+import os
+import re
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from ..denoise import Engine, denoise_pixels
+from ..errors import InvDNError
+from ..imaging.depth import Pixels
+from ..imaging.libvips import pyvips
+from ..imaging.photo import Photo
+from ..imaging.reading import read_photo
+from ..imaging.writing import write_photo
+from .problems import ProblemError
+from .tasks import Inspect, Preview, Task, perform
+
+_log = logging.getLogger(__name__)
+_PAUSE = 0.05  # seconds between two reports of progress
+
+
+@dataclass(frozen=True)
+class Order:
+    """Do this."""
+
+    number: int
+    task: Task
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop doing it, or do not begin."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The engine is loaded, or could not be."""
+
+    description: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Passed:
+    """So many passes of the network are done."""
+
+    number: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An order has come to its end: an outcome, a problem, or neither where it was cancelled."""
+
+    number: int
+    outcome: Any = None
+    problem: ProblemError | None = None
+
+
+def work(
+    connection: "Connection[Any, Any]", open_engine: Callable[[], Engine] | None, max_memory: int
+) -> None:
+    """Work until the service hangs up; the main function of the process.
+
+    Args:
+        connection: to the service.
+        open_engine: makes the engine; without it only pictures are handled.
+        max_memory: bytes that the work may take beside the loaded engine.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's affair
+    _prefer_as_victim()
+    try:
+        engine = open_engine() if open_engine else None
+    except InvDNError as error:
+        connection.send(Ready("", str(error)))
+        return
+    _warm_up(engine)
+    _limit_memory(max_memory)
+    connection.send(Ready(engine.description if engine else ""))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the service is gone
+        _Bench(connection, engine, max_memory).run()
+
+
+class _CancelledError(Exception):
+    """The order at hand is not wanted any more."""
+
+
+class _Bench:
+    """Where orders are carried out, one at a time; previews come between."""
+
+    def __init__(
+        self, connection: "Connection[Any, Any]", engine: Engine | None, max_memory: int
+    ) -> None:
+        self._connection = connection
+        self._engine = engine
+        self._max_memory = max_memory
+        self._waiting: deque[Order] = deque()
+        self._cancelled: set[int] = set()
+
+    def run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._listen(block=True)
+            while self._waiting:
+                self._carry_out(self._waiting.popleft())
+            self._cancelled.clear()  # what came after its order had ended
+
+    def _listen(self, *, block: bool = False) -> None:
+        while block or self._connection.poll():
+            message = self._connection.recv()
+            if isinstance(message, Cancel):
+                self._cancelled.add(message.number)
+            else:
+                self._waiting.append(message)
+            block = False
+
+    def _carry_out(self, order: Order) -> None:
+        told = 0.0
+
+        def passed(done: int, total: int) -> None:
+            nonlocal told
+            self._listen()
+            self._stop_if_cancelled(order)
+            if not isinstance(order.task, Preview):
+                self._make_previews()
+                self._stop_if_cancelled(order)
+            if done == total or time.monotonic() - told > _PAUSE:
+                told = time.monotonic()
+                self._connection.send(Passed(order.number, done, total))
+
+        try:
+            self._listen()
+            self._stop_if_cancelled(order)
+            ended = Ended(order.number, outcome=perform(order.task, self._engine, passed))
+        except _CancelledError:
+            ended = Ended(order.number)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the worker goes on with the next order
+            ended = Ended(order.number, problem=self._problem(error, order.task))
+        self._connection.send(ended)
+
+    def _stop_if_cancelled(self, order: Order) -> None:
+        if order.number in self._cancelled:
+            raise _CancelledError
+
+    def _make_previews(self) -> None:
+        for order in [order for order in self._waiting if isinstance(order.task, Preview)]:
+            self._waiting.remove(order)
+            self._carry_out(order)
+
+    def _problem(self, error: Exception, task: Task) -> ProblemError:
+        words = str(error).replace(repr(str(task.source)), "the photograph")
+        if not isinstance(task, Inspect):
+            words = words.replace(repr(str(task.target)), "the result")
+        words = re.sub(r"^cannot \w+ the photograph: ", "", words)
+        if isinstance(error, ProblemError):
+            return error
+        if _tells_of_memory(error):
+            return ProblemError(
+                "too-large",
+                f"the photograph needs more than the {self._max_memory >> 20} MiB that it may "
+                "take; use smaller tiles, or raise --max-memory",
+            )
+        if isinstance(error, InvDNError):
+            return ProblemError("invalid", words)
+        _log.error("%s failed", type(task).__name__, exc_info=error)
+        return ProblemError("internal", f"the work failed: {words}")
+
+
+def _tells_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out; runtimes and libvips tell it in words only."""
+    while error:
+        words = str(error).lower()
+        if isinstance(error, MemoryError) or "bad_alloc" in words or "memory" in words:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _warm_up(engine: Engine | None) -> None:
+    """Have everything loaded that is loaded on first use, before the memory is limited."""
+    pyvips.cache_set_max(0)  # no photograph is kept for the case that it comes again
+    picture: Pixels = np.zeros((8, 8, 3), np.uint8)
+    if engine:
+        picture = denoise_pixels(engine, picture)
+    with TemporaryDirectory(prefix="invdn-warm-") as folder:
+        for suffix in (".jpg", ".png", ".tif", ".webp"):
+            write_photo(Photo(picture), Path(folder) / f"a{suffix}")
+            read_photo(Path(folder) / f"a{suffix}")
+
+
+def _prefer_as_victim() -> None:
+    """If the machine runs out of memory, the system shall end the worker and not the service."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def _limit_memory(most: int) -> None:
+    """Let the process grow by so many bytes, where the system can tell how large it is."""
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        return  # reserves address space far beyond what it uses
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # late door: not on Windows
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        size = pages * os.sysconf("SC_PAGE_SIZE")
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (size + most, hard))

@@ -1,0 +1,170 @@
+"""The result of the service is the command's, byte for byte."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from serving import Server
+
+from invdn.imaging.reading import read_photo
+
+KINDS = [
+    "plain.png",
+    "turned.jpg",
+    "plain.webp",
+    "wide.tif",
+    "deep.tif",
+    "transparent.png",
+    "grey.png",
+    "float.tiff",
+]
+
+
+@pytest.fixture(scope="module")
+def by_command(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``invdn denoise`` makes of every kind."""
+    folder = tmp_path_factory.mktemp("command")
+    arguments = [str(pictures / kind) for kind in KINDS]
+    subprocess.run(
+        [sys.executable, "-m", "invdn", "denoise", *arguments, "-o", folder, "--seed", "5",
+         "--draws", "2", "--quiet", "--suffix", ""],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bytes_are_those_of_the_command(
+    server: Server, pictures: Path, by_command: Path, kind: str
+) -> None:
+    noisy = (pictures / kind).read_bytes()
+    expected = (by_command / kind).read_bytes()
+    raw = server.client.post(
+        "/api/v1/denoise", params={"seed": 5, "draws": 2, "name": kind}, content=noisy
+    )
+    form = server.client.post(
+        "/api/v1/denoise", files={"photo": (kind, noisy)}, data={"seed": "5", "draws": "2"}
+    )
+    stem, suffix = kind.split(".")
+    for answer in (raw, form):
+        assert answer.status_code == 200, answer.text
+        assert answer.content == expected
+        assert f'filename="{stem}_denoised.{suffix}"' in answer.headers["content-disposition"]
+        assert answer.headers["server-timing"].startswith("work;dur=")
+
+
+def test_a_job_with_a_spread_has_the_same_result(
+    server: Server, pictures: Path, by_command: Path
+) -> None:
+    for kind in ("deep.tif", "turned.jpg", "wide.tif"):
+        job = server.job(
+            server.client.post(
+                "/api/v1/jobs",
+                params={"seed": 5, "draws": 2, "spread": True, "name": kind},
+                content=(pictures / kind).read_bytes(),
+            )
+        )
+        result = server.client.get(job["links"]["result"])
+        assert result.content == (by_command / kind).read_bytes()
+        assert job["result"]["bytes"] == len(result.content)
+        assert 0 < job["result"]["spread_white"] < 1
+
+
+def test_names_survive(server: Server, pictures: Path) -> None:
+    noisy = (pictures / "plain.png").read_bytes()
+    for given, expected in (
+        ("Grüße 1.PNG", "Grüße 1_denoised.PNG"),
+        ("../../etc/passwd", "passwd_denoised.png"),
+        ("C:\\photos\\a.jpg", "a_denoised.png"),  # the content decides
+        ('a"\r\nb.png', 'a"b_denoised.png'),
+        ("", "photo_denoised.png"),
+    ):
+        answer = server.client.post("/api/v1/denoise", params={"name": given}, content=noisy)
+        disposition = answer.headers["content-disposition"]
+        assert disposition in (
+            f'attachment; filename="{expected}"',
+            f"attachment; filename*=utf-8''{quote(expected, safe='')}",
+            f"attachment; filename*=UTF-8''{quote(expected, safe='')}",
+        ), disposition
+
+
+def test_the_preview_shows_what_the_result_will(
+    server: Server, pictures: Path, tmp_path: Path
+) -> None:
+    for kind in ("plain.png", "turned.jpg", "deep.tif", "transparent.png", "grey.png"):
+        photo = server.client.post("/api/v1/photos", content=(pictures / kind).read_bytes()).json()
+        turned = kind in ("turned.jpg", "deep.tif")
+        assert (photo["width"], photo["height"]) == ((40, 52) if turned else (52, 40))
+        region = {"x": 8, "y": 4, "w": 25, "h": 31}
+        preview = server.client.get(photo["links"]["preview"], params={**region, "strength": 1})
+        assert preview.headers["content-type"] == "image/png"
+        job = server.job(
+            server.client.post("/api/v1/jobs", params={"photo": photo["id"], "strength": 1})
+        )
+        full = server.client.get(job["links"]["rendering"], params=region)
+        seen = [_pixels(answer.content, tmp_path) for answer in (preview, full)]
+        assert seen[0].shape[:2] == (31, 25)
+        # with all the context that there is nothing but the losses of a JPEG can differ
+        lossy = kind.endswith("jpg")
+        assert np.abs(seen[0].astype(int) - seen[1]).mean() <= (2 if lossy else 0), kind
+
+
+def test_renderings_are_upright_8_bit_and_exact(
+    server: Server, pictures: Path, tmp_path: Path
+) -> None:
+    stored = read_photo(pictures / "deep.tif").pixels
+    photo = server.client.post(
+        "/api/v1/photos", content=(pictures / "deep.tif").read_bytes()
+    ).json()
+    assert photo["displayable"] is False
+    assert photo["depth"] == "uint16"
+    whole = server.client.get(photo["links"]["rendering"])
+    expected = np.rint(np.rot90(stored, -1) / 257).astype(np.uint8)
+    assert np.array_equal(_pixels(whole.content, tmp_path), expected)
+    small = server.client.get(
+        photo["links"]["rendering"], params={"format": "jpeg", "max_side": 20}
+    )
+    assert small.headers["content-type"] == "image/jpeg"
+    assert max(_pixels(small.content, tmp_path).shape) == 20
+
+
+def test_the_uncertainty_map_is_where_the_samples_differ(
+    server: Server, pictures: Path, tmp_path: Path
+) -> None:
+    job = server.job(
+        server.client.post(
+            "/api/v1/jobs",
+            params={"quality": "balanced", "spread": True},
+            content=(pictures / "turned.jpg").read_bytes(),
+        )
+    )
+    spread = _pixels(server.client.get(job["links"]["spread"]).content, tmp_path)
+    assert spread.shape == (52, 40)
+    assert spread.max() == 255
+    assert 0 < np.median(spread) < 255
+
+
+def test_the_options_are_those_of_denoising(server: Server) -> None:
+    from dataclasses import fields
+
+    from invdn.denoise import DenoiseOptions
+
+    known = server.client.get("/api/v1/service").json()["options"]
+    assert set(known) == {"quality", *(field.name for field in fields(DenoiseOptions))}
+    assert all(option["description"] for option in known.values())
+    parameters = server.client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/denoise"][
+        "post"
+    ]["parameters"]
+    assert {parameter["name"] for parameter in parameters} == {*known, "name"}
+    assert json.dumps(known)
+
+
+def _pixels(content: bytes, folder: Path) -> np.ndarray:
+    path = folder / "picture"
+    path.write_bytes(content)
+    photo = read_photo(path)
+    return np.asarray(photo.pixels)

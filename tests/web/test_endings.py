@@ -1,0 +1,147 @@
+"""Workers that die, services that are stopped or crash: nothing hangs, nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import Server, running
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _gone(pids: list[int]) -> bool:
+    for _ in range(200):
+        if not any(map(_alive, pids)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _start(server: Server, pictures: Path, draws: int) -> str:
+    answer = server.client.post(
+        "/api/v1/jobs", params={"draws": draws}, content=(pictures / "slow.png").read_bytes()
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_worker_that_dies_does_not_take_the_service_along(server: Server, pictures: Path) -> None:
+    plain = (pictures / "plain.png").read_bytes()
+    expected = server.client.post("/api/v1/denoise", content=plain).content
+    running_job = _start(server, pictures, 100_000)
+    waiting_job = _start(server, pictures, 1)
+    server.until(running_job, lambda job: job["progress"] > 0)
+    (engine, _) = server.workers()
+    os.kill(engine, signal.SIGKILL)
+    job = server.until(running_job, lambda job: job["state"] == "failed")
+    assert job["problem"]["type"] == "urn:invdn:problem:worker-died"
+    assert "SIGKILL" in job["problem"]["detail"]
+    # what waited is done by the next worker, and so is what comes now
+    assert (
+        server.until(waiting_job, lambda job: job["state"] not in ("queued", "running"))["state"]
+        == "done"
+    )
+    assert server.client.post("/api/v1/denoise", content=plain).content == expected
+    assert server.client.get("/readyz").status_code == 200
+    assert engine not in server.workers()
+
+
+def test_the_worker_of_pictures_may_die_as_well(server: Server, pictures: Path) -> None:
+    engine, other = server.workers()
+    photo = server.client.post(
+        "/api/v1/photos", content=(pictures / "deep.tif").read_bytes()
+    ).json()
+    for pid in (engine, other):
+        os.kill(pid, signal.SIGKILL)
+    assert _gone([engine, other])
+    assert server.client.get(photo["links"]["rendering"]).status_code == 200
+    assert len(server.workers()) == 2
+
+
+@pytest.mark.slow
+def test_a_stop_finishes_what_runs(pictures: Path, tmp_path: Path) -> None:
+    with running(tmp_path, grace=60) as server:
+        finished = _start(server, pictures, 8)
+        server.until(finished, lambda job: job["state"] == "running")
+        waiting = _start(server, pictures, 1)
+        answers: list[httpx.Response] = []
+        body = (pictures / "plain.png").read_bytes()
+        waiter = threading.Thread(
+            target=lambda: answers.append(server.client.post("/api/v1/denoise", content=body))
+        )
+        waiter.start()
+        while "invdn_queue_length 2.0" not in server.client.get("/metrics").text:
+            time.sleep(0.05)
+        workers = server.workers()
+        server.process.send_signal(signal.SIGTERM)
+        job = server.until(waiting, lambda job: job["state"] == "cancelled")
+        assert job["problem"]["status"] == 503
+        refused = server.client.post("/api/v1/denoise", content=body)
+        assert (refused.status_code, server.client.get("/readyz").status_code) == (503, 503)
+        assert int(refused.headers["retry-after"]) >= 1
+        waiter.join()
+        assert answers[0].status_code == 503  # it had not begun
+        job = server.until(finished, lambda job: job["state"] == "done")
+        assert server.client.get(job["links"]["result"]).status_code == 200
+        assert server.process.wait(20) == 0
+        assert _gone(workers)
+    assert not list(tmp_path.glob("invdn-serve-*"))
+    assert "stopped before 2 of the photographs were done" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+def test_a_stop_waits_no_longer_than_it_may_and_a_crash_is_cleaned_up(
+    pictures: Path, tmp_path: Path
+) -> None:
+    with running(tmp_path, grace=0.5) as crashed:
+        crashed.job(
+            crashed.client.post("/api/v1/jobs", content=(pictures / "plain.png").read_bytes())
+        )
+        _start(crashed, pictures, 100_000)
+        workers = crashed.workers()
+        crashed.process.kill()
+        crashed.process.wait()
+        assert _gone(workers)
+        (left,) = tmp_path.glob("invdn-serve-*")
+        assert len(list(left.iterdir())) > 1
+    with running(tmp_path, grace=0.5) as server:
+        assert not left.exists()
+        (own,) = tmp_path.glob("invdn-serve-*")
+        job = _start(server, pictures, 100_000)
+        server.until(job, lambda job: job["progress"] > 0)
+        server.process.send_signal(signal.SIGINT)
+        ended = server.until(job, lambda job: job["state"] == "cancelled")
+        assert "being stopped" in ended["problem"]["detail"]
+        assert server.process.wait(20) == 0
+    assert not own.exists()
+
+
+def test_what_cannot_start_says_why(tmp_path: Path, server: Server) -> None:
+    for arguments, words in (
+        (["--host", "0.0.0.0"], "others can reach 0.0.0.0: give a token"),  # noqa: S104
+        (["--port", str(server.port)], "choose another --port"),
+        (["--max-queue", "0"], "max_queue must be more than 0"),
+        (["--model", "nonsense", "--port", "0"], "nonsense"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "invdn", "serve", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert not list(tmp_path.iterdir())

@@ -1,0 +1,122 @@
+"""The page for everybody: names and roles, contrast, narrow windows, keyboard focus."""
+
+from typing import Any
+
+import pytest
+from chromium import Visit, visiting
+from serving import Server
+
+_CONTRAST = """() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const level = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * level(r) + 0.7152 * level(g) + 0.0722 * level(b);
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = numbers(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const seen = element.checkVisibility({ visibilityProperty: true });
+    if (!walker.currentNode.data.trim() || !seen || element.closest(".unseen, .tag")) continue;
+    const [a, b] = [numbers(getComputedStyle(element).color), ground(element)].map(light);
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    found.push([contrast, walker.currentNode.data.trim()]);
+  }
+  return found;
+}"""
+_NAMELESS = """() => [
+  ...document.querySelectorAll("button, input, a, [role=slider], output, progress")]
+  .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.labels?.length
+    || e.textContent.trim() || e.getAttribute("aria-labelledby")))
+  .map((e) => e.outerHTML)"""
+
+
+def _legible(visit: Visit) -> None:
+    found = visit.page.evaluate(_CONTRAST)
+    assert found
+    assert [entry for entry in found if entry[0] < 4.5] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_legible_and_named(browser: Any, server: Server, pictures: Any, scheme: str) -> None:
+    with visiting(browser, server, expected="status of 415", color_scheme=scheme) as visit:
+        _legible(visit)
+        visit.drop(pictures / "plain.png")
+        visit.until("done")
+        _legible(visit)
+        assert visit.page.evaluate(_NAMELESS) == []
+        roles = {
+            "slider": "Boundary between before and after",
+            "switch": "Show uncertainty",
+            "group": "Quality",
+            "toolbar": "View",
+            "complementary": "Settings",
+        }
+        for role, name in roles.items():
+            assert visit.page.get_by_role(role, name=name).count() == 1, role
+        assert visit.page.locator("#canvas").get_attribute("aria-label") == (
+            f"plain.png, before and after, at {visit.page.locator('#zoom').inner_text()}"
+        )
+        assert visit.page.locator("#said").get_attribute("aria-live") == "polite"
+        assert visit.page.locator("#said").inner_text() == "plain.png is denoised"
+        none = pictures / "none.jpg"
+        none.write_text("none")
+        visit.drop(none)
+        visit.page.get_by_role("button", name="none.jpg Refused").click()
+        _legible(visit)
+
+
+@pytest.mark.parametrize("size", [(320, 600), (360, 740), (768, 1024), (1440, 900)])
+def test_every_width(browser: Any, server: Server, pictures: Any, size: tuple[int, int]) -> None:
+    width, height = size
+    window = {"viewport": {"width": width, "height": height}, "device_scale_factor": 2}
+    with visiting(browser, server, **window) as visit:
+        page = visit.page
+        visit.drop(pictures / "plain.png", pictures / "grey.png")
+        visit.until("done")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate("document.querySelector('canvas').width") >= 2 * min(width, 400) - 2
+        small = page.evaluate(
+            """() => [...document.querySelectorAll("button, input, [role=slider]")]
+              .filter((e) => e.checkVisibility())
+              .map((e) => [e.getBoundingClientRect(), e.id || e.className])
+              .filter(([box]) => box.width < 20 || box.height < 20).map(([, name]) => name)"""
+        )
+        assert small == []
+        page.get_by_role("button", name="Download", exact=True).scroll_into_view_if_needed()
+        canvas = page.locator("#view").bounding_box()
+        assert canvas["y"] >= 0  # the photograph stays in sight
+        assert canvas["height"] > 150
+
+
+def test_focus_can_be_seen(browser: Any, server: Server, pictures: Any) -> None:
+    with visiting(browser, server, reduced_motion="reduce") as visit:
+        page = visit.page
+        visit.drop(pictures / "plain.png")
+        visit.until("done")
+        page.locator("#keys-open").focus()
+        for _ in range(14):
+            page.keyboard.press("Tab")
+            seen = page.evaluate(
+                """() => {
+                  const e = document.activeElement;
+                  if (e === document.body) return true;
+                  const parts = [e, e.nextElementSibling, e.firstElementChild].filter(Boolean);
+                  return e.matches("[type=range]") || parts.some((part) => {
+                    const style = getComputedStyle(part);
+                    const ring = parseFloat(style.outlineWidth) >= 2;
+                    if (style.boxShadow.includes("5px")) return true;
+                    return ring && style.outlineStyle !== "none";
+                  });
+                }"""
+            )
+            assert seen, page.evaluate("document.activeElement.outerHTML")
+        page.locator("#keys-open").click()
+        assert page.get_by_role("dialog", name="Keys").is_visible()
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.id") == "keys-open"

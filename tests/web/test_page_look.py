@@ -1,0 +1,96 @@
+"""The sliders of the page: at once, without the network, by the formula of the command."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chromium import Visit, sent
+from click.testing import CliRunner
+
+from invdn.cli import group
+from invdn.denoise import DenoiseOptions
+from invdn.denoise.control import blend
+from invdn.imaging.demo_noise import camera_noise
+from invdn.imaging.demo_photo import demo_photo
+from invdn.imaging.noise_level import estimate_noise
+from invdn.imaging.photo import Photo
+from invdn.imaging.reading import read_photo
+from invdn.imaging.writing import write_photo
+
+SIZE = 112
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A noisy photograph of 112 x 112 pixels."""
+    path = tmp_path_factory.mktemp("look") / "noisy.png"
+    write_photo(Photo(camera_noise(demo_photo(SIZE), seed=3)), path)
+    return path
+
+
+def _slide(visit: Visit, name: str, presses: str, times: int) -> None:
+    for _ in range(times):
+        visit.page.get_by_role("slider", name=name).press(presses)
+    visit.settled()
+
+
+def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
+    visit.drop(noisy)
+    visit.until("done")
+    page = visit.page
+    page.locator("#view").focus()
+    page.keyboard.press("1")
+    page.locator("#wipe").press("Home")
+    page.get_by_role("button", name="Automatic strength").click()
+    visit.settled()
+    before = read_photo(noisy).pixels
+    after = visit.photograph(SIZE, SIZE)
+    noise = estimate_noise(before)
+    assert noise
+    asked = sent(visit)
+
+    def expected(**look: Any) -> np.ndarray:
+        floats = (pixels.astype(np.float32) / 255 for pixels in (before, after))
+        return blend(*floats, DenoiseOptions(**look), noise).clip(0, 1) * 255
+
+    def off() -> float:
+        return float(np.abs(visit.photograph(SIZE, SIZE) - expected(**look)).max())
+
+    look: dict[str, Any] = {"strength": 0.5}
+    _slide(visit, "Strength", "PageDown", 5)
+    assert page.get_by_role("slider", name="Strength").get_attribute("aria-valuetext") == "50 %"
+    assert off() <= 0.51
+    look = {"strength": 0.5, "luminance": 0.8}
+    _slide(visit, "Luminance", "PageDown", 2)
+    assert off() <= 0.51
+    look = {"strength": 0.5, "luminance": 0.8, "chroma": 0.0}
+    _slide(visit, "Colour", "Home", 1)
+    assert off() <= 0.51
+    look = {"strength": 0.5, "luminance": 0.8, "chroma": 0.0, "detail": 1.0}
+    _slide(visit, "Detail", "End", 1)
+    assert off() <= 1.01  # the share that noise explains comes as 8 bits
+    assert float(np.abs(expected(**look) - expected(**(look | {"detail": 0.0}))).max()) > 2
+    page.get_by_role("button", name="Reset").click()
+    visit.settled()
+    assert page.get_by_role("slider", name="Strength").get_attribute("aria-valuetext") == "Auto"
+    look = {"strength": "auto"}
+    assert off() <= 1.01
+    page.get_by_role("button", name="Automatic strength").click()
+    visit.settled()
+    assert (visit.photograph(SIZE, SIZE) == after).all()
+    assert sent(visit) == asked
+
+
+def test_the_file_has_the_look(visit: Visit, noisy: Path) -> None:
+    visit.drop(noisy)
+    visit.until("done")
+    _slide(visit, "Strength", "PageDown", 3)
+    _slide(visit, "Detail", "End", 1)
+    with visit.page.expect_download(timeout=120_000) as told:
+        visit.page.get_by_role("button", name="Download").click()
+    options = ["--strength", "0.7", "--detail", "1", "--device", "cpu", "--quiet"]
+    result = CliRunner().invoke(group, ["denoise", str(noisy), *options, "--overwrite"])
+    assert result.exit_code == 0, result.output
+    made = noisy.with_name("noisy_denoised.png").read_bytes()
+    assert Path(told.value.path()).read_bytes() == made

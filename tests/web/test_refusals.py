@@ -1,0 +1,219 @@
+"""What the service refuses, and that it says so as RFC 9457 wants it."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from serving import Server, running
+
+from invdn.imaging.photo import Photo
+from invdn.imaging.writing import write_photo
+
+WORDS = "open-sesame"
+
+
+def _refused(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == f"urn:invdn:problem:{kind}"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api/v1/jobs/abc", "/api/v1/photos/abc", "/assets/x"]
+)
+def test_404(server: Server, path: str) -> None:
+    _refused(server.client.get(path), 404, "not-found")
+
+
+def test_405(server: Server) -> None:
+    answer = server.client.put("/api/v1/denoise")
+    _refused(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"quality": "superb"}, "quality"),
+        ({"symmetries": "3"}, "symmetries"),
+        ({"draws": "0"}, "draws"),
+        ({"draws": "many"}, "draws"),
+        ({"seed": "-1"}, "seed"),
+        ({"latent_scale": "nan"}, "latent_scale"),
+        ({"tile": "9"}, "tile"),
+        ({"colour": "blue"}, "colour"),
+        ({"model": "/etc/passwd"}, "model"),
+    ],
+)
+def test_422_for_an_option(
+    server: Server, pictures: Path, parameters: dict[str, str], name: str
+) -> None:
+    noisy = (pictures / "plain.png").read_bytes()
+    answers = [
+        server.client.post("/api/v1/denoise", params=parameters, content=noisy),
+        server.client.post("/api/v1/denoise", data=parameters, files={"photo": noisy}),
+        server.client.post("/api/v1/jobs", params=parameters, content=noisy),
+    ]
+    for answer in answers:
+        problem = _refused(answer, 422, "invalid")
+        assert problem["errors"][0]["name"] == name
+
+
+def test_422_for_other_reasons(server: Server, pictures: Path) -> None:
+    noisy = (pictures / "plain.png").read_bytes()
+    post = server.client.post
+    assert "no photograph" in _refused(post("/api/v1/denoise"), 422, "invalid")["detail"]
+    _refused(post("/api/v1/denoise", files={"picture": ("a.png", noisy)}), 422, "invalid")
+    two = [("photo", ("a.png", noisy)), ("photo", ("b.png", noisy))]
+    _refused(post("/api/v1/denoise", files=two), 422, "invalid")
+    twice = post("/api/v1/denoise?seed=1", data={"seed": "2"}, files={"photo": noisy})
+    _refused(twice, 422, "invalid")
+    long = post("/api/v1/denoise", data={"name": "x" * 2000}, files={"photo": noisy})
+    _refused(long, 422, "invalid")
+    _refused(post("/api/v1/jobs?spread=true", content=noisy), 422, "invalid")
+    photo = post("/api/v1/photos", content=noisy).json()
+    for region in ("x=40&y=0&w=13&h=1", "x=0&y=0&w=0&h=1", "x=0&y=0&w=1", "x=-1&y=0&w=1&h=1"):
+        for kind in ("preview", "rendering"):
+            _refused(server.client.get(f"{photo['links'][kind]}?{region}"), 422, "invalid")
+    job = server.job(post("/api/v1/jobs", params={"photo": photo["id"], "latent_scale": 1e300}))
+    assert job["problem"]["status"] == 422
+
+
+def test_400_for_a_form_that_is_none(server: Server) -> None:
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+        answer = server.client.post(
+            "/api/v1/denoise", content=b"--y\r\nnot a form", headers={"Content-Type": kind}
+        )
+        _refused(answer, 400, "bad-request")
+
+
+@pytest.mark.parametrize(
+    "content", [b"x", b"GIF89a" + bytes(40), b"%PDF-1.7" + bytes(40), bytes(5000), b"<svg>" * 20]
+)
+def test_415(server: Server, content: bytes) -> None:
+    _refused(server.client.post("/api/v1/denoise", content=content), 415, "unsupported")
+    _refused(
+        server.client.post("/api/v1/jobs", files={"photo": ("a.jpg", content)}), 415, "unsupported"
+    )
+
+
+def test_415_for_an_encoding(server: Server, pictures: Path) -> None:
+    answer = server.client.post(
+        "/api/v1/denoise",
+        content=zlib.compress((pictures / "plain.png").read_bytes()),
+        headers={"Content-Encoding": "deflate"},
+    )
+    _refused(answer, 415, "unsupported")
+
+
+def test_413_by_bytes(strict: Server, pictures: Path) -> None:
+    start = (pictures / "plain.png").read_bytes()
+    too_much = start + bytes(400_000)
+    _refused(strict.client.post("/api/v1/denoise", content=too_much), 413, "too-large")
+    _refused(strict.client.post("/api/v1/denoise", files={"photo": too_much}), 413, "too-large")
+
+    def pieces() -> Iterator[bytes]:  # without a length: counted on the way
+        yield start
+        for _ in range(40):
+            yield bytes(10_000)
+
+    _refused(strict.client.post("/api/v1/denoise", content=pieces()), 413, "too-large")
+
+
+def _png_head(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    rows = zlib.compress(bytes(200_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_413_by_pixels_before_they_are_decoded(strict: Server, server: Server) -> None:
+    small_bomb = _png_head(20_000, 20_000)
+    assert len(small_bomb) < 1000
+    for bombed in (strict, server):
+        problem = _refused(
+            bombed.client.post("/api/v1/denoise", content=small_bomb), 413, "too-large"
+        )
+        assert "20000x20000" in problem["detail"]
+    # within the limit of pixels, but a lie: the rows are not there
+    _refused(server.client.post("/api/v1/denoise", content=_png_head(9000, 9000)), 422, "invalid")
+
+
+def test_413_by_memory(tmp_path: Path) -> None:
+    path = tmp_path / "flat.png"
+    write_photo(Photo(np.zeros((1000, 2400, 3), np.uint8)), path)
+    with running(tmp_path, max_memory=64 << 20) as small:
+        engine = small.workers()[0]
+        answer = small.client.post("/api/v1/denoise", params={"tile": 0}, content=path.read_bytes())
+        problem = _refused(answer, 413, "too-large")
+        assert "64 MiB" in problem["detail"]
+        assert small.workers()[0] == engine
+
+
+def test_422_for_a_large_preview(strict: Server, pictures: Path) -> None:
+    photo = strict.client.post("/api/v1/photos", content=(pictures / "plain.png").read_bytes())
+    preview = photo.json()["links"]["preview"]
+    _refused(strict.client.get(f"{preview}?x=0&y=0&w=52&h=40"), 422, "invalid")
+    # context around the region does not lift the limit
+    assert strict.client.get(f"{preview}?x=0&y=0&w=9&h=9&overlap=1000000").status_code == 200
+
+
+def test_429_and_503(strict: Server, pictures: Path) -> None:
+    slow = (pictures / "slow.png").read_bytes()
+    photo = strict.client.post("/api/v1/photos", content=slow).json()
+    jobs = [
+        strict.client.post("/api/v1/jobs", params={"photo": photo["id"], "draws": 100_000})
+        for _ in range(3)
+    ]
+    for path in ("/api/v1/denoise", "/api/v1/jobs", "/api/v1/photos"):
+        answer = strict.client.post(path, content=slow)
+        _refused(answer, 429, "queue-full")
+        assert int(answer.headers["retry-after"]) >= 1
+    for job in jobs:
+        strict.client.delete(job.json()["links"]["self"])
+    held = 0
+    while held < 20 and strict.client.post("/api/v1/photos", content=slow).status_code == 201:
+        held += 1
+    answer = strict.client.post("/api/v1/photos", content=slow)
+    assert held < 20
+    _refused(answer, 503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> None:
+    with running(tmp_path, token=WORDS, max_seconds=1) as server:
+        client = server.client
+        for path in ("/api/v1/models", "/metrics", "/api/v1/openapi.json"):
+            answer = client.get(path)
+            _refused(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        wrong = client.get("/api/v1/models", headers={"Authorization": "Bearer open-sesamE"})
+        _refused(wrong, 401, "unauthorized")
+        right = client.get("/api/v1/models", headers={"Authorization": f"Bearer {WORDS}"})
+        assert right.status_code == 200
+        assert client.get("/healthz").status_code == 200
+        entrance = client.get("/", params={"token": WORDS})
+        assert (entrance.status_code, entrance.headers["location"]) == (303, "/")
+        assert "HttpOnly" in entrance.headers["set-cookie"]
+        assert "SameSite=strict" in entrance.headers["set-cookie"]
+        assert client.get("/api/v1/models").status_code == 200  # the cookie
+        answer = client.post(
+            "/api/v1/denoise",
+            params={"draws": 100_000},
+            content=(pictures / "slow.png").read_bytes(),
+        )
+        assert "more than 1 seconds" in _refused(answer, 504, "too-long")["detail"]
