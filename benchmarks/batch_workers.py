@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invdn.evaluation.machine import describe_machine
 from invdn.imaging.demo_noise import camera_noise
 from invdn.imaging.demo_photo import demo_photo
 from invdn.imaging.photo import Photo
@@ -77,7 +78,11 @@ def main() -> None:
         way: {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
         for way, runs in found.items()
     }
-    facts = {"photographs": PHOTOGRAPHS, "megapixels": EDGE**2 / 1e6, "cores": len(cores)}
+    facts = {
+        "machine": describe_machine(),
+        "photographs": PHOTOGRAPHS,
+        "megapixels": EDGE**2 / 1e6,
+    }
     print(json.dumps({**facts, "runs": RUNS, "medians": medians}, indent=2))
 
 

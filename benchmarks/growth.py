@@ -16,7 +16,6 @@ Up to 4 megapixels; ``--full`` goes on to 100, which takes an hour on a small ma
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import open_engine
+from invdn.evaluation.machine import describe_machine, usable_cores
 from invdn.evaluation.meter import peak_memory
 
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="for draws and threads")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--threads", type=int, default=processors(), help="at most")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="at most")
     parser.add_argument("--point", metavar="JSON", help="measure one point in this process")
     options = parser.parse_args()
     if options.point:
@@ -57,12 +57,8 @@ def main() -> None:
     speeds = [point(side=options.side, draws=1, threads=n, **shared) for n in threads]
     megapixels = [found["megapixels"] for found in pixels]
     result = {
-        "machine": {
-            "platform": platform.platform(),
-            "processors": processors(),
-            "python": platform.python_version(),
-            "engine": pixels[0]["engine"],
-        },
+        "machine": describe_machine(),
+        "engine": pixels[0]["engine"],
         "pixels": {
             "points": pixels,
             "seconds_by_megapixels": line(megapixels, [p["seconds"] for p in pixels]),
@@ -139,10 +135,6 @@ def line(x: list[float], y: list[float]) -> dict[str, object]:
 def peak_mib() -> float:
     """The largest resident memory of this process so far."""
     return peak_memory() / 2**20
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

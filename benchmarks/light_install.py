@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 import venv
-from importlib.metadata import version
 from pathlib import Path
+
+from invdn.evaluation.machine import describe_machine
 
 RUNS = 5
 _DRAW = """
@@ -67,9 +68,7 @@ def main() -> None:
         photo = [invdn, "denoise", "photo.png", "--overwrite", "--quiet"]
         tiny = [invdn, "denoise", "tiny.png", "--overwrite", "--quiet"]
         result = {
-            "version": version("invdn"),
-            "processors": len(os.sched_getaffinity(0)),
-            "python": sys.version.split()[0],
+            "machine": describe_machine(),
             "install_mb": round(installed / 1e6, 1),
             "install_seconds": round(installing, 1),
             "first_run_512": measure(photo, folder),

@@ -3,7 +3,8 @@
 Makes a data set of patches from real pairs (``invdn data sidd``'s layout), packs it, writes it as
 an LMDB of the official code, and reads random crops from each.
 
-    python benchmarks/loader.py ../shared/data/sidd-mini-train-a --crop 144
+    python benchmarks/loader.py > benchmarks/results/loader.json
+    python benchmarks/loader.py FOLDER --crop 96
 """
 
 import argparse
@@ -21,16 +22,18 @@ from invdn.data.crops import CropDataset, CropOptions, StepSampler
 from invdn.data.images import ImageSource
 from invdn.data.pack import write_pack
 from invdn.data.sources import PairSource, open_pairs
+from invdn.evaluation.machine import describe_machine
+
+PAIRS = Path(__file__).parents[2] / "shared" / "data" / "sidd-mini-train-a"
 
 
 def main() -> None:
     """Measure every storage and print a table; ``--json`` writes it to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pairs", type=Path, help="folder with Noisy/ and GT/")
+    parser.add_argument("pairs", type=Path, nargs="?", default=PAIRS, help="with Noisy/ and GT/")
     parser.add_argument("--crop", type=int, default=144)
     parser.add_argument("--batch", type=int, default=14)
     parser.add_argument("--seconds", type=float, default=5, help="for each storage")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -49,10 +52,13 @@ def main() -> None:
             for name, pairs in storages.items()
         }
     slowest = min(rates.values())
-    for name, rate in rates.items():
-        print(f"{name:28} {rate:10.0f} crops/s  {rate / slowest:6.1f} x")
-    if options.json:
-        options.json.write_text(json.dumps(rates, indent=2))
+    result = {
+        "machine": describe_machine(),
+        "crop": options.crop,
+        "crops_per_second": {name: round(rate, 1) for name, rate in rates.items()},
+        "times_the_slowest": {name: round(rate / slowest, 1) for name, rate in rates.items()},
+    }
+    print(json.dumps(result, indent=1))
 
 
 def crops_per_second(pairs: PairSource, crop: int, batch: int, seconds: float) -> float:

@@ -23,6 +23,7 @@ from invdn.architecture import Architecture
 from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
 from invdn.engines import open_engine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
+from invdn.evaluation.machine import describe_machine
 from invdn.evaluation.meter import peak_memory
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
@@ -128,6 +129,7 @@ def main() -> None:
                 photographs.append({"format": suffix, **row})
                 print(photographs[-1], file=sys.stderr)
     result = {
+        "machine": describe_machine(),
         "engine_of_photographs": chosen.engine,
         "max_memory": chosen.max_memory or None,
         "windows": windows,

@@ -1,10 +1,9 @@
 """Peak memory of reading and writing a photograph, without the network, by format.
 
-    python benchmarks/photo_memory.py [--megapixels 25 100]
+    python benchmarks/photo_memory.py [--megapixels 25 100] > benchmarks/results/photo-memory.json
 
 Every case runs in a process of its own: the peak of the process (ru_maxrss), less that of a tiny
 photograph of the same format, and less the decoded rows, is what reading and writing cost.
-Results go to benchmarks/results/photo-memory.json.
 """
 
 import argparse
@@ -18,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from invdn.evaluation.machine import describe_machine
 from invdn.imaging.photo import Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
 
-RESULTS = Path(__file__).parent / "results" / "photo-memory.json"
 CASES = {
     "JPEG, 8 bits": (".jpg", "uint8"),
     "PNG, 8 bits": (".png", "uint8"),
@@ -79,7 +78,7 @@ def measured(suffix: str, kind: str, megapixels: float) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure all cases, print a table, write the file."""
+    """Measure all cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[12, 100])
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
@@ -93,8 +92,6 @@ def main() -> None:
         write_photo(photograph(float(megapixels), kind), path)
         return
     lines = []
-    print("| photograph | megapixels | decoded rows | peak beyond them | CPU s |")
-    print("|---|---|---|---|---|")
     for name, (suffix, kind) in CASES.items():
         floor = measured(suffix, kind, SMALL)["peak"]
         for megapixels in chosen.megapixels:
@@ -103,12 +100,8 @@ def main() -> None:
             found = measured(suffix, kind, megapixels)
             beyond = found["peak"] - floor - found["rows"]
             lines.append({"photograph": name, "megapixels": megapixels, "beyond": beyond, **found})
-            print(
-                f"| {name} | {megapixels:g} | {found['rows'] / 1e6:.0f} MB | "
-                f"{beyond / 1e6:.0f} MB | {found['cpu_seconds']:.1f} |",
-                flush=True,
-            )
-    RESULTS.write_text(json.dumps(lines, indent=1) + "\n")
+            print(lines[-1], file=sys.stderr)
+    print(json.dumps({"machine": describe_machine(), "cases": lines}, indent=1))
 
 
 if __name__ == "__main__":

@@ -13,19 +13,18 @@ step of a recipe, and the share of the device's matrix rate that it reaches.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from invdn.evaluation import meter
+from invdn.evaluation.machine import describe_machine
 from invdn.network import HaarDownsampling, InvDN, ResidualSubnet
 from invdn.training.hardware import autocast_type, memory_format, open_fabric
 from invdn.training.memory import step_bytes
@@ -129,9 +128,8 @@ def main() -> None:
     plain = statistics.median(seconds["plain"])
     result = {
         "machine": {
-            "processor": processor(),
+            **describe_machine(),
             "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
             "clock": clock.__name__,
         },
         "crop": options.crop,
@@ -259,15 +257,6 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def processor() -> str:
-    """What the machine calls its processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if "model name" in line), "")
 
 
 if __name__ == "__main__":

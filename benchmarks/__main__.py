@@ -1,0 +1,67 @@
+"""The benchmarks of speed and memory, one after the other, and their plots.
+
+    python -m benchmarks                   # all: about an hour on two cores, which do nothing else
+    python -m benchmarks engines growth    # some
+    python -m benchmarks --plots           # only draw what is there
+
+Each is a script of its own, with its own options and explanations, whose JSON goes to
+`benchmarks/results/NAME.json`: machine, versions, medians, ratios and their spread. Within a script
+what is compared runs turn about. A result that was there stays until the new one is whole.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from .plots import draw
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+#: Result -> the script that makes it, and its arguments.
+BENCHMARKS: dict[str, tuple[str, ...]] = {
+    "engines": ("engines.py", "--repeats", "5"),
+    "engines-memory": ("engines.py", "--memory"),
+    "growth": ("growth.py",),
+    "light-install": ("light_install.py",),
+    "whole-road": ("whole_road.py",),
+    "batch-workers": ("batch_workers.py",),
+    "memory": ("memory.py",),
+    "photo-memory": ("photo_memory.py",),
+    "service": ("service.py",),
+    "training-step": ("training_step.py",),
+    "loader": ("loader.py",),
+}
+
+
+def main() -> None:
+    """Run what was asked for and draw the plots."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--plots", action="store_true", help="run nothing")
+    chosen = parser.parse_args()
+    unknown = set(chosen.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    for name in [] if chosen.plots else chosen.names or BENCHMARKS:
+        run(name)
+    draw(RESULTS)
+
+
+def run(name: str) -> None:
+    """One of them, into its file."""
+    script, *arguments = BENCHMARKS[name]
+    print(f"== {name}", file=sys.stderr)
+    command = [sys.executable, str(HERE / script), *arguments]
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    unfinished = RESULTS / f"{name}.json.part"
+    unfinished.write_bytes(result)
+    unfinished.replace(RESULTS / f"{name}.json")
+
+
+if __name__ == "__main__":
+    main()
