@@ -1,5 +1,6 @@
 """The road from video to video."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -33,6 +34,23 @@ def test_frames_are_denoised_one_by_one(engine: TorchEngine, tmp_path: Path) -> 
         pixels = denoise_pixels(engine, coding.to_rgb(before).clip(0, 1), options)
         for expected, plane in zip(coding.to_planes(pixels), after, strict=True):
             assert np.array_equal(expected, plane)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getscheduler") or os.geteuid() != 0,
+    reason="only an administrator's process can become one of real time, on Linux",
+)
+def test_the_process_stays_an_ordinary_one(engine: TorchEngine, tmp_path: Path) -> None:
+    found: set[int] = set()
+
+    def look(*_: int) -> None:
+        threads = Path("/proc/self/task").iterdir()
+        found.update(os.sched_getscheduler(int(thread.name)) for thread in threads)
+
+    before = os.sched_getscheduler(0)
+    source = film(tmp_path / "noisy.mp4")
+    denoise_video(engine, source, tmp_path / "clean.mp4", encoding=Encoding("av1"), progress=look)
+    assert found == {before} == {os.sched_getscheduler(0)}
 
 
 def test_one_latent_for_all_frames(engine: TorchEngine, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from ..errors import InputError, VideoError
+from .priority import own_priority
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ def _try(name: str, crf: int | None, demand: Demand) -> tuple[Choice | None, str
         trial.width, trial.height, trial.pix_fmt = demand.width, demand.height, stored
         trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
         trial.options = options
-        trial.open()
+        with own_priority():
+            trial.open()
     except av.error.FFmpegError:
         return None, f"cannot hold frames of {demand.width}x{demand.height} pixels"
     return Choice(name, stored, options), ""

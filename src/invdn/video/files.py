@@ -26,6 +26,7 @@ from ..denoise.pixels import Progress, denoise_pixels
 from ..errors import OutputError, VideoError
 from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
 from .frames import coding_of, planes_of, with_planes
+from .priority import own_priority
 from .pyav import av
 from .streams import add_streams, copy_description, has_own_keys
 from .survey import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
@@ -162,7 +163,8 @@ class _Work:
         source = pictures(noisy)
         copy_description(noisy, clean)
         streams = add_streams(noisy, clean, source, seen, choice, drop=drop)
-        clean.start_encoding()
+        with own_priority():
+            clean.start_encoding()
         for packet in packets_of(noisy):
             copy = streams.copies.get(packet.stream.index)
             if packet.stream.index == source.index:
