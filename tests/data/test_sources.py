@@ -170,9 +170,10 @@ def test_databases_are_read_in_forked_workers(lmdb_folder: Path) -> None:
     script = """
 import sys
 from multiprocessing import get_context
+from pathlib import Path
 from invdn.data.sources import open_pairs
 
-noisy = open_pairs(sys.argv[1]).noisy
+noisy = open_pairs(Path(sys.argv[1])).noisy
 here = noisy.crop(0, 0, 0, 8, 8)
 with get_context("fork").Pool(1) as pool:
     there = pool.apply(noisy.crop, (0, 0, 0, 8, 8))
