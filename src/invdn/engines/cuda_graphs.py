@@ -1,8 +1,9 @@
 """Passes of the network on an NVIDIA GPU without the price of starting its thousand kernels.
 
-A tile's pass is many small kernels, and starting each from Python takes longer than a fast GPU needs
-to do it. So a pass is recorded as a CUDA graph when its shape is met for the second time, and from
-then on replayed as one. Arrays travel through page-locked memory, which the GPU reads by itself.
+A tile's pass is many small kernels, and starting each from Python takes longer than a fast GPU
+needs to do it. So a pass is recorded as a CUDA graph when its shape is met for the second time, and
+from then on replayed as one. Arrays travel through page-locked memory, which the GPU reads by
+itself.
 """
 
 from collections import OrderedDict
@@ -56,14 +57,12 @@ class Replayed:
 class _Graph:
     """One recorded pass, with the memory that it reads and writes."""
 
-    def __init__(
-        self, act: Act, shapes: tuple[tuple[int, ...], ...], device: torch.device
-    ) -> None:
+    def __init__(self, act: Act, shapes: tuple[tuple[int, ...], ...], device: torch.device) -> None:
         self._device = device
         self._sent = [torch.zeros(shape, pin_memory=True) for shape in shapes]
         self._given = [sent.to(device) for sent in self._sent]
         with torch.cuda.device(device):
-            aside = torch.cuda.Stream()
+            aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
                 for _ in range(_WARM_UP):

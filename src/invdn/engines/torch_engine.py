@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,8 +13,7 @@ from ..errors import EngineError
 from ..network import InvDN
 from .cuda_graphs import Replayed
 
-Precision = Literal["float32", "bfloat16", "float16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PRECISIONS = ("float32", "float16", "bfloat16")
 
 #: Largest root mean square, of white, by which half precision may change a picture: an independent
 #: error of this size takes 0.02 dB from a result of 40 dB, 10 log10(1 + 6.8e-4**2 / 1e-4).
@@ -42,16 +40,14 @@ class TorchEngine:
     process_bytes = 300_000_000
     bytes_per_pixel = 1200
 
-    def __init__(
-        self, network: InvDN, device: str = "cpu", precision: Precision = "float32"
-    ) -> None:
+    def __init__(self, network: InvDN, device: str = "cpu", precision: str = "float32") -> None:
         if precision not in PRECISIONS:
             raise EngineError(f"the precision must be one of {', '.join(PRECISIONS)}")
         try:
             self._device = torch.device(device)
             self._network = network.to(self._device).eval()
             if self._device.type == "cuda":
-                self._network = self._network.to(memory_format=torch.channels_last)
+                self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         except (RuntimeError, AssertionError) as error:
             raise EngineError(f"torch cannot use the device {device!r}: {error}") from error
         self.architecture: Architecture = network.architecture
@@ -80,7 +76,7 @@ class TorchEngine:
                 "use a smaller tile (--tile 512), or --device cpu"
             ) from error
 
-    def _set(self, precision: Precision, *, replay: bool) -> None:
+    def _set(self, precision: str, *, replay: bool) -> None:
         """Compute like this from now on."""
 
         def encode(noisy: Tensor) -> Tensor:
@@ -89,14 +85,16 @@ class TorchEngine:
 
         def decode(low: Tensor, latent: Tensor) -> Tensor:
             with _mode(self._device, precision):
-                return self._network.decode(self._laid(low), self._laid(latent)).float().contiguous()
+                return (
+                    self._network.decode(self._laid(low), self._laid(latent)).float().contiguous()
+                )
 
         self._encode, self._decode = (
             Replayed(act, self._device) if replay else _direct(act, self._device)
             for act in (encode, decode)
         )
 
-    def _hasten(self, precision: Precision) -> None:
+    def _hasten(self, precision: str) -> None:
         """Take the fast ways that give the same picture here."""
         expected = self._trial()
         replay = self._device.type == "cuda"
@@ -134,7 +132,7 @@ class TorchEngine:
         return tensor
 
 
-def _told(way: tuple[Precision, bool]) -> str:
+def _told(way: tuple[str, bool]) -> str:
     return way[0] + (" as CUDA graphs" if way[1] else "")
 
 
@@ -148,7 +146,7 @@ def _direct(act: Callable[..., Tensor], device: torch.device) -> Callable[..., A
     return run
 
 
-def _mode(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+def _mode(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Half precision for the convolutions, or float32 where NVIDIA GPUs would round to TF32."""
     if precision == "float32":
         return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
