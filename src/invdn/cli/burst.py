@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,6 @@ from .progress import reporting
 
 if TYPE_CHECKING:
     from ..denoise import Quality
-    from ..engines import Runtime
 
 
 @click.command()
@@ -40,11 +39,9 @@ def command(
     overwrite: bool,
     quality: Quality,
     seed: int,
-    model: str,
-    device: str,
-    runtime: Runtime,
     as_json: bool,
     quiet: bool,
+    **engine_choice: Any,
 ) -> None:
     """Make one clean photograph of several of the same still scene.
 
@@ -61,7 +58,7 @@ def command(
 
     symmetries, draws = QUALITIES[quality]
     options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed)
-    engine = open_engine(model, device, runtime)
+    engine = open_engine(**engine_choice)
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(output) as progress:
         result = denoise_burst(
             engine, inputs, output, options, overwrite=overwrite, progress=progress

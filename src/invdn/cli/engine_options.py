@@ -17,6 +17,13 @@ engine_options = OptionGroup(
         default="auto",
         show_default=True,
     ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+        default="auto",
+        show_default=True,
+        help="Of convolutions on a GPU; auto: float16 on NVIDIA's where it costs below 0.02 dB.",
+    ),
 )
 quality_options = OptionGroup(
     click.option(

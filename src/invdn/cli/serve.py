@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from ..errors import MissingDependencyError
 from .engine_options import engine_options
-
-if TYPE_CHECKING:
-    from ..engines import Runtime
 
 _MEBIBYTE = 1 << 20
 _PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
@@ -49,9 +46,6 @@ def command(
     port: int,
     token: str | None,
     allow_host: tuple[str, ...],
-    model: str,
-    device: str,
-    runtime: Runtime,
     max_megabytes: float,
     max_megapixels: float,
     max_queue: int,
@@ -61,6 +55,7 @@ def command(
     lifetime: float,
     grace: float,
     opens: bool,
+    **engine_choice: Any,
 ) -> None:
     """Start the page and the REST service; Ctrl-C stops them.
 
@@ -101,4 +96,4 @@ def command(
         if opens:
             click.launch(f"{address}?token={token}" if token else address)
 
-    serve(partial(open_engine, model, device, runtime), model, settings, announce)
+    serve(partial(open_engine, **engine_choice), engine_choice["model"], settings, announce)

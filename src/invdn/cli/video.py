@@ -15,7 +15,6 @@ from .progress import reporting
 
 if TYPE_CHECKING:
     from ..denoise import DenoiseOptions, Quality
-    from ..engines import Runtime
 
 _SUFFIX = "_denoised"
 
@@ -65,9 +64,6 @@ def command(
     codec: str,
     crf: int | None,
     lossless: bool,
-    model: str,
-    device: str,
-    runtime: Runtime,
     keep_readable: bool,
     drop_streams: bool,
     max_megapixels: float,
@@ -91,6 +87,7 @@ def command(
         raise click.UsageError("--lossless is --codec ffv1; leave one of the two out.")
     # SVT-AV1 writes its configuration past everybody to standard error, unless told so.
     os.environ.setdefault("SVT_LOG", "0")
+    engine_choice = engine_options.take(choices)
     options = _options(**choices)
     from ..video import Encoding, default_target, denoise_video  # late door: needs PyAV
 
@@ -100,7 +97,7 @@ def command(
         target = target.with_suffix(".mkv")
     from ..engines import open_engine
 
-    engine = open_engine(model, device, runtime)
+    engine = open_engine(**engine_choice)
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(source) as progress:
         result = denoise_video(
             engine,

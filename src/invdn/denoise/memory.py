@@ -15,8 +15,11 @@ from .streaming import StreamingEngine
 _PROCESS = 300_000_000
 _WINDOW_PIXEL = 1200
 _CODEC_ROWS = 3000
-_FLIGHT = 600_000_000  # what rows in flight may take where no limit is set: 6000 columns, one draw
+# What rows in flight may take where no limit is set: 13,000 columns and one draw, which is any
+# photograph up to 100 megapixels.
+_FLIGHT = 1_200_000_000
 _STEP = 16  # tiles grow in these steps
+_TILE = 512  # of an engine that does not say what suits it; docs/speed.md
 
 
 def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, copies: int) -> int:
@@ -24,7 +27,7 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
 
     Args:
         engine: what will run; it may say what it needs as ``process_bytes`` and
-            ``bytes_per_pixel`` (of a window).
+            ``bytes_per_pixel`` (of a window), and which edge suits it as ``tile``.
         pixels: the photograph.
         options: ``tile``, ``overlap`` and ``max_memory``.
         copies: how often the photograph lies in memory: 1 if its result takes its place, else 2.
@@ -35,8 +38,9 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     Raises:
         InputError: not even the smallest tile fits; the message says what would.
     """
+    wanted: int = getattr(engine, "tile", _TILE) if options.tile is None else options.tile
     if options.max_memory is None:
-        return options.tile
+        return wanted
     fixed = _fixed(engine, pixels, options, copies)
     each: int = getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
     height, width = pixels.shape[:2]
@@ -46,9 +50,9 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
         window: int = min(height, reach) * min(width, reach)
         return fixed + window * each
 
-    if needed(options.tile) <= options.max_memory:
-        return options.tile
-    largest = options.tile or max(height, width)
+    if needed(wanted) <= options.max_memory:
+        return wanted
+    largest = wanted or max(height, width)
     for tile in range(largest // _STEP * _STEP, SMALLEST_TILE - 1, -_STEP):
         if needed(tile) <= options.max_memory:
             return tile

@@ -33,7 +33,7 @@ class DenoiseOptions:
             samples are averaged, and 0 for a single sample: the middle of the distribution is
             nearer to their mean than any one of them (docs/speed.md).
         tile: edge length in pixels of the square pieces that bound the memory; 0 takes the whole
-            photograph at once.
+            photograph at once. None: what suits the engine, 512 on a CPU and 2048 on a GPU.
         overlap: pixels of context around each tile; see docs/tiling.md for what it costs.
         max_memory: bytes that the process may need with this photograph; tiles become smaller
             than ``tile`` until they fit. None: no limit.
@@ -63,7 +63,7 @@ class DenoiseOptions:
     draws: int = 1
     seed: int = 0
     latent_scale: float | None = None
-    tile: int = 512
+    tile: int | None = None
     overlap: int = 32
     max_memory: int | None = None
     strength: Strength = 1.0
