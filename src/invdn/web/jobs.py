@@ -114,7 +114,7 @@ class Job:
         state: how far it is.
         outcome: of a job that is done.
         problem: of a job that failed, or was cancelled by the service.
-        collected: somebody has fetched the result.
+        collected: somebody has fetched the result, or knows that there is none.
     """
 
     def __init__(

@@ -246,4 +246,6 @@ def _file(job: Job, path: Path, **how: str) -> HeldFile:
 
 
 def _document(service: Service, job: Job) -> JobDocument:
+    if job.is_final and job.state != "done":
+        job.collected = True
     return job_document(job, service.position(job), service.expires_in(job))

@@ -248,7 +248,7 @@ class Service:
             _log.warning("stopped before %d of the photographs were done", lost)
         deadline = time.monotonic() + _LINGER_SECONDS
         while time.monotonic() < deadline and any(
-            job.state == "done" and not job.collected and job.id in self.jobs for job in active
+            not job.collected and job.id in self.jobs for job in active
         ):
             await asyncio.sleep(0.05)
 
