@@ -161,7 +161,7 @@ def test_demo_writes_three_pictures_and_improves_the_noisy_one(folder: Path) -> 
 def test_doctor_names_the_engine_and_the_model() -> None:
     result = CliRunner().invoke(group, ["doctor"])
     assert result.exit_code == 0, result.output
-    for word in ("onnxruntime", "devices", "cpu", "default", "x4", "8 + 8 blocks"):
+    for word in ("onnxruntime", "invdn[torch]", "devices", "cpu", "default", "x4", "8 + 8 blocks"):
         assert word in result.output
 
 

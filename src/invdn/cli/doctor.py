@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import InvDNError
@@ -25,12 +26,12 @@ def command() -> None:
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_row("InvDN", version("invdn"))
-    facts.add_row("Python", f"{platform.python_version()}, {sys.executable}")
+    facts.add_row("Python", f"{platform.python_version()}, {escape(sys.executable)}")
     facts.add_row(
         "machine", f"{platform.system()} {platform.machine()}, {available_processors()} processors"
     )
     for part, packages in _parts().items():
-        facts.add_row(part, ", ".join(map(_installed, packages)))
+        facts.add_row(escape(part), ", ".join(map(_installed, packages)))
     facts.add_row("native engine", native_absence() or "built, and used on the CPU")
     facts.add_row("devices", ", ".join(available_devices()))
     facts.add_row("models", ", ".join(shipped_models()))
@@ -52,7 +53,7 @@ def _parts() -> dict[str, list[str]]:
     for requirement in requires("invdn") or ():
         name = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra == ['\"](.+?)['\"]", requirement)
-        if name:
+        if name and name[0] != "invdn":  # extras may hold other extras
             part = f"invdn[{extra[1]}]" if extra else "light install"
             parts.setdefault(part, []).append(name[0])
     return parts

@@ -238,6 +238,7 @@ def _write(found: Evaluation, facts: dict[str, Any], output: Path, overwrite: bo
 
 def _print(found: Evaluation) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from ..evaluation.report import decibels
@@ -248,7 +249,9 @@ def _print(found: Evaluation) -> None:
     for method in found.methods:
         for number, (protocol, summary) in enumerate(method.summaries.items()):
             costs = _costs(method) if number == 0 else ("", "", "")
-            table.add_row(method.name, protocol, decibels(summary), f"{summary.ssim:.4f}", *costs)
+            table.add_row(
+                escape(method.name), protocol, decibels(summary), f"{summary.ssim:.4f}", *costs
+            )
     console = Console()
     if not console.is_terminal:
         console.width = 160
