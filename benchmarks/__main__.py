@@ -27,6 +27,10 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "whole-road": ("whole_road.py",),
     "batch-workers": ("batch_workers.py",),
     "memory": ("memory.py",),
+    "memory-native": (
+        *("memory.py", "--windows=", "--engine", "native"),
+        *("--formats", "jpg", "--megapixels", "1,6,12,24,100"),
+    ),
     "photo-memory": ("photo_memory.py",),
     "service": ("service.py",),
     "training-step": ("training_step.py",),

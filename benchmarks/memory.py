@@ -1,7 +1,8 @@
-"""Peak memory: of a tile, by engine, and of whole photographs up to 100 megapixels, file to file.
+r"""Peak memory: of a tile, by engine, and of whole photographs up to 100 megapixels, file to file.
 
     python benchmarks/memory.py > benchmarks/results/memory.json
-    python benchmarks/memory.py --engine onnxruntime --megapixels 1,12 > ...
+    python benchmarks/memory.py --windows= --engine native --formats jpg \
+        --megapixels 1,6,12,24,100 > benchmarks/results/memory-native.json
 
 Every measurement is a process of its own; its peak is the largest resident memory. The
 first table denoises one window of every size with the real engines; its slope is what an engine
@@ -30,6 +31,7 @@ from invdn.imaging.writing import write_photo
 
 WINDOWS = (64, 128, 192, 256, 320, 384, 448, 512, 576, 640)
 MEGAPIXELS = (1, 3, 6, 12, 25, 50, 100)
+KINDS = {"uint8": "jpg", "uint16": "tif"}
 
 
 class StandIn:
@@ -81,6 +83,7 @@ def photograph(runtime: str, path: str, max_memory: str) -> dict[str, float]:
         "megapixels": round(result.width * result.height / 1e6, 2),
         "depth": result.depth,
         "decoded_mb": round(decoded),
+        "seconds": round(result.seconds, 1),
         "peak_mb": round(peak_mb()),
         "beyond_decoded_mb": round(peak_mb() - decoded),
     }
@@ -96,8 +99,11 @@ def fresh(*arguments: object) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
-    parser.add_argument("--engine", default="stand-in", help="stand-in, onnxruntime or torch")
+    parser.add_argument(
+        "--engine", default="stand-in", help="stand-in, native, onnxruntime or torch"
+    )
     parser.add_argument("--megapixels", default=",".join(map(str, MEGAPIXELS)))
+    parser.add_argument("--formats", default=",".join(KINDS.values()))
     parser.add_argument("--windows", default=",".join(map(str, WINDOWS)))
     parser.add_argument("--max-memory", type=int, default=0, help="bytes, as denoise takes them")
     chosen = parser.parse_args()
@@ -119,8 +125,9 @@ def main() -> None:
             windows.append(row)
             print(row, file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
-        cases = [("uint8", "jpg"), ("uint16", "tif")]
-        for kind, suffix in cases:
+        for kind, suffix in KINDS.items():
+            if suffix not in chosen.formats.split(","):
+                continue
             for megapixels in [float(size) for size in chosen.megapixels.split(",") if size]:
                 path = Path(folder, f"noisy.{suffix}")
                 path.unlink(missing_ok=True)
