@@ -94,3 +94,19 @@ def test_nothing_is_kept_of_what_needs_no_network(
     options = DenoiseOptions(strength=0)
     denoise_pixels(recording(engine, file), picture, options)
     assert file.tell() == recorded_bytes(picture.size, options) == 0
+
+
+def test_a_full_disk_does_not_stop_the_work(
+    engine: TorchEngine, picture: NDArray[np.uint8]
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() + len(data) > 100_000:
+                raise OSError("no room")
+            return super().write(data)
+
+    file = Full()
+    options = DenoiseOptions(draws=4, tile=64)
+    result = denoise_pixels(recording(engine, file), picture, options)
+    assert np.array_equal(result, denoise_pixels(engine, picture, options))
+    assert file.getvalue() == b""

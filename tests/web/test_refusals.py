@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from serving import Server, running
 
+from invdn.errors import OutputError
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
+from invdn.web.problems import full_disk, tells_of_full_disk
 
 WORDS = "open-sesame"
 
@@ -217,3 +219,17 @@ def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> N
             content=(pictures / "slow.png").read_bytes(),
         )
         assert "more than 1 seconds" in _refused(answer, 504, "too-long")["detail"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_503_for_a_full_disk() -> None:
+    with pytest.raises(OSError, match="No space") as told, Path("/dev/full").open("wb") as full:
+        full.write(b"photo")
+        full.flush()
+    assert tells_of_full_disk(told.value)
+    try:
+        raise OutputError("cannot write 'x'") from told.value
+    except OutputError as error:
+        assert tells_of_full_disk(error)
+    assert not tells_of_full_disk(OutputError("cannot write 'x': the ending names no format"))
+    assert full_disk().status == 503

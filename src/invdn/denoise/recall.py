@@ -23,11 +23,22 @@ _Tape = Callable[[Callable[[], Array]], Array]
 
 
 def recording(engine: Engine, file: IO[bytes]) -> Engine:
-    """The engine; what it says is written into ``file`` as well."""
+    """The engine; what it says is written into ``file`` as well.
+
+    The work goes on where the disk is full; the file is empty then.
+    """
+    full = False
 
     def tape(work: Callable[[], Array]) -> Array:
+        nonlocal full
         answer = work()
-        np.save(file, answer)
+        if not full:
+            try:
+                np.save(file, answer)
+            except OSError:
+                full = True
+                file.seek(0)
+                file.truncate()
         return answer
 
     return _taped(engine, tape)

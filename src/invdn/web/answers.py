@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from .choices import invalid
-from .problems import MEDIA_TYPE, ProblemError
+from .problems import MEDIA_TYPE, ProblemError, full_disk, tells_of_full_disk
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ async def _leaving(request: Request) -> None:
 
 async def problem_answer(_: Request, problem: Exception) -> Response:
     """A problem as RFC 9457 wants it."""
+    if tells_of_full_disk(problem):
+        problem = full_disk()
     if not isinstance(problem, ProblemError):
         _log.error("a request failed", exc_info=problem)
         problem = ProblemError("internal", "the service failed; see its log")

@@ -48,6 +48,7 @@ def create_app(service: Service) -> ASGIApp:
     app.add_exception_handler(ProblemError, problem_answer)
     app.add_exception_handler(HTTPException, http_answer)
     app.add_exception_handler(RequestValidationError, invalid_answer)
+    app.add_exception_handler(OSError, problem_answer)
     app.add_exception_handler(Exception, problem_answer)
     return Gate(_Counted(app, service), service.settings)
 

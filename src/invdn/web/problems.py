@@ -1,5 +1,6 @@
 """What goes wrong, as RFC 9457 tells it: problem+json with one clear sentence."""
 
+import errno
 import math
 from typing import Any
 
@@ -26,6 +27,9 @@ KINDS: dict[str, tuple[int, str]] = {
     "unavailable": (503, "The service cannot take this now"),
     "too-long": (504, "The work took too long"),
 }
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class ProblemError(InvDNError):
@@ -83,3 +87,23 @@ class ProblemError(InvDNError):
         if self.kind == "unauthorized":
             headers["WWW-Authenticate"] = "Bearer"
         return headers
+
+
+def full_disk() -> ProblemError:
+    """The service's own disk takes no more."""
+    return ProblemError(
+        "unavailable",
+        "the disk that the service keeps photographs on is full; try again later",
+        retry_after=30,
+    )
+
+
+def tells_of_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, says that the disk takes no more."""
+    while error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if "no space left" in str(error).lower():  # libvips tells it in words only
+            return True
+        error = error.__cause__ or error.__context__
+    return False

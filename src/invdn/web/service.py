@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -294,8 +295,9 @@ class Service:
         except Exception:  # noqa: BLE001 - whatever it is, the job must end
             _log.exception("a job failed")
             job.end("failed", problem=ProblemError("internal", "the service failed; see its log"))
-        if job.recording and job.state != "done":
+        if job.recording and not (job.outcome and job.outcome.recorded):
             job.recording.unlink(missing_ok=True)
+            job.recording = None
         self._typical_seconds += (time.monotonic() - start - self._typical_seconds) / 4
         self.metrics.job_ended(job, time.monotonic() - start)
 
@@ -309,9 +311,12 @@ class Service:
 
     def _recordable(self, job: Job) -> bool:
         """Whether what the network says is of use later, and takes half of the room at most."""
+        room = min(
+            self.storage.limit - self.storage.used, shutil.disk_usage(self.storage.root).free
+        )
         pixels = job.photo.inspection.width * job.photo.inspection.height
         size = recorded_bytes(pixels, job.options)
-        return not job.once and 0 < size <= (self.storage.limit - self.storage.used) // 2
+        return not job.once and 0 < size <= room // 2
 
     async def _picture(self, task: Task, client: str) -> Any:
         ticket = self._picture_turns.enter(client)

@@ -138,6 +138,7 @@ class Denoised:
 
     Attributes:
         size: bytes of the result, the map of its spread and the recording.
+        recorded: what the network said is kept.
         seconds: from reading to the finished file.
         spread_white: the spread that is white in the map (1 = white of the photograph).
     """
@@ -145,6 +146,7 @@ class Denoised:
     size: int
     seconds: float
     spread_white: float | None
+    recorded: bool
 
 
 Task = Inspect | Render | Explain | Preview | Denoise
@@ -264,7 +266,7 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
         if task.recalled:
             engine = recalling(engine, files.enter_context(task.recalled.open("rb")))
         elif task.recording:
-            engine = recording(engine, files.enter_context(task.recording.open("xb")))
+            engine = recording(engine, files.enter_context(task.recording.open("xb", buffering=0)))
         denoise_file(
             engine,
             task.source,
@@ -274,9 +276,10 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
             keep_spread=keep if task.spread else None,
             progress=progress,
         )
-    written = (task.target, task.spread, task.recording)
-    size = sum(file.stat().st_size for file in written if file)
-    return Denoised(size, time.perf_counter() - start, white[0] if white else None)
+    recorded = task.recording.stat().st_size if task.recording else 0
+    size = recorded + sum(file.stat().st_size for file in (task.target, task.spread) if file)
+    seconds = time.perf_counter() - start
+    return Denoised(size, seconds, white[0] if white else None, recorded > 0)
 
 
 def _write_spread(spread: NDArray[np.float32], target: Path) -> float:

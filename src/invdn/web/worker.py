@@ -33,7 +33,7 @@ from ..imaging.libvips import pyvips
 from ..imaging.photo import Photo
 from ..imaging.reading import read_photo
 from ..imaging.writing import write_photo
-from .problems import ProblemError
+from .problems import ProblemError, full_disk, tells_of_full_disk
 from .tasks import Inspect, Preview, Task, perform
 
 _log = logging.getLogger(__name__)
@@ -186,6 +186,8 @@ class _Bench:
                 f"the photograph needs more than the {self._max_memory >> 20} MiB that it may "
                 "take; use smaller tiles, or raise --max-memory",
             )
+        if tells_of_full_disk(error):
+            return full_disk()
         if isinstance(error, InvDNError):
             return ProblemError("invalid", words)
         _log.error("%s failed", type(task).__name__, exc_info=error)
