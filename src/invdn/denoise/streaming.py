@@ -119,8 +119,8 @@ def streamed(
             part = low[:, start : start + piece // scale]
             images = decoder.push(part, _latents(engine, options, given, part.shape))
             given += part.shape[1]
-            if images.shape[2]:
-                yield bands.next(images)
+            for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
+                yield bands.next(images[:, :, row : row + _ROWS])
         for _ in range(options.draws):
             passed()
 
