@@ -59,7 +59,7 @@ def test_another_look_at_the_same_samples(
     look = DenoiseOptions(**sampling, tile=64, overlap=8, **LOOK)
     assert look.of_network == plain
     file = io.BytesIO()
-    first = denoise_pixels(recording(used, file), picture, plain)
+    first = denoise_pixels(recording(used, file, 10**9), picture, plain)
     assert np.array_equal(first, denoise_pixels(used, picture, plain))
     wanted = denoise_pixels(used, picture, look)
     file.seek(0)
@@ -69,7 +69,7 @@ def test_another_look_at_the_same_samples(
 
 def test_the_spread_comes_back(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     options, file = DenoiseOptions(draws=2), io.BytesIO()
-    _, spread = denoise_with_spread(recording(engine, file), picture, options)
+    _, spread = denoise_with_spread(recording(engine, file, 10**9), picture, options)
     file.seek(0)
     assert np.array_equal(
         denoise_with_spread(recalling(Mute(engine), file), picture, options)[1], spread
@@ -81,7 +81,7 @@ def test_what_is_not_whole_is_refused(
     engine: TorchEngine, picture: NDArray[np.uint8], damage: str
 ) -> None:
     file = io.BytesIO()
-    denoise_pixels(recording(engine, file), picture)
+    denoise_pixels(recording(engine, file, 10**9), picture)
     held = {"short": file.getvalue()[:-9], "empty": b"", "foreign": b"not an array" * 99}[damage]
     with pytest.raises(EngineError, match="run it again"):
         denoise_pixels(recalling(engine, io.BytesIO(held)), picture)
@@ -92,7 +92,7 @@ def test_nothing_is_kept_of_what_needs_no_network(
 ) -> None:
     file = io.BytesIO()
     options = DenoiseOptions(strength=0)
-    denoise_pixels(recording(engine, file), picture, options)
+    denoise_pixels(recording(engine, file, 10**9), picture, options)
     assert file.tell() == recorded_bytes(picture.size, options) == 0
 
 
@@ -105,8 +105,11 @@ def test_a_full_disk_does_not_stop_the_work(
                 raise OSError("no room")
             return super().write(data)
 
-    file = Full()
     options = DenoiseOptions(draws=4, tile=64)
-    result = denoise_pixels(recording(engine, file), picture, options)
+    bounded = io.BytesIO()
+    denoise_pixels(recording(engine, bounded, 100_000), picture, options)
+    assert bounded.getvalue() == b""
+    file = Full()
+    result = denoise_pixels(recording(engine, file, 10**9), picture, options)
     assert np.array_equal(result, denoise_pixels(engine, picture, options))
     assert file.getvalue() == b""

@@ -68,7 +68,7 @@ def test_recorded_passes_are_the_direct_ones() -> None:
     def act(image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
         return image * 2 + shift
 
-    replayed = Replayed(act, device)
+    replayed = Replayed(act, device, torch.cuda.graph_pool_handle())
     generator = np.random.default_rng(0)
     with torch.inference_mode():
         for edge in (8, 16, 8, 8, 24, 16, 16):

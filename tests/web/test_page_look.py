@@ -85,12 +85,20 @@ def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
 def test_the_file_has_the_look(visit: Visit, noisy: Path) -> None:
     visit.drop(noisy)
     visit.until("done")
+    visit.page.get_by_role("button", name="Automatic strength").click()
+    _slide(visit, "Luminance", "PageDown", 2)
+    _is_file_of(visit, noisy, "--strength", "1", "--luminance", "0.8")
+    visit.page.get_by_role("button", name="Reset").click()
     _slide(visit, "Strength", "PageDown", 3)
     _slide(visit, "Detail", "End", 1)
+    _is_file_of(visit, noisy, "--strength", "0.7", "--detail", "1")
+
+
+def _is_file_of(visit: Visit, noisy: Path, *look: str) -> None:
     with visit.page.expect_download(timeout=120_000) as told:
         visit.page.get_by_role("button", name="Download").click()
-    options = ["--strength", "0.7", "--detail", "1", "--device", "cpu", "--quiet"]
-    result = CliRunner().invoke(group, ["denoise", str(noisy), *options, "--overwrite"])
+    options = [*look, "--device", "cpu", "--quiet", "--overwrite"]
+    result = CliRunner().invoke(group, ["denoise", str(noisy), *options])
     assert result.exit_code == 0, result.output
     made = noisy.with_name("noisy_denoised.png").read_bytes()
     assert Path(told.value.path()).read_bytes() == made

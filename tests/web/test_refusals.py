@@ -16,7 +16,7 @@ from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
 from invdn.web.problems import full_disk, tells_of_full_disk
 
-WORDS = "open-sesame"
+WORDS = "open+sesame;1"
 
 
 def _refused(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
@@ -203,11 +203,13 @@ def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> N
             answer = client.get(path)
             _refused(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"] == "Bearer"
-        wrong = client.get("/api/v1/models", headers={"Authorization": "Bearer open-sesamE"})
+        wrong = client.get("/api/v1/models", headers={"Authorization": "Bearer open+sesamE"})
         _refused(wrong, 401, "unauthorized")
         right = client.get("/api/v1/models", headers={"Authorization": f"Bearer {WORDS}"})
         assert right.status_code == 200
         assert client.get("/healthz").status_code == 200
+        for strange in ("open-sesamE", "€", "a;b"):
+            _refused(client.get("/", params={"token": strange}), 401, "unauthorized")
         entrance = client.get("/", params={"token": WORDS})
         assert (entrance.status_code, entrance.headers["location"]) == (303, "/")
         assert "HttpOnly" in entrance.headers["set-cookie"]

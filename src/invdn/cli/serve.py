@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -94,6 +95,6 @@ def command(
         if token:
             click.echo("open it once with '?token=' and your token behind it", err=True)
         if opens:
-            click.launch(f"{address}?token={token}" if token else address)
+            click.launch(f"{address}?token={quote(token, safe='')}" if token else address)
 
     serve(partial(open_engine, **engine_choice), engine_choice["model"], settings, announce)

@@ -5,6 +5,7 @@ alone, a file of what the engine said in the first takes its place in the second
 with the same numbers, so the same bytes.
 """
 
+import errno
 from collections.abc import Callable
 from functools import cache
 from typing import IO, Any, Protocol
@@ -18,14 +19,19 @@ from .options import DenoiseOptions
 
 #: Bytes for a pixel and sample: three float32, and a third more where tiles overlap.
 _PIXEL = 16
+_HEAD = 256  # bytes of an array's description, at most
 #: Gives an answer: by the work that is handed to it, or from the file.
 _Tape = Callable[[Callable[[], Array]], Array]
 
 
-def recording(engine: Engine, file: IO[bytes]) -> Engine:
+def recording(engine: Engine, file: IO[bytes], room: int) -> Engine:
     """The engine; what it says is written into ``file`` as well.
 
-    The work goes on where the disk is full; the file is empty then.
+    Args:
+        engine: the network, ready to run.
+        file: empty, to be written.
+        room: bytes that it may have. Where they do not suffice, or the disk is full, the work
+            goes on all the same, and the file is empty in the end.
     """
     full = False
 
@@ -34,6 +40,8 @@ def recording(engine: Engine, file: IO[bytes]) -> Engine:
         answer = work()
         if not full:
             try:
+                if file.tell() + answer.nbytes + _HEAD > room:
+                    raise OSError(errno.EFBIG, "no room")
                 np.save(file, answer)
             except OSError:
                 full = True

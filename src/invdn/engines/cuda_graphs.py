@@ -8,6 +8,7 @@ itself.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from ..denoise.engine import Array
 
 Act = Callable[..., Tensor]
 
-_KEPT = 8  # graphs: encode and decode of a photograph's inner, right, lower and corner tiles
+_KEPT = 4  # graphs: of a photograph's inner, right, lower and corner tiles
 _WARM_UP = 3  # passes in which cuDNN chooses its algorithms and memory is reserved
 
 
@@ -27,20 +28,39 @@ class Replayed:
     Args:
         act: takes float32 tensors on the device and gives one.
         device: a CUDA device.
+        pool: of ``torch.cuda.graph_pool_handle``. All passes of an engine may share one, since they
+            do not overlap and each result is fetched before the next pass.
     """
 
-    def __init__(self, act: Act, device: torch.device) -> None:
+    def __init__(self, act: Act, device: torch.device, pool: Any) -> None:
         self._act = act
         self._device = device
+        self._pool = pool
+        self._proved = False
+        self._refused: set[tuple[tuple[int, ...], ...]] = set()
         self._graphs: OrderedDict[tuple[tuple[int, ...], ...], _Graph | None] = OrderedDict()
 
     def __call__(self, *arrays: Array) -> Array:
         """The pass of these arrays."""
         shapes = tuple(array.shape for array in arrays)
+        if shapes in self._refused:
+            return self._directly(*arrays)
         if shapes not in self._graphs:
             self._remember(shapes, None)
             return self._directly(*arrays)
-        graph = self._graphs.pop(shapes) or _Graph(self._act, shapes, self._device)
+        graph = self._graphs.pop(shapes)
+        if graph is None:
+            try:
+                graph = _Graph(self._act, shapes, self._device, self._pool)
+            except RuntimeError:  # too little memory, for one
+                if not self._proved:
+                    raise
+                self._graphs.clear()
+                self._refused.add(shapes)
+                torch.cuda.synchronize(self._device)
+                torch.cuda.empty_cache()
+                return self._directly(*arrays)
+            self._proved = True
         self._remember(shapes, graph)
         return graph(*arrays)
 
@@ -57,7 +77,9 @@ class Replayed:
 class _Graph:
     """One recorded pass, with the memory that it reads and writes."""
 
-    def __init__(self, act: Act, shapes: tuple[tuple[int, ...], ...], device: torch.device) -> None:
+    def __init__(
+        self, act: Act, shapes: tuple[tuple[int, ...], ...], device: torch.device, pool: Any
+    ) -> None:
         self._device = device
         self._sent = [torch.zeros(shape, pin_memory=True) for shape in shapes]
         self._given = [sent.to(device) for sent in self._sent]
@@ -69,7 +91,11 @@ class _Graph:
                     act(*self._given)
             torch.cuda.current_stream().wait_stream(aside)
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            # the stream of now is that of afterwards, whatever happens to the recording
+            with (
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(self._graph, pool=pool, stream=aside),
+            ):
                 self._made = act(*self._given)
         self._fetched = torch.empty(self._made.shape, pin_memory=True)
 

@@ -19,7 +19,7 @@ from .gate import Gate
 from .jobs import MEDIA_TYPES
 from .jobs_api import jobs_router
 from .metrics import CONTENT_TYPE
-from .pages import router as pages
+from .pages import pages_router
 from .photos_api import photos_router
 from .problems import ProblemError
 from .service import Service
@@ -43,7 +43,8 @@ def create_app(service: Service) -> ASGIApp:
         docs_url=None,  # would fetch scripts from elsewhere
         redoc_url=None,
     )
-    for router in (_router(service), photos_router(service), jobs_router(service), pages):
+    page = pages_router(service.settings.token)
+    for router in (_router(service), photos_router(service), jobs_router(service), page):
         app.include_router(router)
     app.add_exception_handler(ProblemError, problem_answer)
     app.add_exception_handler(HTTPException, http_answer)

@@ -180,7 +180,7 @@ def _result(job: Job) -> ResultDocument | None:
     return ResultDocument(
         name=photo.result_name,
         media_type=photo.result_media_type,
-        bytes=job.result.stat().st_size,
+        bytes=job.outcome.bytes,
         width=photo.inspection.width,
         height=photo.inspection.height,
         depth=photo.inspection.depth,  # type: ignore[arg-type]

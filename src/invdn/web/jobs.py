@@ -172,6 +172,18 @@ class Job:
         elapsed = time.monotonic() - self._started_clock
         return elapsed * (self._total - self._done) / self._done
 
+    @property
+    def recorded(self) -> int:
+        """Bytes of what the network said that another look can be made of."""
+        return self.outcome.recorded if self.outcome and self.recording else 0
+
+    def forget_recording(self) -> None:
+        """Remove what the network said."""
+        if self.recording:
+            self.kept.count(-self.recorded)
+            self.recording.unlink(missing_ok=True)
+            self.recording = None
+
     def begin(self) -> None:
         """Its turn has come."""
         self.state = "running"
@@ -192,15 +204,10 @@ class Job:
         self.finished, self.finished_clock = now(), time.monotonic()
         self._tell()
 
-    async def change(self, seconds: float) -> bool:
-        """Wait for a change; whether one came in time."""
-        changed = self._changed
-        try:
-            async with asyncio.timeout(seconds):
-                await changed.wait()
-        except TimeoutError:
-            return False
-        return True
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next change; take it before you look at the job."""
+        return self._changed
 
     def _tell(self) -> None:
         self._changed.set()

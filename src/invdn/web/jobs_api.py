@@ -83,16 +83,24 @@ def jobs_router(service: Service) -> APIRouter:
             photo, query = await accept_photo(service, request, query)
         else:
             photo = find_photo(service, query.photo)
-        options = options_of(query)
-        job = service.submit(photo, options, client_of(request), spread=query.spread)
+        try:
+            options = options_of(query)
+            job = service.submit(photo, options, client_of(request), spread=query.spread)
+        except ProblemError:
+            if query.photo is None:  # nobody knows of it
+                service.forget_photo(photo)
+            raise
         document = _document(service, job)
         response.headers["Location"] = document.links["self"]
         return document
 
     @router.get("/jobs/{identifier}", response_model=JobDocument, responses=problems("not-found"))
     async def get_job(identifier: Identifier) -> JobDocument:
-        """How far a job is."""
-        return _document(service, _find(service, identifier))
+        """How far a job is; asking keeps its result and its photograph from being removed."""
+        job = _find(service, identifier)
+        job.kept.touch()
+        job.photo.kept.touch()
+        return _document(service, job)
 
     @router.get(
         "/jobs/{identifier}/events",
@@ -195,20 +203,23 @@ def jobs_router(service: Service) -> APIRouter:
 
 async def _end(job: Job) -> None:
     while not job.is_final:
-        await job.change(3600)
+        await job.changed.wait()
 
 
 async def _events(service: Service, job: Job) -> AsyncIterator[str]:
     """The job at once, at every change, and at its end."""
     while True:
+        changed, final = job.changed, job.is_final  # before all that waits: no change is missed
         yield f"event: job\ndata: {_document(service, job).model_dump_json()}\n\n"
-        if job.is_final:
+        if final:
             return
-        change = asyncio.ensure_future(job.change(_HEARTBEAT))  # before the pause: none is missed
         await asyncio.sleep(_EVENT_SECONDS)
-        while not await change:
-            yield ": still there\n\n"
-            change = asyncio.ensure_future(job.change(_HEARTBEAT))
+        while not changed.is_set():
+            try:
+                async with asyncio.timeout(_HEARTBEAT):
+                    await changed.wait()
+            except TimeoutError:
+                yield ": still there\n\n"
 
 
 def _find(service: Service, identifier: str) -> Job:

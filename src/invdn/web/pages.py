@@ -1,12 +1,13 @@
 """The page: its files as they lie in the package."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from .gate import COOKIE
+from .gate import COOKIE, is_token
 from .problems import ProblemError
 
 PAGE = Path(__file__).parent / "page"
@@ -22,30 +23,39 @@ _MEDIA_TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 
-router = APIRouter(include_in_schema=False)
 
+def pages_router(token: str | None) -> APIRouter:
+    """The paths of the page.
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
-    """The page; a token in the address moves into a cookie that scripts cannot read."""
-    token = request.query_params.get("token")
-    if token is None:
-        return _file(PAGE / "index.html")
-    answer = RedirectResponse("/", status_code=303)
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-    return answer
+    Args:
+        token: what the address of the first visit must hold, if anything.
+    """
+    router = APIRouter(include_in_schema=False)
 
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def index(request: Request) -> Response:
+        """The page; a token in the address moves into a cookie that scripts cannot read."""
+        given = request.query_params.get("token")
+        if given is None:
+            return _file(PAGE / "index.html")
+        answer = RedirectResponse("/", status_code=303)
+        if token is not None:
+            if not is_token(given, token):
+                raise ProblemError("unauthorized", "the token in the address is not the service's")
+            answer.set_cookie(COOKIE, quote(token, safe=""), httponly=True, samesite="strict")
+        return answer
 
-@router.api_route("/favicon.ico", methods=["GET", "HEAD"])
-async def icon() -> Response:
-    """The page's icon, for browsers that do not ask the page which it is."""
-    return _file(PAGE / "assets" / "favicon.svg")
+    @router.api_route("/favicon.ico", methods=["GET", "HEAD"])
+    async def icon() -> Response:
+        """The page's icon, for browsers that do not ask the page which it is."""
+        return _file(PAGE / "assets" / "favicon.svg")
 
+    @router.api_route("/assets/{name:path}", methods=["GET", "HEAD"])
+    async def asset(name: str) -> Response:
+        """A part of the page: style, script or picture."""
+        return _file(PAGE / "assets" / name)
 
-@router.api_route("/assets/{name:path}", methods=["GET", "HEAD"])
-async def asset(name: str) -> Response:
-    """A part of the page: style, script or picture."""
-    return _file(PAGE / "assets" / name)
+    return router
 
 
 def _file(path: Path) -> Response:

@@ -24,6 +24,8 @@ from .upload import Upload
 
 _log = logging.getLogger(__name__)
 _PICTURE_SECONDS = 120.0
+_PREVIEW_SECONDS = 60.0  # a job stands still meanwhile
+_PREVIEW_SAMPLES = 16
 _LINGER_SECONDS = 5.0  # after a stop, for clients that ask now and then how far their job is
 
 
@@ -158,8 +160,13 @@ class Service:
                 "a spread needs 2 samples or more: choose quality=balanced, or more draws",
                 (("spread", "needs 2 samples or more"),),
             )
-        ticket = self.turns.enter(client, self.retry_after)
-        job = Job(photo, options, Kept(self.storage), spread=spread, once=once)
+        kept = Kept(self.storage)
+        try:
+            ticket = self.turns.enter(client, self.retry_after)
+        except BaseException:
+            kept.remove()
+            raise
+        job = Job(photo, options, kept, spread=spread, once=once)
         self.jobs[job.id] = job
         job.ticket = ticket
         job.task = asyncio.create_task(self._work(job, ticket))
@@ -197,13 +204,14 @@ class Service:
             noisy: show what noise explains of the difference from this file, instead.
             how: region, largest side and shrinking.
         """
-        async with self._scratch(suffix) as target:
+        async with self._scratch(suffix) as kept:
             pixels = self.settings.max_pixels
-            task: Task = Render(source, target, pixels, **how)
+            task: Task = Render(source, kept.file, pixels, **how)
             if noisy:
-                task = Explain(noisy, source, target, pixels, **how)
+                task = Explain(noisy, source, kept.file, pixels, **how)
             await self._picture(task, client)
-            yield target
+            kept.count()
+            yield kept.file
 
     @asynccontextmanager
     async def preview(
@@ -218,15 +226,22 @@ class Service:
                 f"a preview has at most {self.settings.max_preview_pixels} pixels; ask for a "
                 "smaller region, or make a job",
             )
+        if options.symmetries * options.draws > _PREVIEW_SAMPLES:
+            raise ProblemError(
+                "invalid",
+                f"a preview has at most {_PREVIEW_SAMPLES} samples; ask for fewer draws, or make "
+                "a job",
+            )
         region.check(photo.inspection.width, photo.inspection.height)
-        async with self._scratch(".png") as target:
-            task = Preview(photo.path, target, self.settings.max_pixels, region, options)
+        async with self._scratch(".png") as kept:
+            task = Preview(photo.path, kept.file, self.settings.max_pixels, region, options)
             ticket = self._preview_turns.enter(client)
             with photo.kept.used():
                 await self._in_turn(
-                    self._preview_turns, ticket, self.engine, task, self.settings.max_seconds
+                    self._preview_turns, ticket, self.engine, lambda: task, _PREVIEW_SECONDS
                 )
-            yield target
+            kept.count()
+            yield kept.file
 
     async def finish(self) -> None:
         """Take no more work and end what there is: finished within the grace, else cancelled."""
@@ -254,36 +269,39 @@ class Service:
             await asyncio.sleep(0.05)
 
     async def _work(self, job: Job, ticket: Ticket) -> None:
-        earlier = self._earlier(job)
-        if not earlier and self._recordable(job):
-            job.recording = job.kept.folder / "recording"
-        task = Denoise(
-            job.photo.path,
-            job.result,
-            self.settings.max_pixels,
-            job.options,
-            job.spread,
-            job.recording,
-            earlier.recording if earlier else None,
-        )
         start = time.monotonic()
+        held = ExitStack()
 
-        def begin() -> None:
+        def make() -> Denoise:
             nonlocal start
             start = time.monotonic()
             job.begin()
+            earlier = self._earlier(job)
+            if earlier:
+                held.enter_context(earlier.kept.used())
+            room = 0 if earlier else self._room(job)
+            job.recording = job.kept.folder / "recording" if room else None
+            return Denoise(
+                job.photo.path,
+                job.result,
+                self.settings.max_pixels,
+                job.options,
+                job.spread,
+                job.recording,
+                room,
+                earlier.recording if earlier else None,
+            )
 
         try:
-            with ExitStack() as held:
-                for kept in (job.photo.kept, job.kept, earlier.kept if earlier else job.kept):
-                    held.enter_context(kept.used())
+            with held:
+                held.enter_context(job.photo.kept.used())
+                held.enter_context(job.kept.used())
                 outcome: Denoised = await self._in_turn(
                     self.turns,
                     ticket,
                     self.engine,
-                    task,
+                    make,
                     self.settings.max_seconds,
-                    begin=begin,
                     progress=job.passed,
                 )
                 job.kept.count(outcome.size)
@@ -295,9 +313,8 @@ class Service:
         except Exception:  # noqa: BLE001 - whatever it is, the job must end
             _log.exception("a job failed")
             job.end("failed", problem=ProblemError("internal", "the service failed; see its log"))
-        if job.recording and not (job.outcome and job.outcome.recorded):
-            job.recording.unlink(missing_ok=True)
-            job.recording = None
+        if not job.recorded:
+            job.forget_recording()
         self._typical_seconds += (time.monotonic() - start - self._typical_seconds) / 4
         self.metrics.job_ended(job, time.monotonic() - start)
 
@@ -305,23 +322,36 @@ class Service:
         """One that has asked the network the same about the same photograph."""
         for other in self.jobs.values():
             same = other.photo is job.photo and other.options.of_network == job.options.of_network
-            if same and other.recording and other.state == "done":
+            # where the memory decides the tiles, a spread makes them smaller
+            tiled = job.options.max_memory is None or bool(other.spread) == bool(job.spread)
+            if same and tiled and other.recorded:
                 return other
         return None
 
-    def _recordable(self, job: Job) -> bool:
-        """Whether what the network says is of use later, and takes half of the room at most."""
-        room = min(
-            self.storage.limit - self.storage.used, shutil.disk_usage(self.storage.root).free
-        )
+    def _room(self, job: Job) -> int:
+        """Bytes that the recording of a job may take, or 0: none is made.
+
+        All of them take a quarter of the storage at most; the oldest make way.
+        """
         pixels = job.photo.inspection.width * job.photo.inspection.height
         size = recorded_bytes(pixels, job.options)
-        return not job.once and 0 < size <= room // 2
+        most = self.storage.limit // 4
+        if job.once or not 0 < size <= most:
+            return 0
+        room = min(2 * size, most)
+        taken = sum(other.recorded for other in self.jobs.values())
+        for other in self.jobs.values():
+            if taken + room > most and other.recorded and not other.kept.in_use:
+                taken -= other.recorded
+                other.forget_recording()
+        free = shutil.disk_usage(self.storage.root).free
+        room = min(room, most - taken, (self.storage.limit - self.storage.used) // 2, free // 2)
+        return room if size <= room else 0
 
     async def _picture(self, task: Task, client: str) -> Any:
         ticket = self._picture_turns.enter(client)
         return await self._in_turn(
-            self._picture_turns, ticket, self.pictures, task, _PICTURE_SECONDS
+            self._picture_turns, ticket, self.pictures, lambda: task, _PICTURE_SECONDS
         )
 
     async def _in_turn(
@@ -329,29 +359,26 @@ class Service:
         turns: Turns,
         ticket: Ticket,
         worker: Supervisor,
-        task: Task,
+        make: Callable[[], Task],
         seconds: float,
         *,
-        begin: Callable[[], None] | None = None,
         progress: Progress | None = None,
     ) -> Any:
-        """Have a task done when its turn has come."""
+        """Have a task done when its turn has come; it is made then."""
         try:
             await ticket.turn.wait()
-            if begin:
-                begin()
-            return await worker.run(task, seconds=seconds, progress=progress)
+            return await worker.run(make(), seconds=seconds, progress=progress)
         finally:
             turns.leave(ticket)
 
     @asynccontextmanager
-    async def _scratch(self, suffix: str) -> AsyncIterator[Path]:
+    async def _scratch(self, suffix: str) -> AsyncIterator["_Scratch"]:
         """A file for the time of the block."""
-        kept = Kept(self.storage)
+        scratch = _Scratch(Kept(self.storage), suffix)
         try:
-            yield kept.folder / f"picture{suffix}"
+            yield scratch
         finally:
-            kept.remove()
+            scratch.kept.remove()
 
     async def _sweep(self) -> None:
         """Remove, now and then, what nobody has wanted for long."""
@@ -365,6 +392,22 @@ class Service:
                 for photo in list(self.photos.values()):
                     if photo.kept.touched < limit and not photo.kept.in_use:
                         self.forget_photo(photo)
+
+
+class _Scratch:
+    """A file that is needed for a while."""
+
+    def __init__(self, kept: Kept, suffix: str) -> None:
+        self.kept = kept
+        self.file = kept.folder / f"picture{suffix}"
+
+    def count(self) -> None:
+        """Count it, now that it is there.
+
+        Raises:
+            ProblemError: there is no room for it.
+        """
+        self.kept.grow(self.file.stat().st_size)
 
 
 def _stopping() -> ProblemError:

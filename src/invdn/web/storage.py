@@ -105,6 +105,10 @@ class Kept:
         self._storage.used += size
         self._size += size
 
+    def touch(self) -> None:
+        """Somebody still wants it."""
+        self.touched = time.monotonic()
+
     @property
     def in_use(self) -> bool:
         """Whether somebody reads or writes in it."""

@@ -222,7 +222,7 @@ class Supervisor:
             self.restarts += 1
             try:
                 await self._launch()
-            except EngineError as error:
+            except (EngineError, OSError) as error:
                 pause = min(_LONGEST_PAUSE, 2 * pause + 1)
                 _log.warning("%s; trying again in %g seconds", error, pause)
             else:

@@ -34,7 +34,7 @@ from .rendering import Region, write_grey, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _HEADS = ("jpeg", "png", "tiff", "webp")  # libvips reads these without decoding
-_KEPT_DECODED = 96 << 20  # bytes: 32 megapixels of 8 bits
+_KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ class Denoise:
         target: the result.
         spread: where the map of its samples goes, if one is wanted.
         recording: where what the network says goes, if it is to be kept.
+        room: bytes that it may take there; where they do not suffice, nothing is kept.
         recalled: a recording that takes the network's place.
     """
 
@@ -129,6 +130,7 @@ class Denoise:
     options: DenoiseOptions
     spread: Path | None = None
     recording: Path | None = None
+    room: int = 0
     recalled: Path | None = None
 
 
@@ -137,16 +139,18 @@ class Denoised:
     """What became of a photograph.
 
     Attributes:
+        bytes: of the result.
         size: bytes of the result, the map of its spread and the recording.
-        recorded: what the network said is kept.
+        recorded: bytes of the recording.
         seconds: from reading to the finished file.
         spread_white: the spread that is white in the map (1 = white of the photograph).
     """
 
+    bytes: int
     size: int
     seconds: float
     spread_white: float | None
-    recorded: bool
+    recorded: int
 
 
 Task = Inspect | Render | Explain | Preview | Denoise
@@ -183,17 +187,20 @@ _looked_at_last: OrderedDict[tuple[Path, int], Photo] = OrderedDict()
 
 
 def _looked_at(source: Path, max_pixels: int) -> Photo:
-    """A photograph that is shown piece by piece: the last two of usual size stay decoded.
+    """A photograph that is shown piece by piece: the last two stay decoded.
 
     A file of the storage is written once, and its name is never used again.
     """
     key = source, source.stat().st_mtime_ns
     photo = _looked_at_last.pop(key, None) or read_photo(source, max_pixels=max_pixels)
-    if photo.pixels.nbytes <= _KEPT_DECODED:
-        _looked_at_last[key] = photo
-    while len(_looked_at_last) > 2:
+    _looked_at_last[key] = photo
+    while len(_looked_at_last) > 2 or _decoded_bytes() > _KEPT_DECODED:
         _looked_at_last.popitem(last=False)
     return photo
+
+
+def _decoded_bytes() -> int:
+    return sum(photo.pixels.nbytes for photo in _looked_at_last.values())
 
 
 @lru_cache(maxsize=4)
@@ -266,7 +273,8 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
         if task.recalled:
             engine = recalling(engine, files.enter_context(task.recalled.open("rb")))
         elif task.recording:
-            engine = recording(engine, files.enter_context(task.recording.open("xb", buffering=0)))
+            file = files.enter_context(task.recording.open("xb", buffering=0))
+            engine = recording(engine, file, task.room)
         denoise_file(
             engine,
             task.source,
@@ -277,9 +285,10 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
             progress=progress,
         )
     recorded = task.recording.stat().st_size if task.recording else 0
-    size = recorded + sum(file.stat().st_size for file in (task.target, task.spread) if file)
+    result = task.target.stat().st_size
+    size = result + recorded + (task.spread.stat().st_size if task.spread else 0)
     seconds = time.perf_counter() - start
-    return Denoised(size, seconds, white[0] if white else None, recorded > 0)
+    return Denoised(result, size, seconds, white[0] if white else None, recorded)
 
 
 def _write_spread(spread: NDArray[np.float32], target: Path) -> float:

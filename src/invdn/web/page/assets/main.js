@@ -71,7 +71,10 @@ $("pick").addEventListener("click", pick);
 
 table.addEventListener("list", () => strip.lay(table.photos, table.current));
 strip.addEventListener("choose", ({ detail }) => table.choose(detail));
-strip.addEventListener("remove", ({ detail }) => table.remove(detail));
+strip.addEventListener("remove", ({ detail }) => {
+  table.remove(detail);
+  (table.current ? $("view") : $("pick")).focus();
+});
 
 // --- the one that is looked at -------------------------------------------------------------------
 
@@ -98,8 +101,9 @@ function refresh() {
   document.body.dataset.state = photo ? photo.state : "empty";
   panel.show(photo, table.photos, overlay);
   document.title = photo ? `${photo.busy ? `${percent(photo.progress)} ` : ""}${photo.name} – InvDN` : "InvDN";
+  const link = photo?.there?.links.rendering; // another one after the service has been started anew
+  if (shown && (link ? shown === photo && viewer.scene.noisy.link !== link : viewer.scene.clean instanceof Layer)) leave();
   if (photo?.there && shown !== photo) open(photo);
-  else if (shown && !photo.there && viewer.scene.clean instanceof Layer) leave();
   const scene = viewer.scene;
   if (scene) dress(scene, photo);
   document.body.dataset.after = scene ? afterIs(scene) : "nothing";
@@ -216,7 +220,7 @@ panel.addEventListener("cancel", () => {
 });
 panel.addEventListener("again", () => {
   table.current.again();
-  $("cancel").focus();
+  ($("progress").hidden ? $("view") : $("cancel")).focus();
 });
 panel.addEventListener("same", () => {
   for (const photo of table.photos) photo.look = look;
@@ -236,6 +240,7 @@ async function save(photos) {
   saving = true;
   panel.saving(0);
   for (const photo of photos.filter((one) => one?.result)) {
+    const wanted = photo.result;
     try {
       const { blob, name } = await photo.product((progress) => panel.saving(progress));
       const address = URL.createObjectURL(blob);
@@ -243,7 +248,7 @@ async function save(photos) {
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
       say(`${name} downloaded`);
     } catch (problem) {
-      if (problem.status === 404) photo.lost();
+      if (problem.status === 404 && photo.result === wanted) photo.lost();
       else banner(problem.message);
     }
   }
@@ -306,6 +311,11 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
+
+// What is done stays on the service for as long as the page is open.
+setInterval(() => {
+  for (const { result } of table.photos) if (result) service.job(result.id).catch(() => {});
+}, 60_000);
 
 // --- the end -------------------------------------------------------------------------------------
 

@@ -145,6 +145,7 @@ export class Panel extends EventTarget {
   }
 
   #showProgress(photo) {
+    if (!photo.busy && document.activeElement === $("cancel")) queueMicrotask(() => ($("again").hidden ? $("view") : $("again")).focus());
     $("progress").hidden = !photo.busy;
     const bar = $("progress-bar");
     if (photo.state === "running") bar.value = photo.progress;
@@ -168,8 +169,8 @@ export class Panel extends EventTarget {
   #learn({ result }) {
     if (!result?.result?.seconds) return;
     const { width, height, seconds } = result.result;
-    const quality = result.options.quality ?? "fast";
-    if (quality in this.#about.qualities) this.#pace = seconds / (width * height * this.#samples(quality).passes);
+    const { symmetries, draws } = result.options;
+    this.#pace = seconds / (width * height * symmetries * (1 + draws));
   }
 
   #qualityNote(photo) {

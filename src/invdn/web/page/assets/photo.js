@@ -23,6 +23,7 @@ export class Photo extends EventTarget {
   problem = null; // words
   silent = false; // the service does not answer
   wait = 0; // ms until the service may be asked again
+  timer = undefined; // that waits for it
   there = null; // the Photo of the service
   result = null; // the finished Job that is shown
   patches = []; // regions denoised ahead: {x, y, w, h, rgb}
@@ -30,6 +31,7 @@ export class Photo extends EventTarget {
   viewport = null; // where the viewer was
   #asked = null; // options of the job that is at work
   #made = null; // the job of the file with the latest look: {look, id}
+  #fetching = false; // that file is being waited for
   #turn = 0; // a run that is no longer the latest ends itself
   #job = null;
   #upload = null;
@@ -110,7 +112,8 @@ export class Photo extends EventTarget {
 
   /** Remove what has been made of it from the service. */
   #discard() {
-    for (const id of [this.result?.id, this.#made?.id]) if (id) service.stop(id).catch(() => {});
+    const made = this.#fetching ? null : this.#made?.id; // product() removes what nobody wants any more
+    for (const id of [this.result?.id, made]) if (id) service.stop(id).catch(() => {});
     this.#made = null;
   }
 
@@ -120,15 +123,15 @@ export class Photo extends EventTarget {
    * hears how far it is.
    */
   async product(told) {
-    const look = Object.fromEntries(Object.entries(this.look).filter(([name, value]) => value !== NEUTRAL[name]));
-    if (!Object.keys(look).length) return service.result(this.result.id);
+    const { look, result } = this;
+    if (Object.entries(NEUTRAL).every(([name, value]) => look[name] === value)) return service.result(result.id);
     const words = JSON.stringify(look);
     if (this.#made?.look !== words) {
       if (this.#made) service.stop(this.#made.id).catch(() => {});
-      const { quality } = this.result.asked;
-      this.#made = { look: words, id: (await service.start(this.there.id, { quality, ...look })).id };
+      this.#made = { look: words, id: (await service.start(this.there.id, { quality: result.asked.quality, ...look })).id };
     }
     const { id } = this.#made;
+    this.#fetching = true;
     try {
       for (;;) {
         const job = await service.job(id);
@@ -138,8 +141,11 @@ export class Photo extends EventTarget {
         await pause(POLL);
       }
     } catch (problem) {
-      this.#made = null;
+      if (this.#made?.id === id) this.#made = null;
       throw problem;
+    } finally {
+      this.#fetching = false;
+      if (this.result !== result) service.stop(id).catch(() => {}); // there is another one meanwhile
     }
   }
 
@@ -147,7 +153,7 @@ export class Photo extends EventTarget {
     if (problem.name === "AbortError") return;
     if (problem.status === 404 && this.there) {
       // The service has been started anew or has tidied up: hand the file over again.
-      this.#become({ state: "waiting", there: null, result: null });
+      this.#become({ state: "waiting", there: null, result: null, silent: false });
     } else if (problem.waitSeconds && [429, 503].includes(problem.status)) {
       this.#become({ state: "waiting", wait: Math.min(problem.waitSeconds, 30) * 1000 });
     } else {

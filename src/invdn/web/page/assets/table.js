@@ -71,7 +71,8 @@ export class Table extends EventTarget {
     const photo = waiting.includes(this.current) ? this.current : waiting[0];
     if (!photo) return;
     if (photo.wait) {
-      setTimeout(() => {
+      photo.timer ??= setTimeout(() => {
+        photo.timer = undefined;
         photo.wait = 0;
         this.#next();
       }, photo.wait);
