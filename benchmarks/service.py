@@ -31,7 +31,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from invdn.denoise import denoise_file, denoise_pixels
+from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
 from invdn.engines import open_engine
 from invdn.evaluation.machine import describe_machine
 from invdn.imaging.demo_noise import camera_noise
@@ -41,6 +41,7 @@ from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
 
 CLIENTS = 32
+USUAL = DenoiseOptions(strength="auto")  # as the command and the service
 
 
 def main() -> None:
@@ -103,9 +104,9 @@ def latency(address: str, folder: Path, megapixels: float, runs: int) -> dict[st
     with httpx.Client(timeout=3600) as client:
         for run in range(runs):
             start = time.perf_counter()
-            denoise_pixels(engine, pixels)
+            denoise_pixels(engine, pixels, USUAL)
             engine_end = time.perf_counter()
-            denoise_file(engine, source, target, overwrite=True)
+            denoise_file(engine, source, target, USUAL, overwrite=True)
             file_end = time.perf_counter()
             answer = client.post(f"{address}api/v1/denoise", content=source.read_bytes())
             service_end = time.perf_counter()
