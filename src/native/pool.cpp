@@ -1,5 +1,6 @@
 #include "pool.hpp"
 
+#include <chrono>
 #include <new>
 
 #if defined(_WIN32)
@@ -10,6 +11,21 @@
 
 namespace invdn {
 namespace {
+
+// How long a thread looks for news before it sleeps: as long as waking one takes on a slow day. The
+// pieces of a small picture are over sooner than that.
+constexpr std::chrono::microseconds patience{100};
+
+// Whether the condition came true in that time; other programs may have the processor meanwhile.
+template <typename Condition>
+bool comes_soon(const Condition& condition) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  do {
+    if (condition()) return true;
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() < end);
+  return condition();
+}
 
 long current_process() {
 #if defined(_WIN32)
@@ -38,14 +54,17 @@ void Pool::run(int count, const Work& work) {
     work_ = &work;
     count_ = count;
     next_.store(0, std::memory_order_relaxed);
-    busy_ = static_cast<int>(workers_.size());
+    busy_.store(static_cast<int>(workers_.size()));
     error_ = nullptr;
     ++round_;
   }
   begun_.notify_all();
   take_pieces(scratch_[0].data());
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, [this] { return busy_ == 0; });
+  const auto all_done = [this] { return busy_.load() == 0; };
+  if (!comes_soon(all_done)) {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, all_done);
+  }
   if (error_) std::rethrow_exception(error_);
 }
 
@@ -86,15 +105,19 @@ void Pool::stop() {
 
 void Pool::serve(int index) {
   long seen = 0;
-  std::unique_lock lock(mutex_);
+  const auto news = [&] { return stopping_.load() || round_.load() != seen; };
   for (;;) {
-    begun_.wait(lock, [&] { return stopping_ || round_ != seen; });
+    if (!comes_soon(news)) {
+      std::unique_lock lock(mutex_);
+      begun_.wait(lock, news);
+    }
     if (stopping_) return;
-    seen = round_;
-    lock.unlock();
+    seen = round_.load();
     take_pieces(scratch_[static_cast<std::size_t>(index)].data());
-    lock.lock();
-    if (--busy_ == 0) ended_.notify_one();
+    if (busy_.fetch_sub(1) == 1) {
+      const std::lock_guard lock(mutex_);  // the caller may be about to sleep
+      ended_.notify_one();
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // A few threads that share numbered pieces of work.
 //
 // No OpenMP: its runtimes clash with those of torch and numpy, and its threads spin while they wait.
-// These sleep, so that a busy machine loses nothing to them.
+// These look around for a moment and then sleep, so that a busy machine loses next to nothing to them.
 #pragma once
 
 #include <atomic>
@@ -48,9 +48,9 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable begun_;
   std::condition_variable ended_;
-  long round_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
+  std::atomic<long> round_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<bool> stopping_{false};
   const Work* work_ = nullptr;
   int count_ = 0;
   std::atomic<int> next_{0};

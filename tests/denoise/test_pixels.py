@@ -158,7 +158,7 @@ def test_a_single_sample_is_the_middle_one() -> None:
     """Unless asked for; where samples are averaged they are those of training."""
     assert DenoiseOptions(*QUALITIES["fast"]).latent_deviation == 0
     assert DenoiseOptions(*QUALITIES["balanced"]).latent_deviation == 1
-    assert DenoiseOptions(*QUALITIES["best"]).latent_deviation == 1
+    assert DenoiseOptions(*QUALITIES["best"]).latent_deviation == 0
     assert DenoiseOptions(latent_scale=0.5).latent_deviation == 0.5
     assert DenoiseOptions(draws=4, latent_scale=0.5).latent_deviation == 0.5
     assert DenoiseOptions(symmetries=8, latent_scale=0).latent_deviation == 0

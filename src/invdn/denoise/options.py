@@ -11,8 +11,8 @@ Strength = float | Literal["auto"]
 
 SMALLEST_TILE = 64
 
-#: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws). The
-#: single sample of ``fast`` is at latent scale 0, as the options decide below.
+#: (symmetries, draws) of each quality; the cost in network passes is symmetries * (1 + draws).
+#: Single draws, of ``fast`` and ``best``, are at latent scale 0, as the options decide below.
 QUALITIES: MappingProxyType[Quality, tuple[int, int]] = MappingProxyType(
     {"fast": (1, 1), "balanced": (1, 4), "best": (8, 1)}
 )
@@ -30,8 +30,8 @@ class DenoiseOptions:
         draws: samples of the latent for each symmetry, 1 or more.
         seed: which sample is drawn, 0 to 2**64 - 1; the same seed gives the same result.
         latent_scale: standard deviation of the latent, 0 or more. None: 1, as in training, where
-            samples are averaged, and 0 for a single sample: the middle of the distribution is
-            nearer to their mean than any one of them (docs/speed.md).
+            draws are averaged, and 0 for a single draw: the middle of the distribution is nearer
+            to their mean than any one of them (docs/speed.md).
         tile: edge length in pixels of the square pieces that bound the memory; 0 takes the whole
             photograph at once. None: what suits the engine, 512 on a CPU and 2048 on a GPU.
         overlap: pixels of context around each tile; see docs/tiling.md for what it costs.
@@ -107,7 +107,7 @@ class DenoiseOptions:
         """The standard deviation of the latent: what was asked for, or what suits the samples."""
         if self.latent_scale is not None:
             return self.latent_scale
-        return 0.0 if self.symmetries * self.draws == 1 else 1.0
+        return 0.0 if self.draws == 1 else 1.0
 
     @property
     def of_network(self) -> "DenoiseOptions":
