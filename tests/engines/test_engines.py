@@ -55,7 +55,8 @@ def test_latents_share_one_low_image() -> None:
         engine = open_engine(runtime=runtime, device="cpu")
         shared = engine.decode(low, latent)
         assert shared.shape == (3, 3, 24, 36)
-        assert np.allclose(shared, engine.decode(np.repeat(low, 3, 0), latent), atol=1e-5)
+        apart = np.abs(shared - engine.decode(np.repeat(low, 3, 0), latent)).max()
+        assert apart < 1e-5 * np.abs(shared).max()  # noise of every pixel leads far beyond [0, 1]
 
 
 def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) -> None:

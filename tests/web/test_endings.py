@@ -66,7 +66,11 @@ def test_the_worker_of_pictures_may_die_as_well(server: Server, pictures: Path) 
         os.kill(pid, signal.SIGKILL)
     assert _gone([engine, other])
     assert server.client.get(photo["links"]["rendering"]).status_code == 200
-    assert len(server.workers()) == 2
+    for _ in range(200):  # the other one may still be starting
+        if len(server.workers()) == 2:
+            return
+        time.sleep(0.05)
+    raise AssertionError(server.workers())
 
 
 @pytest.mark.slow
