@@ -1,6 +1,6 @@
 """Compare synthetic camera noise with real pairs: numbers (JSON), curves and residuals (PNG).
 
-    pip install matplotlib
+    pip install '.[dev]'
     python benchmarks/noise_fit.py ../shared/data docs/noise
 
 For every real pair the development is recovered (see ``sidd_development.py``), the two numbers

@@ -140,7 +140,6 @@ class Job:
         self.created = now()
         self.started: datetime | None = None
         self.finished: datetime | None = None
-        self.finished_clock: float | None = None
         self.ticket: Ticket | None = None
         self.task: asyncio.Task[None] | None = None
         self._started_clock = 0.0
@@ -201,7 +200,7 @@ class Job:
         """Nothing more will happen."""
         self.state, self.outcome = state, outcome
         self.problem = problem or self.problem
-        self.finished, self.finished_clock = now(), time.monotonic()
+        self.finished = now()
         self._tell()
 
     @property
