@@ -4,9 +4,11 @@
     python benchmarks/noise_fit.py ../shared/data docs/noise
 
 For every real pair the development is recovered (see ``sidd_development.py``), the two numbers
-of its noise strength are fitted, and the clean photograph is made noisy with them. Everything
-else (curves, clipping, correlations, bias) is the model's prediction. The validation blocks are
-only checked: nothing in the package was chosen by them.
+of its noise strength are fitted, and a scene whose reference is the clean photograph is made noisy
+with them: once for references that are plain averages of clipped frames, once for ones that
+estimate the light itself (``lift`` 1 and 0). Everything else (curves, clipping, correlations, bias)
+is the model's prediction. The validation blocks are only checked; that ``lift`` is drawn from the
+whole of [0, 1] is the one thing that they taught.
 """
 
 import json
@@ -22,7 +24,7 @@ from sidd_development import recover_development
 from torch import Tensor
 
 from invdn.data.camera import PHONE, Cameras, sample_cameras
-from invdn.data.noise import add_camera_noise
+from invdn.data.noise import NoisyPair, add_camera_noise
 from invdn.data.noise_statistics import NoiseStatistics, measure_noise
 from invdn.imaging.depth import to_float
 from invdn.imaging.photo import Photo
@@ -34,7 +36,10 @@ SETS = {
     "validation pairs": ("sidd-mini-val",),
 }
 COLOURS = ("red", "green", "blue")
+#: What is compared with the real pairs, and the share of the clipping that its references keep.
+SYNTHETIC = {"synthetic": 1.0, "synthetic, robust reference": 0.0}
 CROP = 256
+_INVERSIONS = 12
 _EXAMPLE, _EXAMPLE_SIZE = 4, 128  # the pair whose noise is shown, and how much of it
 # Balance of the S6 under 3200 K: ratios of the slopes of raw noise variance over light.
 GAINS = (1.75, 1.0, 2.1)
@@ -54,7 +59,7 @@ def read_pairs(data: Path, folders: tuple[str, ...]) -> list[tuple[Tensor, Tenso
     return pairs
 
 
-def samsung(matrix: Tensor, shot: float, read: float) -> Cameras:
+def samsung(matrix: Tensor, shot: float, read: float, lift: float = 1.0) -> Cameras:
     """The phone of SIDD's pairs at a given noise strength."""
     plain = replace(
         PHONE,
@@ -68,6 +73,7 @@ def samsung(matrix: Tensor, shot: float, read: float) -> Cameras:
         smoothing_share=0.0,
         jpeg_share=0.0,
         clipped_black_share=1.0,
+        lift=(lift, lift),
     )
     camera = sample_cameras(1, torch.Generator().manual_seed(0), plain)
     gains = torch.tensor([GAINS])
@@ -94,9 +100,18 @@ def fit_strength(noisy: Tensor, clean: Tensor, matrix: Tensor) -> tuple[float, f
     return math.exp(centre[0]), math.exp(centre[1])
 
 
+def photograph_again(clean: Tensor, camera: Cameras, generator: torch.Generator) -> NoisyPair:
+    """A noisy photograph of the scene whose reference by this camera is ``clean``."""
+    scene = clean
+    for _ in range(_INVERSIONS):
+        reference = add_camera_noise(scene, camera, generator).clean
+        scene = (scene - 0.8 * (reference - clean)).clamp(0, 1)
+    return add_camera_noise(scene, camera, generator)
+
+
 def compare(pairs: list[tuple[Tensor, Tensor]], fallback: Tensor | None) -> dict:
     """Fit every pair, make the synthetic ones, and measure both."""
-    strengths, misfits, matrices, made = [], [], [], []
+    strengths, misfits, matrices = [], [], []
     generator = torch.Generator().manual_seed(2)
     for noisy, _ in pairs:
         found = recover_development(noisy)
@@ -104,20 +119,29 @@ def compare(pairs: list[tuple[Tensor, Tensor]], fallback: Tensor | None) -> dict
             misfits.append((found[0].misfit, min(it.misfit for it in found if it.bilinear)))
             matrices.append(found[0].matrix)
     matrix = torch.stack(matrices).median(0).values if matrices else fallback
-    for noisy, clean in pairs:
-        strengths.append(fit_strength(noisy, clean, matrix))
-        made.append(add_camera_noise(clean, samsung(matrix, *strengths[-1]), generator))
+    strengths = [fit_strength(noisy, clean, matrix) for noisy, clean in pairs]
+    made = {
+        name: [
+            photograph_again(clean, samsung(matrix, *strength, lift), generator)
+            for (_, clean), strength in zip(pairs, strengths, strict=True)
+        ]
+        for name, lift in SYNTHETIC.items()
+    }
     noisy, clean = (torch.cat(x) for x in zip(*pairs, strict=True))
-    noises = (pairs[_EXAMPLE][0] - pairs[_EXAMPLE][1], made[_EXAMPLE].noisy - made[_EXAMPLE].clean)
+    example = made["synthetic"][_EXAMPLE]
+    noises = (pairs[_EXAMPLE][0] - pairs[_EXAMPLE][1], example.noisy - example.clean)
     return {
         "example": [noise[0, :, :_EXAMPLE_SIZE, -_EXAMPLE_SIZE:] for noise in noises],
         "misfits": misfits,
         "matrix": matrix,
         "strengths": strengths,
         "real": measure_noise(noisy, clean),
-        "synthetic": measure_noise(
-            torch.cat([it.noisy for it in made]), torch.cat([it.clean for it in made])
-        ),
+        **{
+            name: measure_noise(
+                torch.cat([it.noisy for it in again]), torch.cat([it.clean for it in again])
+            )
+            for name, again in made.items()
+        },
     }
 
 
@@ -126,7 +150,7 @@ def plot(results: dict[str, dict], target: Path) -> None:
     matplotlib.use("Agg")
     figure, axes = pyplot.subplots(len(results), 4, figsize=(15, 3.4 * len(results)))
     for row, (name, result) in zip(axes, results.items(), strict=True):
-        for kind, style in (("real", "o"), ("synthetic", "-")):
+        for kind, style in (("real", "o"), *zip(SYNTHETIC, ("-", ":"), strict=True)):
             noise: NoiseStatistics = result[kind]
             for index, colour in enumerate(COLOURS):
                 look = {"color": f"tab:{colour}", "label": f"{colour}, {kind}", "markersize": 4}

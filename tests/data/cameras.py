@@ -17,6 +17,7 @@ PLAIN = replace(
     smoothing_share=0.0,
     jpeg_share=0.0,
     clipped_black_share=1.0,
+    lift=(1.0, 1.0),
 )
 
 

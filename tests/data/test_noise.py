@@ -101,6 +101,21 @@ def test_clean_is_the_average_of_clipped_frames() -> None:
         assert abs(undevelop(target, plain).mean() - light) > 2e-3
 
 
+def test_a_robust_reference_is_not_lifted() -> None:
+    n, light, plain = 64, 0.01, torch.zeros(64)
+    clean = develop(torch.full((n, 3, 16, 16), light), plain)
+    means = {}
+    for lift in (0.0, 0.5, 1.0):
+        robust = replace(PLAIN, shot=(0.01, 0.01), lift=(lift, lift))
+        cameras = replace(sample_cameras(n, random(), robust), matrix=torch.eye(3).expand(n, 3, 3))
+        noisy, target = add_camera_noise(clean, cameras, random(4))
+        means[lift] = float(undevelop(target, plain).mean())
+        assert undevelop(noisy, plain).mean() > light + 1e-4
+    assert means[0.0] == pytest.approx(light, rel=1e-3)
+    assert means[0.5] == pytest.approx((means[0.0] + means[1.0]) / 2, rel=1e-3)
+    assert means[1.0] > light + 1e-4
+
+
 def test_developed_reference_is_the_average_of_developed_frames() -> None:
     light_noise = replace(
         DSLR,

@@ -46,6 +46,7 @@ class Cameras:
     jpeg_offset: Tensor
     output_levels: Tensor
     developed_reference: Tensor
+    lift: Tensor
 
     def __len__(self) -> int:
         return self.shot.shape[0]
@@ -102,6 +103,7 @@ def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Came
         jpeg_offset=torch.stack((whole(8), whole(8)), 1),
         output_levels=torch.full_like(shot, 2.0**ranges.output_bits - 1),
         developed_reference=happens(ranges.developed_reference_share),
+        lift=uniform(ranges.lift),
     )
 
 

@@ -110,7 +110,8 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     Only the noise goes through mosaic and demosaicing, so the demosaicing error of the clean
     picture, which a reference photograph shares, is no noise. The returned clean picture is what
     the average of many such photographs shows: darker or brighter by the drawn exposure, lifted
-    where the sensor clips at black and lowered where it saturates. Averaged before development
+    where the sensor clips at black (as much as the camera's ``lift`` leaves) and lowered where it
+    saturates. Averaged before development
     (SIDD) or, where the camera says so, after it.
 
     Args:
@@ -169,9 +170,8 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     )
 
     deviation = variance.sqrt()
-    shift = clipped_black * _mean_excess(scene, deviation) - _mean_excess(
-        (1 - scene).abs(), deviation
-    )
+    lifted = clipped_black * _per_image(cameras.lift) * _mean_excess(scene, deviation)
+    shift = lifted - _mean_excess((1 - scene).abs(), deviation)
     average = light + mix_channels(shift * gains, cameras.matrix)
     spread = (
         _per_image(cameras.developed_reference)
