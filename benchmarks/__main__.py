@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "service": ("service.py",),
     "training-step": ("training_step.py",),
     "loader": ("loader.py",),
+    "model-quality": ("model_quality.py",),
 }
 
 

@@ -86,10 +86,10 @@ def figures(data: Path) -> None:
         start = max(0, (noisy.shape[0] - PART) // 2)
         part = Region(start, start, PART, PART)
         seen, target = (side[part.within(*side.shape[:2])] for side in (noisy, clean))
-        denoised = denoise_region(engine, noisy, part, DenoiseOptions())
+        denoised = denoise_region(engine, noisy, part, DenoiseOptions(strength=1))
         row = found.setdefault(name, {setting: [] for setting in SETTINGS})
         for setting, choices in SETTINGS.items():
-            made = blend(seen, denoised, DenoiseOptions(**choices), noise)
+            made = blend(seen, denoised, DenoiseOptions(**{"strength": 1, **choices}), noise)
             made = seen if choices.get("strength") == 0.0 else made
             row[setting].append(min(psnr(made, target), 99.0))
         print(name, noise.level, file=sys.stderr)
@@ -109,7 +109,9 @@ def pictures(folder: Path) -> None:
 
     def panel(source, place: str, **choices):
         x, y = PLACES[place]
-        return denoise_region(engine, source, Region(x, y, 96, 96), DenoiseOptions(**choices))
+        return denoise_region(
+            engine, source, Region(x, y, 96, 96), DenoiseOptions(**{"strength": 1, **choices})
+        )
 
     def strip(name: str, *panels) -> None:
         gap = np.full((192, 6, 3), 255, np.uint8)
@@ -131,7 +133,7 @@ def pictures(folder: Path) -> None:
     x, y, side = 120, 200, 160
     framed = noisy[64:448].copy()
     framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
-    part = denoise_region(engine, noisy, Region(x, y, side, side), DenoiseOptions())
+    part = denoise_region(engine, noisy, Region(x, y, side, side), DenoiseOptions(strength=1))
     framed[y - 64 : y + side - 64, x : x + side] = part
     write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, quality=82)
 

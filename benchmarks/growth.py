@@ -101,7 +101,7 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
     for _ in range(repeats + 1):
         start, used = time.perf_counter(), time.process_time()
         # the latent is drawn, as for any number of draws
-        denoise_pixels(engine, photograph, DenoiseOptions(draws=draws, latent_scale=1))
+        denoise_pixels(engine, photograph, DenoiseOptions(draws=draws, latent_scale=1, strength=1))
         wall.append(time.perf_counter() - start)
         processor.append(time.process_time() - used)
         if len(wall) == 1 and wall[0] > BRIEF:

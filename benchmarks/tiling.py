@@ -34,7 +34,7 @@ AMPLIFIED = ((0, 20), (32, 20), (32, 1000))  # (overlap, factor) of the picture'
 
 def measure(paths: list[str], strength: float | str) -> dict[str, object]:
     engine = open_engine(device="cpu")
-    default = DenoiseOptions()
+    default = DenoiseOptions(strength=1)
     overlaps = {overlap: [] for overlap in OVERLAPS}
     tiles = {tile: [] for tile in TILES}
     for path in paths:
@@ -88,10 +88,10 @@ def picture(target: Path) -> None:
     """The whole result, and its differences from tiled ones, amplified."""
     engine = open_engine(device="cpu")
     noisy = to_float(camera_noise(demo_photo(256)))
-    whole = denoise_pixels(engine, noisy, DenoiseOptions(tile=0))
+    whole = denoise_pixels(engine, noisy, DenoiseOptions(tile=0, strength=1))
     panels = [whole]
     for overlap, factor in AMPLIFIED:
-        tiled = denoise_pixels(engine, noisy, DenoiseOptions(tile=64, overlap=overlap))
+        tiled = denoise_pixels(engine, noisy, DenoiseOptions(tile=64, overlap=overlap, strength=1))
         difference = np.abs(tiled - whole)
         panels.append(np.clip(difference * factor, 0, 1))
         print(overlap, factor, 255 * difference.max(), file=sys.stderr)

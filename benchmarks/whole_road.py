@@ -27,7 +27,7 @@ from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
 
 SETTINGS = {
-    "full strength": DenoiseOptions(),
+    "full strength": DenoiseOptions(strength=1),
     "auto, detail 0.5": DenoiseOptions(strength="auto", detail=0.5),
 }
 FORMATS = {"jpg": np.uint8, "png": np.uint8, "tif": np.uint16}
@@ -87,7 +87,7 @@ def main() -> None:
                 write_photo(Photo(stored), source)
                 cases += [(width, height, source, name) for name in SETTINGS]
         runs = {case: [] for case in cases}
-        run(engine, cases[0][2], DenoiseOptions())
+        run(engine, cases[0][2], DenoiseOptions(strength=1))
         for _ in range(chosen.repeats):
             for case in cases:
                 runs[case].append(run(engine, case[2], SETTINGS[case[3]]))

@@ -14,7 +14,7 @@ PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
 
 @pytest.fixture(scope="module")
 def denoiser() -> Denoiser:
-    return Denoiser(options=DenoiseOptions(seed=2))
+    return Denoiser(options=DenoiseOptions(seed=2, strength=1))
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("LA", 2), ("RGB", 3), ("RGBA", 4)])
@@ -43,16 +43,26 @@ def test_a_file_is_its_array(denoiser: Denoiser, tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(target)), denoiser.denoise(PIXELS))
 
 
+def test_a_clean_photograph_stays_unless_the_network_is_asked_for() -> None:
+    ramp = np.linspace(60, 200, 96).astype(np.uint8)
+    clean = np.broadcast_to(ramp[None, :, None], (64, 96, 3)).copy()
+    network, usual = (Denoiser(**it).denoise(clean) for it in ({"strength": 1}, {}))
+    change = [np.abs(result.astype(int) - clean).mean() for result in (network, usual)]
+    assert change[1] < 0.01 < change[0]
+
+
 def test_options_reach_the_work(denoiser: Denoiser) -> None:
-    other = Denoiser(options=DenoiseOptions(latent_scale=1, seed=3))
+    other = Denoiser(options=DenoiseOptions(latent_scale=1, seed=3, strength=1))
     assert not np.array_equal(denoiser.denoise(PIXELS), other.denoise(PIXELS))
-    clean, spread = Denoiser(options=DenoiseOptions(draws=2)).denoise_with_spread(PIXELS)
+    clean, spread = Denoiser(options=DenoiseOptions(draws=2, strength=1)).denoise_with_spread(
+        PIXELS
+    )
     assert clean.shape == PIXELS.shape
     assert spread.shape == (22, 35, 3)
 
 
 def test_single_choices_go_over_the_options() -> None:
-    denoiser = Denoiser(options=DenoiseOptions(seed=2, draws=3), draws=1, strength=0.0)
+    denoiser = Denoiser(options=DenoiseOptions(seed=2, draws=3, strength=1), draws=1, strength=0.0)
     assert denoiser.options == DenoiseOptions(seed=2, strength=0.0)
     assert np.array_equal(denoiser.denoise(PIXELS), PIXELS)
     with pytest.raises(InputError, match="no option strenght"):

@@ -46,7 +46,7 @@ class Denoiser:
 
     Example:
         >>> import numpy as np
-        >>> denoiser = Denoiser(draws=2, seed=1, strength="auto")
+        >>> denoiser = Denoiser(draws=2, seed=1)
         >>> grey = np.full((33, 47), 0.5, np.float32)
         >>> denoiser.denoise(grey).shape
         (33, 47)

@@ -82,6 +82,22 @@ def test_evaluate_prints_every_figure_with_its_protocol(
     assert (out / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_evaluate_measures_the_network_unless_a_strength_is_asked_for(
+    pairs: Path, model: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for strength in (None, "1", "0", "auto"):
+        out = tmp_path / f"out-{strength}"
+        asked = ["--strength", strength] if strength else []
+        result = call(evaluate, pairs, "-m", model, "-o", out, "-p", "paddle", *asked)
+        assert result.exit_code == 0, result.output
+        scores = json.loads((out / "evaluation.json").read_text())["methods"]
+        found[strength] = [method["scores"]["paddle"]["psnr"] for method in scores]
+    assert found[None] == found["1"]
+    assert found["0"][0] == pytest.approx(found["0"][-1]), "strength 0 is the noisy input"
+    assert found["auto"][0] not in (found["0"][0], found["1"][0])
+
+
 def test_published_is_eight_symmetries(pairs: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = call(evaluate, pairs, "-m", model, "-o", out, "--published", "--limit", 1)

@@ -25,7 +25,7 @@ from invdn.imaging.photo import Metadata, Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
 
-WHOLE = DenoiseOptions(tile=0)
+WHOLE = DenoiseOptions(tile=0, strength=1)
 PROFILES = {
     "Display P3": make_profile("Display P3", P3_PRIMARIES),
     "linear Rec. 2020": make_profile("linear", REC2020_PRIMARIES, LINEAR),

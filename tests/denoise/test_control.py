@@ -85,7 +85,7 @@ def test_luma_and_colour_change_by_their_own_shares(
 @given(detail=share)
 def test_detail_gives_back_no_colour(detail: float) -> None:
     noisy, denoised = _windows()
-    given_back = blend(noisy, denoised, DenoiseOptions(detail=detail), NOISE) - denoised
+    given_back = blend(noisy, denoised, DenoiseOptions(detail=detail, strength=1), NOISE) - denoised
     assert np.ptp(given_back, axis=2).max() < 1e-6
 
 
@@ -96,7 +96,7 @@ def test_detail_and_auto_keep_texture_and_take_noise() -> None:
     removed = generator.normal(0, 0.03, (60, 120, 1)).astype(np.float32)
     removed[:, 60:] *= 4
     noise = NoiseEstimate(8.0, (0.5,), (0.03,), (0.03,), correlation=0.3, flat=1.0)
-    for options in (DenoiseOptions(detail=1.0), DenoiseOptions(strength="auto")):
+    for options in (DenoiseOptions(detail=1.0, strength=1), DenoiseOptions(strength="auto")):
         given_back = blend(denoised + removed, denoised, options, noise) - denoised
         share = given_back.std(axis=(0, 2)) / removed.std(axis=(0, 2))
         assert share[:50].max() < 0.02
@@ -119,24 +119,26 @@ def test_nothing_taken_is_the_original_bit_for_bit(kind: str, nothing: dict[str,
 
 def test_everything_taken_is_the_network_bit_for_bit(engine: TorchEngine) -> None:
     noisy, denoised = _windows()
-    assert blend(noisy, denoised, DenoiseOptions(), NOISE) is denoised
+    assert blend(noisy, denoised, DenoiseOptions(strength=1), NOISE) is denoised
     pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
     half = denoise_pixels(engine, pixels, DenoiseOptions(strength=0.5))
-    full = denoise_pixels(engine, pixels, DenoiseOptions())
+    full = denoise_pixels(engine, pixels, DenoiseOptions(strength=1))
     assert np.allclose(half, (full + pixels) / 2, atol=1e-6)
 
 
 def test_grey_has_luma_only(engine: TorchEngine) -> None:
     grey = np.random.default_rng(0).random((40, 50), np.float32)
-    full = denoise_pixels(engine, grey)
-    assert np.array_equal(denoise_pixels(engine, grey, DenoiseOptions(luminance=0.0)), grey)
-    half = denoise_pixels(engine, grey, DenoiseOptions(luminance=0.5, chroma=0.0))
+    full = denoise_pixels(engine, grey, DenoiseOptions(strength=1))
+    assert np.array_equal(
+        denoise_pixels(engine, grey, DenoiseOptions(luminance=0.0, strength=1)), grey
+    )
+    half = denoise_pixels(engine, grey, DenoiseOptions(luminance=0.5, chroma=0.0, strength=1))
     assert np.allclose(half, (full + grey) / 2, atol=1e-6)
 
 
 def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
     pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
-    _, full = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3))
+    _, full = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=1))
     clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=0.0))
     assert np.array_equal(spread, full)
     assert np.array_equal(clean, pixels)
@@ -145,7 +147,7 @@ def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
 def test_a_photograph_too_small_to_tell_is_denoised_fully(engine: TorchEngine) -> None:
     pixels = np.random.default_rng(0).random((12, 14, 3), np.float32)
     auto = denoise_pixels(engine, pixels, DenoiseOptions(strength="auto", detail=0.0))
-    assert np.allclose(auto, denoise_pixels(engine, pixels), atol=1e-6)
+    assert np.allclose(auto, denoise_pixels(engine, pixels, DenoiseOptions(strength=1)), atol=1e-6)
 
 
 @pytest.mark.slow
@@ -158,11 +160,11 @@ def test_real_noise_goes_and_clean_photographs_stay(shared_data: Path) -> None:
     part = np.s_[60:188, 60:188]
     full = denoise_pixels(engine, noisy[part])
     best = psnr(full, clean[part])
-    for options in (DenoiseOptions(detail=0.5), DenoiseOptions(strength="auto")):
+    for options in (DenoiseOptions(detail=0.5, strength=1), DenoiseOptions(strength="auto")):
         assert psnr(blend(noisy[part], full, options, noise), clean[part]) > best - 0.1
     photo = read_photo(shared_data / "clean" / "cid22_007.jpg").pixels
     crop = to_float(photo[100:228, 100:228])
-    full = denoise_pixels(engine, crop)
+    full = denoise_pixels(engine, crop, DenoiseOptions(strength=1))
     auto = blend(crop, full, DenoiseOptions(strength="auto"), estimate_noise(photo))
     assert psnr(auto, crop) > psnr(full, crop) + 6
 

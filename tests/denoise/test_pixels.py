@@ -15,7 +15,7 @@ from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError, InputError
 from invdn.imaging.symmetry import apply_symmetry
 
-WHOLE = DenoiseOptions(tile=0)
+WHOLE = DenoiseOptions(tile=0, strength=1)
 KINDS = ("uint8", "uint16", "float16", "float32", "float64")
 
 
@@ -75,9 +75,11 @@ def test_tiles_give_what_the_whole_gives(
 ) -> None:
     """Exactly so where the overlap covers the receptive field, 72 pixels for this network."""
     pixels = _of_kind(picture, "float32")
-    whole = denoise_pixels(engine, pixels, DenoiseOptions(tile=0, symmetries=symmetries))
+    whole = denoise_pixels(
+        engine, pixels, DenoiseOptions(tile=0, symmetries=symmetries, strength=1)
+    )
     tiled = denoise_pixels(
-        engine, pixels, DenoiseOptions(tile=tile, overlap=72, symmetries=symmetries)
+        engine, pixels, DenoiseOptions(tile=tile, overlap=72, symmetries=symmetries, strength=1)
     )
     assert np.abs(tiled - whole).max() < 1e-5
 
@@ -86,13 +88,14 @@ def test_less_overlap_shows(engine: TorchEngine, picture: NDArray[np.uint8]) -> 
     """So that the test above is known to be able to fail."""
     pixels = _of_kind(picture, "float32")
     whole = denoise_pixels(engine, pixels, WHOLE)
-    tiled = denoise_pixels(engine, pixels, DenoiseOptions(tile=64, overlap=0))
+    tiled = denoise_pixels(engine, pixels, DenoiseOptions(tile=64, overlap=0, strength=1))
     assert np.abs(tiled - whole).max() > 1e-3
 
 
 def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     first, again, other = (
-        denoise_pixels(engine, picture, DenoiseOptions(draws=2, seed=seed)) for seed in (5, 5, 6)
+        denoise_pixels(engine, picture, DenoiseOptions(draws=2, seed=seed, strength=1))
+        for seed in (5, 5, 6)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -101,7 +104,7 @@ def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> No
 def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> None:
     """Against the sum written out, with the network called directly."""
     pixels = np.random.default_rng(1).random((24, 32, 3), np.float32)
-    options = DenoiseOptions(symmetries=8, draws=3, seed=9, latent_scale=0.5, tile=0)
+    options = DenoiseOptions(symmetries=8, draws=3, seed=9, latent_scale=0.5, tile=0, strength=1)
     samples = []
     for symmetry in range(8):
         turned = np.ascontiguousarray(apply_symmetry(pixels.transpose(2, 0, 1), symmetry))
@@ -141,7 +144,7 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     engine: TorchEngine, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes together, the result is the same."""
-    options = DenoiseOptions(draws=5, tile=0)
+    options = DenoiseOptions(draws=5, tile=0, strength=1)
     results, batches = [], []
     for pixels in (1, 2 * 152 * 204, 2**30):  # the window is a multiple of the scale
         monkeypatch.setattr("invdn.denoise.samples._BATCH_PIXELS", pixels)
@@ -156,13 +159,13 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
 
 def test_a_single_sample_is_the_middle_one() -> None:
     """Unless asked for; where samples are averaged they are those of training."""
-    assert DenoiseOptions(*QUALITIES["fast"]).latent_deviation == 0
-    assert DenoiseOptions(*QUALITIES["balanced"]).latent_deviation == 1
-    assert DenoiseOptions(*QUALITIES["best"]).latent_deviation == 0
-    assert DenoiseOptions(latent_scale=0.5).latent_deviation == 0.5
-    assert DenoiseOptions(draws=4, latent_scale=0.5).latent_deviation == 0.5
-    assert DenoiseOptions(symmetries=8, latent_scale=0).latent_deviation == 0
-    assert replace(DenoiseOptions(), draws=4).latent_deviation == 1
+    assert DenoiseOptions(*QUALITIES["fast"], strength=1).latent_deviation == 0
+    assert DenoiseOptions(*QUALITIES["balanced"], strength=1).latent_deviation == 1
+    assert DenoiseOptions(*QUALITIES["best"], strength=1).latent_deviation == 0
+    assert DenoiseOptions(latent_scale=0.5, strength=1).latent_deviation == 0.5
+    assert DenoiseOptions(draws=4, latent_scale=0.5, strength=1).latent_deviation == 0.5
+    assert DenoiseOptions(symmetries=8, latent_scale=0, strength=1).latent_deviation == 0
+    assert replace(DenoiseOptions(strength=1), draws=4).latent_deviation == 1
 
 
 def test_draws_go_one_by_one_where_memory_is_bounded(
@@ -175,11 +178,11 @@ def test_draws_go_one_by_one_where_memory_is_bounded(
 
 def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     seeds = [
-        denoise_pixels(engine, picture, DenoiseOptions(latent_scale=0, seed=seed))
+        denoise_pixels(engine, picture, DenoiseOptions(latent_scale=0, seed=seed, strength=1))
         for seed in (0, 1)
     ]
     noisy = picture[:148, :200].transpose(2, 0, 1)[None] / np.float32(255)
-    options = DenoiseOptions(latent_scale=0, tile=0)
+    options = DenoiseOptions(latent_scale=0, tile=0, strength=1)
     clean = denoise_pixels(engine, noisy[0].transpose(1, 2, 0), options)
     expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 37, 50), np.float32))
     assert np.array_equal(seeds[0], seeds[1])
@@ -190,7 +193,7 @@ def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.u
 def test_spread_has_the_shape_of_the_colours(engine: TorchEngine, channels: int | None) -> None:
     shape = (9, 14) if channels is None else (9, 14, channels)
     pixels = np.random.default_rng(0).random(shape)
-    clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=2))
+    clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=2, strength=1))
     colours = {None: (), 1: (1,), 2: (1,), 3: (3,), 4: (3,)}[channels]
     assert clean.shape == shape
     assert spread.shape == (9, 14, *colours)
@@ -199,12 +202,12 @@ def test_spread_has_the_shape_of_the_colours(engine: TorchEngine, channels: int 
 
 def test_one_sample_has_no_spread(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match="2 samples"):
-        denoise_with_spread(engine, picture, DenoiseOptions())
+        denoise_with_spread(engine, picture, DenoiseOptions(strength=1))
 
 
 def test_progress_counts_every_pass(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     calls: list[tuple[int, int]] = []
-    options = DenoiseOptions(draws=2, tile=128)
+    options = DenoiseOptions(draws=2, tile=128, strength=1)
     denoise_pixels(engine, picture, options, progress=lambda *call: calls.append(call))
     assert calls == [(done, 12) for done in range(1, 13)]
 

@@ -55,7 +55,7 @@ def test_another_look_at_the_same_samples(
         monkeypatch.setattr(streaming, "WHOLE", 0)
         monkeypatch.setattr(streaming, "_ROWS", 24)
         picture = picture[:40, :72]
-    plain = DenoiseOptions(**sampling, tile=64, overlap=8)
+    plain = DenoiseOptions(**sampling, tile=64, overlap=8, strength=1)
     look = DenoiseOptions(**sampling, tile=64, overlap=8, **LOOK)
     assert look.of_network == plain
     file = io.BytesIO()
@@ -68,7 +68,7 @@ def test_another_look_at_the_same_samples(
 
 
 def test_the_spread_comes_back(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
-    options, file = DenoiseOptions(draws=2), io.BytesIO()
+    options, file = DenoiseOptions(draws=2, strength=1), io.BytesIO()
     _, spread = denoise_with_spread(recording(engine, file, 10**9), picture, options)
     file.seek(0)
     assert np.array_equal(
@@ -105,7 +105,7 @@ def test_a_full_disk_does_not_stop_the_work(
                 raise OSError("no room")
             return super().write(data)
 
-    options = DenoiseOptions(draws=4, tile=64)
+    options = DenoiseOptions(draws=4, tile=64, strength=1)
     bounded = io.BytesIO()
     denoise_pixels(recording(engine, bounded, 100_000), picture, options)
     assert bounded.getvalue() == b""

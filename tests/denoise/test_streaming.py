@@ -50,7 +50,7 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
     engine: NativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy = camera_noise(demo_photo(160))
-    options = DenoiseOptions(*QUALITIES["balanced"], tile=0)
+    options = DenoiseOptions(*QUALITIES["balanced"], tile=0, strength=1)
     mean, spread = denoise_with_spread(engine, noisy, options)
     monkeypatch.setattr("invdn.denoise.pixels.streams", lambda *_: False)
     tiled_mean, tiled_spread = denoise_with_spread(engine, noisy, options)
@@ -59,6 +59,6 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
 
 
 def test_only_an_engine_that_can_and_an_upright_photograph(engine: NativeEngine) -> None:
-    assert streaming.streams(engine, DenoiseOptions())
-    assert not streaming.streams(engine, DenoiseOptions(symmetries=8))
-    assert not streaming.streams(open_engine(runtime="onnxruntime"), DenoiseOptions())
+    assert streaming.streams(engine, DenoiseOptions(strength=1))
+    assert not streaming.streams(engine, DenoiseOptions(symmetries=8, strength=1))
+    assert not streaming.streams(open_engine(runtime="onnxruntime"), DenoiseOptions(strength=1))

@@ -57,7 +57,7 @@ def command(
     from ..engines import open_engine
 
     symmetries, draws = QUALITIES[quality]
-    options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed)
+    options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed, strength=1)
     engine = open_engine(**engine_choice)
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(output) as progress:
         result = denoise_burst(

@@ -39,18 +39,23 @@ class _Bytes(click.ParamType[int]):
         return round(float(found[1]) * _UNITS[found[2]])
 
 
+def strength_option(default: str) -> Callable[[Function], Function]:
+    """``--strength``: found from the noise for photographs, 1 where the network is measured."""
+    return click.option(
+        "--strength",
+        type=_Strength(),
+        default=default,
+        show_default=True,
+        metavar="0..1|auto",
+        help="How much of the change is made; auto: as much as the noise found calls for.",
+    )
+
+
 def control_options(function: Function) -> Function:
     """Strength, luminance, chroma, detail, latent scale, memory and preview."""
     share = click.FloatRange(0, 1)
     options = (
-        click.option(
-            "--strength",
-            type=_Strength(),
-            default="auto",
-            show_default=True,
-            metavar="0..1|auto",
-            help="How much of the change is made; auto: as much as the noise found calls for.",
-        ),
+        strength_option("auto"),
         click.option("--luminance", type=share, help="Share of the change of brightness.  [1]"),
         click.option("--chroma", type=share, help="Share of the change of colour.  [1]"),
         click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from .control_options import strength_option
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--published", is_flag=True, help="As published: 8 symmetries, a draw for each.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--latent-scale", type=float, default=1.0, show_default=True)
+@strength_option("1")
 @click.option("--uncertainty", is_flag=True, help="Maps of the spread, and whether it is right.")
 @click.option("--images", is_flag=True, help="Keep the denoised images too (16-bit PNG).")
 @click.option("--match", metavar="REGEX", help="The part of a file's name that partners share.")

@@ -148,7 +148,10 @@ class _Chain:
         from ..evaluation.protocols import find_protocol
 
         engine = open_engine(self.weights, "cpu")
-        methods = [invdn("smoke", engine, DenoiseOptions(), with_spread=False), noisy_input()]
+        methods = [
+            invdn("smoke", engine, DenoiseOptions(strength=1), with_spread=False),
+            noisy_input(),
+        ]
         samples = _open_samples(self.validation).first(2)
         found = evaluate(samples, methods, [find_protocol("paddle")], worst=0)
         scores = [method.summaries["paddle"].psnr for method in found.methods]
@@ -195,7 +198,9 @@ class _Chain:
         for device, runtime in (one, other):
             model = self.exported if runtime == "onnxruntime" else self.weights
             engine = open_engine(model, device, runtime)  # type: ignore[arg-type]
-            results.append(np.asarray(denoise_pixels(engine, noisy, DenoiseOptions()), np.float32))
+            results.append(
+                np.asarray(denoise_pixels(engine, noisy, DenoiseOptions(strength=1)), np.float32)
+            )
         apart = float(np.abs(results[0] - results[1]).max())
         if not apart <= _TOLERANCE:
             raise EngineError(

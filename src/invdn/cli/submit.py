@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .control_options import strength_option
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def _model_options(function: Command) -> Command:
                 help="8 as in the published submissions, or 1.",
             ),
             click.option("--seed", type=int, default=0, show_default=True),
+            strength_option("1"),
             click.option("--check", is_flag=True, help="Only read back what is there."),
             click.option("--quiet", is_flag=True, help="No progress bar."),
         )

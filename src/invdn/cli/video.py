@@ -128,4 +128,4 @@ def _options(quality: Quality, **others: Any) -> DenoiseOptions:
 
     symmetries, draws = QUALITIES[quality]
     chosen = {name: value for name, value in others.items() if value is not None}
-    return DenoiseOptions(symmetries=symmetries, draws=draws, **chosen)
+    return DenoiseOptions(symmetries=symmetries, draws=draws, strength=1, **chosen)

@@ -66,7 +66,7 @@ class DenoiseOptions:
     tile: int | None = None
     overlap: int = 32
     max_memory: int | None = None
-    strength: Strength = 1.0
+    strength: Strength = "auto"
     luminance: float = 1.0
     chroma: float = 1.0
     detail: float = 0.0

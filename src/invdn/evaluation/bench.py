@@ -236,7 +236,9 @@ def as_record(outcome: Outcome) -> Mapping[str, object]:
 
 
 def _run(engine: StopwatchEngine, case: Case, source: Path) -> Stages:
-    options = DenoiseOptions(symmetries=case.symmetries, draws=case.draws, tile=case.tile)
+    options = DenoiseOptions(
+        symmetries=case.symmetries, draws=case.draws, tile=case.tile, strength=1
+    )
     start = time.perf_counter()
     photo = read_photo(source)
     reading = time.perf_counter() - start

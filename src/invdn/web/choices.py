@@ -34,8 +34,6 @@ def _definitions() -> dict[str, Any]:
             kind, default = kind | None, None
         elif default is MISSING:
             raise TypeError(f"the option {option.name!r} has no default")
-        elif option.name == "strength":
-            default = "auto"  # as the command: a clean photograph stays as it is
         about = described.get(option.name, "")
         definitions[option.name] = (kind, Field(default, description=about[:1].upper() + about[1:]))
     return definitions
