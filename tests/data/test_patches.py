@@ -1,16 +1,23 @@
 """The cutter: reproducible, resumable, and careful with what is there."""
 
 import os
+import select
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_sets import SIZES, picture
 
+from invdn.data import patches
 from invdn.data.patches import PatchOptions, cut_patches, patch_places
 from invdn.data.sources import open_pairs
 from invdn.errors import DataError, ImageError, InputError, OutputError
+from invdn.imaging.photo import Photo
 from invdn.imaging.reading import read_photo
+from invdn.imaging.writing import write_photo
 
 OPTIONS = PatchOptions(size=16, count=3, seed=5)
 
@@ -47,6 +54,60 @@ def test_cut_break_resume(pair_folder: Path, tmp_path: Path) -> None:
     assert contents(whole) == expected  # the same, from another number of processes
     assert kept.stat().st_mtime_ns == before  # what was there is not written again
     assert len(open_pairs(whole).noisy.names) == 9
+
+
+@pytest.mark.slow
+def test_processes_of_a_killed_run_end_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    for folder in ("Noisy", "GT"):
+        (tmp_path / "pairs" / folder).mkdir(parents=True)
+        for index in range(4):
+            file = tmp_path / "pairs" / folder / f"{index}.png"
+            write_photo(Photo(picture(index, 300, 300)), file)
+    target = tmp_path / "patches"
+    script = "import sys; from pathlib import Path; from invdn.data.patches import *\n"
+    script += "if __name__ == '__main__': "
+    script += "cut_patches(*map(Path, sys.argv[1:]), PatchOptions(200, 40), processes=2)"
+    program = tmp_path / "cut.py"
+    program.write_text(script)
+    ours, theirs = os.pipe()  # its far end is held by every process of the run
+    arguments = [sys.executable, program, tmp_path / "pairs", target]
+    run = subprocess.Popen(arguments, stderr=theirs)
+    os.close(theirs)
+    deadline = time.monotonic() + 60
+    while len(contents(target)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    assert cut_patches(tmp_path / "pairs", target, PatchOptions(200, 40), processes=1) == 160
+    assert len(contents(target)) == 320
+    assert not list(target.rglob(".*"))
+    while select.select([ours], [], [], 20)[0]:
+        if not os.read(ours, 1000):
+            break  # all have ended
+    else:
+        pytest.fail("a process of the killed run still lives")
+    os.close(ours)
+
+
+def test_a_patch_that_another_run_has_just_written_is_kept(tmp_path: Path) -> None:
+    patches._write_patch(picture(0, 8, 8), tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    patches._write_patch(picture(0, 8, 8), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before
+    with pytest.raises(OutputError):
+        patches._write_patch(picture(0, 8, 8), tmp_path / "nowhere" / "a.png")
+
+
+def test_a_process_that_the_system_ends(
+    pair_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "_cut_pair", _die)
+    with pytest.raises(DataError, match="fewer --processes"):
+        cut_patches(pair_folder, tmp_path / "t", OPTIONS, processes=1)
+
+
+def _die(*_: object, **__: object) -> None:
+    os._exit(1)
 
 
 def test_places_depend_on_seed_and_name_only() -> None:

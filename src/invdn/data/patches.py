@@ -8,11 +8,14 @@
 
 import json
 import multiprocessing
+import os
 import re
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +26,7 @@ from ..atomic import atomic_output
 from ..errors import DataError, InputError, OutputError
 from ..imaging.photo import Photo
 from ..imaging.writing import write_photo
+from ..leftovers import remove_leftovers
 from .images import Pixels, Progress, no_progress, read_pixels, read_size
 from .pairing import PairFiles, find_pairs
 
@@ -76,7 +80,7 @@ def cut_patches(
         The number of pairs of patches in the target.
 
     Raises:
-        DataError: photographs do not match, or are smaller than a patch.
+        DataError: photographs do not match, or are smaller than a patch; or a process was killed.
         ImageError: a photograph is damaged.
         OutputError: the target holds patches of other settings, or cannot be written.
     """
@@ -84,17 +88,25 @@ def cut_patches(
     _check_sizes(pairs, options.size)
     if len({_file_name(pair) for pair in pairs}) < len(pairs):
         raise DataError(f"{source}: names differ only in separators; give the folders other names")
+    _tidy(target)
     _check_target(target, options, len(pairs))
     cut = partial(_cut_pair, target=target, options=options)
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _end_with_the_parent) as pool:
         futures = [pool.submit(cut, pair) for pair in pairs]
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
                 progress(done, len(pairs))
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"{source}: the system ended a process that cut patches, perhaps for lack of "
+                "memory: run it again with fewer --processes, and it goes on where it stopped"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    _tidy(target)  # a killed run's processes may have ended after the start of this one
     return len(pairs) * options.count
 
 
@@ -155,6 +167,25 @@ def _check_target(target: Path, options: PatchOptions, photographs: int) -> None
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
+def _tidy(target: Path) -> None:
+    """Remove the temporary files of runs that were killed."""
+    for folder in (target, target / "Noisy", target / "GT"):
+        remove_leftovers(folder)
+
+
+def _end_with_the_parent() -> None:
+    """In a worker: end when the parent is gone, even killed, instead of waiting forever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _cut_pair(pair: PairFiles, target: Path, options: PatchOptions) -> None:
     name = _file_name(pair)
     for folder, path in (("Noisy", pair.noisy), ("GT", pair.clean)):
@@ -167,7 +198,16 @@ def _cut_pair(pair: PairFiles, target: Path, options: PatchOptions) -> None:
         places = patch_places(pair.name, height, width, options)
         for file, patch in zip(files, _windows(pixels, places, options.size), strict=True):
             if not file.exists():
-                write_photo(Photo(patch), file)
+                _write_patch(patch, file)
+
+
+def _write_patch(patch: Pixels, file: Path) -> None:
+    """Write a patch, unless another run that cuts the same ones has just done so."""
+    try:
+        write_photo(Photo(patch), file)
+    except OutputError:
+        if not file.exists():
+            raise
 
 
 def _file_name(pair: PairFiles) -> str:
