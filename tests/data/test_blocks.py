@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from invdn.data.blocks import extract_blocks, read_blocks
 from invdn.data.sources import open_pairs
-from invdn.errors import DataError
+from invdn.errors import DataError, OutputError
 
 BLOCKS = np.random.default_rng(0).integers(0, 256, (2, 32, 12, 8, 3), dtype=np.uint8)
 
@@ -42,6 +42,15 @@ def test_extraction_goes_on_where_it_stopped(tmp_path: Path) -> None:
     last = list(pairs.clean.names).index("1_31")
     assert np.array_equal(pairs.clean.crop(last, 0, 0, 12, 8), 255 - BLOCKS[1, 31])
     assert np.array_equal(pairs.noisy.crop(last, 0, 0, 12, 8), BLOCKS[1, 31])
+
+
+def test_blocks_of_another_file_are_not_taken_for_these(tmp_path: Path) -> None:
+    for name, blocks in (("noisy", BLOCKS), ("clean", 255 - BLOCKS), ("other", BLOCKS // 2)):
+        savemat(tmp_path / f"{name}.mat", {name: blocks})
+    clean = tmp_path / "clean.mat"
+    extract_blocks(tmp_path / "noisy.mat", clean, tmp_path / "blocks")
+    with pytest.raises(OutputError, match=r"Noisy/0_0\.PNG.*another block"):
+        extract_blocks(tmp_path / "other.mat", clean, tmp_path / "blocks")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 100])

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic import ensure_folder
-from ..errors import DataError
+from ..errors import DataError, OutputError
 from ..imaging.photo import Photo
 from ..imaging.writing import write_photo
-from .images import Pixels, Progress, no_progress
+from ..leftovers import remove_leftovers
+from .images import Pixels, Progress, no_progress, read_pixels
 from .matlab import read_arrays
 
 
@@ -46,7 +47,7 @@ def extract_blocks(noisy: Path, clean: Path, target: Path, progress: Progress = 
 
     Raises:
         DataError: a file is damaged, or both do not hold blocks of equal number and size.
-        OutputError: a block cannot be written.
+        OutputError: a block cannot be written, or the target holds others of the same names.
     """
     sides = {"Noisy": read_blocks(noisy), "GT": read_blocks(clean)}
     if sides["Noisy"].shape != sides["GT"].shape:
@@ -57,11 +58,14 @@ def extract_blocks(noisy: Path, clean: Path, target: Path, progress: Progress = 
     count = len(sides["GT"])
     for folder in sides:
         ensure_folder(target / folder)
+        remove_leftovers(target / folder)
     for index in range(count):
         for folder, blocks in sides.items():
             # 32 blocks of each photograph (SIDD's own layout)
             file = target / folder / f"{index // 32}_{index % 32}.PNG"
             if not file.exists():
                 write_photo(Photo(blocks[index]), file)
+            elif not np.array_equal(read_pixels(file), blocks[index]):
+                raise OutputError(f"{file} is there and holds another block: choose another target")
         progress(index + 1, count)
     return count
