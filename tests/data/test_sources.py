@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from tiny_sets import SIZES, picture, write_lmdb
@@ -17,6 +18,7 @@ from invdn.data.sources import PairSource, open_images, open_pairs, open_planes,
 from invdn.errors import DataError, ImageError, OutputError
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
+from invdn.leftovers import temporary_name
 
 
 @pytest.fixture(params=["folder", "pack", "lmdb"])
@@ -109,6 +111,22 @@ def test_packing_a_truncated_image_leaves_no_pack(pair_folder: Path, tmp_path: P
     assert not (tmp_path / "packed" / "index.json").exists()
 
 
+def test_lmdb_folders_are_packed_as_pairs(lmdb_folder: Path, tmp_path: Path) -> None:
+    write_pack(tmp_path / "packed", open_planes(lmdb_folder))
+    stored, packed = open_pairs(lmdb_folder), open_pairs(tmp_path / "packed")
+    assert packed.low
+    for index, (height, width) in enumerate(SIZES):
+        window = (index, 0, 0, height, width)
+        assert np.array_equal(stored.noisy.crop(*window), packed.noisy.crop(*window))
+
+
+def test_packing_removes_what_a_kill_left(pair_folder: Path, tmp_path: Path) -> None:
+    abandoned = tmp_path / temporary_name().replace(str(os.getpid()), str(2**22 + 1))
+    abandoned.touch()  # of a process that cannot exist
+    write_pack(tmp_path, open_planes(pair_folder))
+    assert not abandoned.exists()
+
+
 def test_pack_is_never_overwritten(pair_folder: Path, tmp_path: Path) -> None:
     write_pack(tmp_path / "packed", open_planes(pair_folder))
     with pytest.raises(OutputError, match="already"):
@@ -188,6 +206,21 @@ def test_meta_that_does_not_fit(lmdb_folder: Path, resolution: object) -> None:
     meta = {"keys": ["0", "1", "2"], "resolution": resolution}
     (lmdb_folder / "GT.lmdb" / "meta_info.pkl").write_bytes(pickle.dumps(meta))
     with pytest.raises(DataError):
+        open_pairs(lmdb_folder)
+
+
+def test_an_image_that_a_database_lacks_is_missed_at_once(lmdb_folder: Path) -> None:
+    folder = str(lmdb_folder / "Noisy.lmdb")
+    with lmdb.open(folder, map_size=1 << 24) as database, database.begin(write=True) as change:
+        change.delete(b"1")
+    with pytest.raises(DataError, match=r"Noisy\.lmdb: '1' is missing"):
+        open_pairs(lmdb_folder)
+
+
+def test_a_database_that_is_cut_short(lmdb_folder: Path) -> None:
+    file = lmdb_folder / "GT.lmdb" / "data.mdb"
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(DataError, match=r"data\.mdb is cut short"):
         open_pairs(lmdb_folder)
 
 

@@ -40,20 +40,26 @@ class LmdbImages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.names, self.sizes = read_meta(folder / META)
-        self.crop(0, 0, 0, 1, 1)  # a wrong size or key shows at once
+        with _open(self.folder).begin(buffers=True) as transaction:
+            for index in range(len(self.names)):  # lengths alone: no pixel is read
+                self._value(transaction, index)
 
     def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
-        rows, columns = self.sizes[index]
         with _open(self.folder).begin(buffers=True) as transaction:
-            value = transaction.get(self.names[index].encode("ascii"))
-            if value is None or len(value) != rows * columns * 3:
-                raise DataError(
-                    f"{self.folder}: {self.names[index]!r} is missing or not of the size "
-                    f"{columns}x{rows} that {META} states"
-                )
-            image = np.frombuffer(value, np.uint8).reshape(rows, columns, 3)
+            value = self._value(transaction, index)
+            image = np.frombuffer(value, np.uint8).reshape(*self.sizes[index], 3)
             window = image[top : top + height, left : left + width]
             return np.ascontiguousarray(window[:, :, ::-1])  # blue first -> red first
+
+    def _value(self, transaction: Any, index: int) -> Any:
+        rows, columns = self.sizes[index]
+        value = transaction.get(self.names[index].encode())
+        if value is None or len(value) != rows * columns * 3:
+            raise DataError(
+                f"{self.folder}: {self.names[index]!r} is missing or not of the size "
+                f"{columns}x{rows} that {META} states"
+            )
+        return value
 
 
 # LMDB opens a folder once in a process, and an opened one must not be used after a fork.
@@ -76,6 +82,13 @@ def _open(folder: Path) -> Any:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:
         raise DataError(f"{folder} is not a readable LMDB folder: {error}") from error
+    used = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+    found = (folder / "data.mdb").stat().st_size
+    if found < used:  # reading on would end the process: the missing part is mapped all the same
+        database.close()
+        raise DataError(
+            f"{folder / 'data.mdb'} is cut short, {found} of {used} bytes: fetch it again"
+        )
     _opened[folder] = (os.getpid(), database)
     return database
 

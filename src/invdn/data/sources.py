@@ -126,8 +126,9 @@ def _holds_pairs(path: Path) -> bool:
         return "noisy" in open_pack(path)
     if is_lmdb(path):
         return False
-    roles = {role_of(file.stem) for file in find_images(path)}
-    return bool(role_folders(path)) or {"noisy", "clean"} <= roles
+    if role_folders(path):  # of images, or LMDB folders
+        return True
+    return {"noisy", "clean"} <= {role_of(file.stem) for file in find_images(path)}
 
 
 def _sides(source: ImageSource | PairSource) -> Sequence[ImageSource]:
