@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from invdn.denoise import DenoiseOptions
-from invdn.denoise.memory import fitting_tile
+from invdn.denoise.memory import fits_in_rows, fitting_tile
+from invdn.denoise.pixels import denoise_region, denoise_with_spread
+from invdn.denoise.region import Region
+from invdn.engines import native_absence
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
 from invdn.imaging.photo import Photo
@@ -51,9 +54,75 @@ def test_too_little_says_how_much_is_needed() -> None:
     assert _tile(515e6) == 64
 
 
+class _Rows(_Engine):
+    bytes_per_column = 1_000_000
+
+
+def _fits(width: int, height: int, limit: float, draws: int = 1) -> bool:
+    pixels = np.broadcast_to(np.uint8(0), (height, width, 3))
+    options = DenoiseOptions(draws=draws, max_memory=round(limit))
+    return fits_in_rows(_Rows(), pixels, options, copies=1)  # type: ignore[arg-type]
+
+
+def test_rows_in_flight_must_fit() -> None:
+    """By pixels, where all goes through in one piece, else by columns, however few the rows."""
+    assert _fits(1000, 1000, 1.15e9)
+    assert not _fits(1000, 1000, 1.05e9)
+    assert _fits(1500, 1000, 1.65e9)
+    assert not _fits(1500, 1000, 1.55e9)
+    assert not _fits(1500, 700, 1.55e9)
+    assert not _fits(1000, 1000, 1.15e9, draws=2)
+
+
+def test_what_is_kept_beside_the_photograph_counts(engine: TorchEngine) -> None:
+    """A spread has four bytes a sample, where the photograph has one; a part is a copy."""
+    pixels = np.zeros((64, 80, 3), np.uint8)
+    window, rows = 64 * 80 * engine.bytes_per_pixel, (3000 + 2 * 32) * 80 * 3
+    fixed = engine.process_bytes + window + rows
+
+    def options(limit: int, symmetries: int = 1) -> DenoiseOptions:
+        return DenoiseOptions(symmetries, tile=0, max_memory=fixed + limit)
+
+    denoise_with_spread(engine, pixels, options(6 * pixels.nbytes, 8))
+    with pytest.raises(InputError, match="too little"):
+        denoise_with_spread(engine, pixels, options(6 * pixels.nbytes - 1, 8))
+    left = Region(0, 0, 40, 64)
+    denoise_region(engine, pixels, left, options(pixels.nbytes * 3 // 2))
+    with pytest.raises(InputError, match="too little"):
+        denoise_region(engine, pixels, left, options(pixels.nbytes * 3 // 2 - 1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(native_absence() is not None, reason="the native engine was not built")
+@pytest.mark.parametrize(("width", "height", "draws"), [(800, 800, 1), (1500, 720, 1)])
+def test_rows_stay_below_the_least_limit_that_lets_them(
+    tmp_path: Path, width: int, height: int, draws: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(60, 120, (height, width, 3), np.uint8)
+    write_photo(Photo(pixels), tmp_path / "noisy.png")
+    script = (
+        "from dataclasses import replace; from pathlib import Path; import numpy as np; "
+        "from invdn.evaluation.meter import peak_memory; "
+        "from invdn.denoise import DenoiseOptions, denoise_file; "
+        "from invdn.denoise.memory import fits_in_rows; from invdn.engines import open_engine; "
+        "engine = open_engine(runtime='native'); "
+        f"options = DenoiseOptions(draws={draws}, strength='auto', detail=0.5); "
+        f"pixels = np.broadcast_to(np.uint8(0), ({height}, {width}, 3)); "
+        "limits = (replace(options, max_memory=n * 10**6) for n in range(100, 2000)); "
+        "least = next(o for o in limits if fits_in_rows(engine, pixels, o, copies=1)); "
+        "denoise_file(engine, Path('noisy.png'), Path('c.png'), least); "
+        "print(peak_memory(), least.max_memory)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    peak, limit = map(int, done.stdout.split())
+    assert peak < limit
+
+
 @pytest.mark.slow
 def test_a_process_stays_below_its_limit(tmp_path: Path) -> None:
-    """With the shipped weights and the engine of the light install."""
+    """With the shipped weights and ONNX Runtime."""
     pixels = np.random.default_rng(0).integers(60, 120, (260, 280, 3), np.uint8)
     write_photo(Photo(pixels), tmp_path / "noisy.png")
     script = (
@@ -61,7 +130,8 @@ def test_a_process_stays_below_its_limit(tmp_path: Path) -> None:
         "from invdn.denoise import DenoiseOptions, denoise_file; "
         "from invdn.engines import open_engine; "
         "options = DenoiseOptions(tile=0, max_memory=190_000_000, strength='auto'); "
-        "denoise_file(open_engine(device='cpu'), Path('noisy.png'), Path('c.png'), options); "
+        "engine = open_engine(runtime='onnxruntime'); "
+        "denoise_file(engine, Path('noisy.png'), Path('c.png'), options); "
         "print(peak_memory())"
     )
     done = subprocess.run(

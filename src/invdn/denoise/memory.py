@@ -6,7 +6,7 @@ from ..errors import InputError
 from ..imaging.depth import Pixels
 from .engine import Engine
 from .options import SMALLEST_TILE, DenoiseOptions
-from .streaming import StreamingEngine
+from .streaming import WHOLE, StreamingEngine
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine
@@ -17,12 +17,12 @@ _WINDOW_PIXEL = 1200
 _CODEC_ROWS = 3000
 # What rows in flight may take where no limit is set: 13,000 columns and one draw, which is any
 # photograph up to 100 megapixels.
-_FLIGHT = 1_200_000_000
+_FLIGHT = 1_410_000_000
 _STEP = 16  # tiles grow in these steps
 _TILE = 512  # of an engine that does not say what suits it; docs/speed.md
 
 
-def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, copies: int) -> int:
+def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, copies: float) -> int:
     """The edge of a tile for one photograph: the options' own, or the largest within their memory.
 
     Args:
@@ -30,7 +30,8 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
             ``bytes_per_pixel`` (of a window), and which edge suits it as ``tile``.
         pixels: the photograph.
         options: ``tile``, ``overlap`` and ``max_memory``.
-        copies: how often the photograph lies in memory: 1 if its result takes its place, else 2.
+        copies: how often the photograph lies in memory: 1 if its result takes its place, else 2;
+            what is kept beside them counts by its bytes.
 
     Returns:
         0 for the whole photograph at once.
@@ -63,19 +64,21 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
 
 
 def fits_in_rows(
-    engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, copies: int
+    engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, copies: float
 ) -> bool:
     """Whether the rows that are in flight, when a photograph is streamed, fit into the memory."""
-    columns: int = pixels.shape[1] * engine.bytes_per_column
-    whole: int = pixels.shape[0] * pixels.shape[1] * engine.bytes_per_pixel
-    flight = min(columns, whole) * (1 + options.draws) // 2
+    height, width = pixels.shape[:2]
+    # However low a photograph is: what goes in rows keeps some of every layer.
+    in_one_piece = height * width <= WHOLE
+    each = height * engine.bytes_per_pixel if in_one_piece else engine.bytes_per_column
+    flight: int = width * each * (1 + options.draws) // 2
     if options.max_memory is None:
         return flight <= _FLIGHT
     return _fixed(engine, pixels, options, copies) + flight <= options.max_memory
 
 
-def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, copies: int) -> int:
+def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, copies: float) -> int:
     """What does not depend on how the photograph is cut."""
     process: int = getattr(engine, "process_bytes", _PROCESS)
     rows: int = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
-    return process + copies * pixels.nbytes + rows
+    return process + math.ceil(copies * pixels.nbytes) + rows

@@ -101,7 +101,8 @@ def denoise_region(
         return result
     noise = _noise(pixels, options, noise)
     colours = _colours(result)
-    pieces = _pieces(engine, pixels, options, copies=1, part=part)
+    copies = 1 + result.nbytes / pixels.nbytes
+    pieces = _pieces(engine, pixels, options, copies=copies, part=part)
     windows = ((tile, read_window(_colours(pixels), tile)) for tile in pieces)
     for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress, space):
         rows, columns = (
@@ -139,7 +140,8 @@ def denoise_with_spread(
     result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    for tile, window, moments in _whole(engine, result, options, progress, space, copies=3):
+    copies = 2 + spread.nbytes / pixels.nbytes
+    for tile, window, moments in _whole(engine, result, options, progress, space, copies=copies):
         spread[tile.core] = moments.spread()[tile.inner]
         if not options.takes_nothing:
             clean = _blended(window, moments, options, noise, space)[tile.inner]
@@ -182,7 +184,7 @@ def _pieces(
     pixels: Pixels,
     options: DenoiseOptions,
     *,
-    copies: int,
+    copies: float,
     part: tuple[slice, slice] | None = None,
 ) -> list[Tile]:
     height, width = pixels.shape[:2]
@@ -197,7 +199,7 @@ def _whole(
     progress: Progress | None,
     space: NetworkColours | None = None,
     *,
-    copies: int,
+    copies: float,
 ) -> Iterator[Estimate]:
     """The whole photograph piece by piece: in rows where the engine can, else in tiles.
 

@@ -34,22 +34,25 @@ class NativeEngine:
         (arXiv 1509.09308).
     """
 
-    # From: benchmarks/engines.py; of a picture that goes through in one piece.
-    process_bytes = 130_000_000
-    bytes_per_pixel = 140
-    bytes_per_column = 90_000  # of rows in flight
+    # From: docs/native.md; of a picture that goes through in one piece, and of rows in flight, with
+    # the arrays that go in and out.
+    bytes_per_pixel = 160
+    bytes_per_column = 108_000
 
     def __init__(
         self, parameters: Parameters, *, threads: int = 0, instructions: str = "auto"
     ) -> None:
         self.architecture: Architecture = parameters.architecture
+        threads = threads or available_processors()
+        #: Before any picture; each thread has its share of the bands between the layers.
+        self.process_bytes = 115_000_000 + 7_000_000 * threads
         with _clear_errors():
             self._model = _native.Model(
                 list(self.architecture.blocks),
                 self.architecture.features,
                 self.architecture.channels,
                 _in_order(parameters),
-                threads or available_processors(),
+                threads,
                 instructions,
             )
         self.description = f"the native engine ({self._model.instructions}) on the CPU"
