@@ -223,6 +223,7 @@ def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
         assert case["peak_memory"] > 20_000_000
         assert case["megapixels_per_second"] > 0
     assert "processor" in content["machine"]
+    assert "torch 2 draws: torch " in result.stdout
     assert (tmp_path / "out" / "bench.svg").read_text().count("<circle") == 2
 
 
@@ -236,7 +237,8 @@ def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
         ("--symmetries", 3),
         ("--draws", 0),
         ("--precision", "bfloat16"),
-        ("--device", "cuda"),
+        ("--device", "cuda", "--runtime", "native"),
+        ("--device", "cuda", "--runtime", "onnxruntime", "--runtime", "torch"),
     ],
 )
 def test_bench_refuses_impossible_cases(arguments: tuple[object, ...]) -> None:

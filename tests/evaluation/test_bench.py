@@ -30,6 +30,25 @@ class CountingEngine:
         return np.repeat(low.repeat(4, 2).repeat(4, 3), len(latent) // len(low), 0)
 
 
+class PushedEngine(CountingEngine):
+    """The same, row by row."""
+
+    process_bytes = bytes_per_pixel = bytes_per_column = 1
+
+    def encode_rows(self, height: int, width: int, piece: int) -> "PushedEngine":
+        self.calls.append("rows")
+        return self
+
+    def decode_rows(self, height: int, width: int, draws: int, piece: int) -> "PushedEngine":
+        self.calls.append("rows")
+        return self
+
+    def push(self, *arrays: np.ndarray) -> np.ndarray:
+        if len(arrays) == 1:
+            return self.encode(arrays[0][None])[0]
+        return self.decode(arrays[0][None], arrays[1])
+
+
 def case(**changes: object) -> Case:
     settings = {
         "runtime": "torch", "device": "cpu", "precision": "float32", "threads": 0, "width": 70,
@@ -51,10 +70,17 @@ def test_a_case_is_warmed_up_and_repeated(tmp_path: Path) -> None:
     assert outcome.accelerator_memory is None
 
 
+def test_an_engine_of_rows_is_measured_in_rows(tmp_path: Path) -> None:
+    engine = PushedEngine()
+    outcome = measure_case(case(tile=None, repeats=1), lambda: engine, tmp_path)
+    assert engine.calls == ["rows", "rows", "encode", "decode"] * 2
+    assert 0 < outcome.stages.inference < outcome.stages.total
+
+
 def test_seconds_belong_to_the_stage_that_took_them(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 3.0, 4.0, 9.0, 10.0])
     monkeypatch.setattr("invdn.evaluation.bench.time.perf_counter", lambda: next(clock))
-    engine = StopwatchEngine(CountingEngine())  # type: ignore[arg-type]
+    engine = StopwatchEngine(CountingEngine())
     engine.start()
     low = engine.encode(np.zeros((1, 3, 8, 8), np.float32))
     engine.decode(low, np.zeros((1, 45, 2, 2), np.float32))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import product
@@ -20,7 +19,7 @@ from .progress import reporting
 if TYPE_CHECKING:
     from ..evaluation.bench import Case, Outcome
 
-_PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
+_PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 class _Numbers(click.ParamType[tuple[int, ...]]):
@@ -51,15 +50,15 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
 @click.option("--draws", type=_Numbers(), default="1", show_default=True)
 @click.option("--symmetries", type=_Numbers(), default="1", show_default=True)
 @click.option("--threads", type=_Numbers(), default="0", show_default=True, help="Cores; 0: all.")
-@click.option("--tile", type=int, default=512, show_default=True, help="0: no tiles.")
+@click.option("--tile", type=int, help="0: no tiles.  [default: what suits the engine]")
 @click.option(
     "--runtime",
     "runtimes",
-    type=click.Choice(["native", "onnxruntime", "torch"]),
+    type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
     multiple=True,
-    default=("onnxruntime",),
+    default=("auto",),
     show_default=True,
-    help="May be repeated.",
+    help="May be repeated; auto: what a photograph gets.",
 )
 @click.option("-d", "--device", default="cpu", show_default=True, help="cpu, cuda, mps (torch).")
 @click.option(
@@ -69,7 +68,7 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     multiple=True,
     default=("float32",),
     show_default=True,
-    help="What torch computes in; may be repeated.",
+    help="Of torch's convolutions; may be repeated.",
 )
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
@@ -111,7 +110,7 @@ def _cases(
     draws: Sequence[int],
     symmetries: Sequence[int],
     threads: Sequence[int],
-    tile: int,
+    tile: int | None,
     runtimes: Sequence[str],
     device: str,
     precisions: Sequence[str],
@@ -121,8 +120,11 @@ def _cases(
     from ..evaluation.bench import Case
     from ..evaluation.machine import usable_cores
 
-    if "onnxruntime" in runtimes and (set(precisions) != {"float32"} or device != "cpu"):
-        raise InputError("ONNX Runtime runs float32 on the CPU here: choose --runtime torch")
+    light = {"native", "onnxruntime", *(["auto"] if device == "cpu" else [])} & set(runtimes)
+    if light and (set(precisions) != {"float32"} or device != "cpu"):
+        raise InputError(
+            f"only torch runs on {device} in {', '.join(precisions)}: choose --runtime torch"
+        )
     if max(threads) > usable_cores():
         raise InputError(f"{max(threads)} threads need more than the {usable_cores()} cores here")
     if any(threads) and not hasattr(os, "sched_setaffinity"):
@@ -165,32 +167,13 @@ def _run_case(model: str, case: Case) -> Outcome:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: case.threads])
         os.environ["OMP_NUM_THREADS"] = str(case.threads)
 
-    stack = ExitStack()
-
     def opening() -> Any:
         from ..engines import open_engine
 
-        stack.enter_context(_precision(case))
-        return open_engine(model, case.device, case.runtime)  # type: ignore[arg-type]
+        return open_engine(model, case.device, case.runtime, case.precision)  # type: ignore[arg-type]
 
-    with TemporaryDirectory(prefix="invdn-bench-") as folder, stack:
+    with TemporaryDirectory(prefix="invdn-bench-") as folder:
         return measure_case(case, opening, Path(folder))
-
-
-@contextmanager
-def _precision(case: Case) -> Iterator[None]:
-    """torch's ways to compute: float32 means float32, also where its default is less."""
-    if case.runtime != "torch":
-        yield
-        return
-    import torch
-
-    torch.backends.cudnn.allow_tf32 = case.precision == "tf32"
-    if case.precision in ("float32", "tf32"):
-        yield
-        return
-    with torch.autocast(case.device.split(":")[0], dtype=getattr(torch, case.precision)):
-        yield
 
 
 def _prepare_output(output: Path, overwrite: bool) -> None:
@@ -246,3 +229,5 @@ def _print(outcomes: Sequence[Outcome]) -> None:
     if not console.is_terminal:
         console.width = 160
     console.print(table)
+    for series, engine in {outcome.case.series: outcome.engine for outcome in outcomes}.items():
+        click.echo(f"{series}: {engine}")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from .charts import Line, line_chart
 from .meter import peak_memory
 
 Floats = NDArray[np.float32]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,16 @@ class Case:
     """One thing to measure.
 
     Attributes:
-        runtime: ``"onnxruntime"`` or ``"torch"``.
+        runtime: ``"native"``, ``"onnxruntime"``, ``"torch"``, or ``"auto"`` for the one that a
+            photograph gets.
         device: ``"cpu"``, ``"cuda"`` ...
-        precision: ``"float32"``, or what torch computes convolutions in instead.
+        precision: ``"float32"``, or what torch shall compute convolutions in instead.
         threads: processor cores that may be used; 0 for all.
         width: of the photograph in pixels.
         height: of the photograph in pixels.
         draws: samples for each symmetry.
         symmetries: 1 or 8.
-        tile: edge of a tile in pixels; 0 for none.
+        tile: edge of a tile in pixels; 0 for none, None for what suits the engine.
         repeats: measured runs after a first one that only warms up.
     """
 
@@ -45,7 +48,7 @@ class Case:
     height: int
     draws: int
     symmetries: int
-    tile: int
+    tile: int | None
     repeats: int
 
     @property
@@ -125,22 +128,29 @@ class Outcome:
 
 
 class StopwatchEngine:
-    """Passes everything on to an engine and sorts the seconds by stage."""
+    """Passes everything on to an engine and sorts the seconds by stage.
+
+    An engine that works row by row needs :class:`StopwatchRows`.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine: Any = engine
         self._since = 0.0
         self.seconds: dict[str, float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """What the engine says of its tiles and memory."""
+        return getattr(self._engine, name)
 
     @property
     def architecture(self) -> Architecture:
         """Of the engine."""
-        return self._engine.architecture
+        return self._engine.architecture  # type: ignore[no-any-return]
 
     @property
     def description(self) -> str:
         """Of the engine."""
-        return self._engine.description
+        return self._engine.description  # type: ignore[no-any-return]
 
     def start(self) -> None:
         """Forget what was measured and start anew."""
@@ -155,17 +165,46 @@ class StopwatchEngine:
 
     def encode(self, noisy: Floats) -> Floats:
         """As the engine does."""
-        self.lap("preprocessing")
-        low = self._engine.encode(noisy)
-        self.lap("inference")
-        return low
+        return self.inside(lambda: self._engine.encode(noisy))
 
     def decode(self, low: Floats, latent: Floats) -> Floats:
         """As the engine does."""
+        return self.inside(lambda: self._engine.decode(low, latent))
+
+    def inside(self, work: Callable[[], Result]) -> Result:
+        """Do the engine's work; what came before it was preparation."""
         self.lap("preprocessing")
-        image = self._engine.decode(low, latent)
+        result = work()
         self.lap("inference")
-        return image
+        return result
+
+
+class StopwatchRows(StopwatchEngine):
+    """The same of an engine that works row by row."""
+
+    def encode_rows(self, *size: int) -> "_StopwatchPushes":
+        """As the engine does."""
+        return _StopwatchPushes(self, self.inside(lambda: self._engine.encode_rows(*size)))
+
+    def decode_rows(self, *size: int) -> "_StopwatchPushes":
+        """As the engine does."""
+        return _StopwatchPushes(self, self.inside(lambda: self._engine.decode_rows(*size)))
+
+
+class _StopwatchPushes:
+    """An encoder or decoder of rows."""
+
+    def __init__(self, stopwatch: StopwatchEngine, rows: Any) -> None:
+        self._stopwatch, self._rows = stopwatch, rows
+
+    def push(self, *rows: Floats) -> Floats:
+        """As the engine does."""
+        return self._stopwatch.inside(lambda: self._rows.push(*rows))
+
+
+def stopwatch(engine: Engine) -> StopwatchEngine:
+    """The engine with a stopwatch, on the same way through a photograph as without."""
+    return (StopwatchRows if hasattr(engine, "decode_rows") else StopwatchEngine)(engine)
 
 
 def measure_case(case: Case, open_engine: Callable[[], Engine], folder: Path) -> Outcome:
@@ -181,7 +220,7 @@ def measure_case(case: Case, open_engine: Callable[[], Engine], folder: Path) ->
         OutputError: the folder cannot be written.
     """
     start = time.perf_counter()
-    engine = StopwatchEngine(open_engine())
+    engine = stopwatch(open_engine())
     opening = time.perf_counter() - start
     source = folder / "noisy.png"
     write_photo(Photo(noisy_photograph(case.width, case.height)), source, overwrite=True)
