@@ -1,6 +1,6 @@
 """The benchmarks of speed and memory, one after the other, and their plots.
 
-    python -m benchmarks                   # all: about an hour on two cores, which do nothing else
+    python -m benchmarks                   # all: two hours on two cores, which do nothing else
     python -m benchmarks engines growth    # some
     python -m benchmarks --plots           # only draw what is there
 
@@ -22,7 +22,7 @@ RESULTS = HERE / "results"
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "engines": ("engines.py", "--repeats", "5"),
     "engines-memory": ("engines.py", "--memory"),
-    "growth": ("growth.py",),
+    "growth": ("growth.py", "--full"),
     "light-install": ("light_install.py",),
     "whole-road": ("whole_road.py",),
     "batch-workers": ("batch_workers.py",),

@@ -4,7 +4,8 @@
 
 Draws JPEG photographs of 1.5 megapixels, and runs `invdn denoise` on them with 1, 2 and 3 workers,
 and as two commands at once on half of the cores each, which share the folder. The ways take turns;
-for each: wall time, processor time of all, and the largest peak of resident memory.
+for each: medians of wall time, of processor time of all, and of the peak of resident memory, the
+least and the largest wall time, and how many times as fast as one worker it was in the same round.
 """
 
 import json
@@ -74,10 +75,16 @@ def main() -> None:
         for _ in range(RUNS):
             for way, (places, workers) in ways.items():
                 found[way].append(measure(folder, places, workers))
-    medians = {
+    medians: dict[str, dict[str, object]] = {
         way: {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
         for way, runs in found.items()
     }
+    alone = [run["wall_s"] for run in found["1 workers"]]
+    for way, runs in found.items():
+        wall = [run["wall_s"] for run in runs]
+        medians[way]["wall_spread_s"] = [round(min(wall), 2), round(max(wall), 2)]
+        ratios = [one / own for one, own in zip(alone, wall, strict=True)]
+        medians[way]["times_one_worker"] = round(statistics.median(ratios), 2)
     facts = {
         "machine": describe_machine(),
         "photographs": PHOTOGRAPHS,

@@ -4,26 +4,36 @@
     python benchmarks/growth.py --full --runtime onnxruntime
 
 Every point is a new process that denoises a photograph of random pixels in memory: wall and
-processor seconds (the best of ``--repeats``, after a run that warms up where it takes less than a
-few seconds) and the peak of the resident memory, all without starting Python and opening the
-engine, which are told apart as ``base_mib``. To each curve the least-squares straight line is
-fitted, with the points' relative distances from it; points far apart in size count equally, since
-distances are relative. Against threads, the reciprocal of the time is what should be straight.
+processor seconds (medians of ``--repeats`` runs after one that warms up; a run of more than a few
+seconds is measurement enough) with their least and largest, and the peak of the resident memory,
+all without starting Python and opening the engine, which are told apart as ``base_mib``. To each
+curve the least-squares straight line is fitted, with the points' relative distances from it; points
+far apart in size count equally, since distances are relative. Against threads, the reciprocal of
+the time is what should be straight.
 
-Up to 4 megapixels; ``--full`` goes on to 100, which takes an hour on a small machine.
+Memory has one bend, so two lines: up to 1 megapixel the native engine takes a photograph in one
+piece, and memory goes with the pixels; from there on in rows, and what lies beside the photograph
+and its result (``beside_mib``) goes with the columns. Engines that work in tiles need the same from
+a tile on.
+
+Up to 4 megapixels; ``--full`` goes on to 100, which takes the native engine about ten minutes on
+two cores, and ONNX Runtime half an hour.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from invdn.denoise import DenoiseOptions, denoise_pixels
+from invdn.denoise.streaming import WHOLE
 from invdn.engines import open_engine
 from invdn.evaluation.machine import describe_machine, usable_cores
 from invdn.evaluation.meter import peak_memory
@@ -40,7 +50,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="up to 100 megapixels")
     parser.add_argument("--largest", type=int, default=10**5, help="leave out longer sides")
     parser.add_argument("--side", type=int, default=512, help="for draws and threads")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--runtime", default="auto")
     parser.add_argument("--threads", type=int, default=usable_cores(), help="at most")
     parser.add_argument("--point", metavar="JSON", help="measure one point in this process")
@@ -55,33 +65,35 @@ def main() -> None:
     pixels = [point(side=side, **most, **shared) for side in sides]
     draws = [point(side=options.side, draws=n, threads=options.threads, **shared) for n in DRAWS]
     speeds = [point(side=options.side, draws=1, threads=n, **shared) for n in threads]
-    megapixels = [found["megapixels"] for found in pixels]
+    in_one_piece = [found for found in pixels if found["side"] ** 2 <= WHOLE]
+    in_rows = [found for found in pixels if found["side"] ** 2 > WHOLE]
     result = {
         "machine": describe_machine(),
         "engine": pixels[0]["engine"],
         "pixels": {
             "points": pixels,
-            "seconds_by_megapixels": line(megapixels, [p["seconds"] for p in pixels]),
-            "mib_by_megapixels": line(megapixels, [p["mib"] for p in pixels]),
+            "seconds_by_megapixels": fitted(pixels, "megapixels", "seconds"),
+            "mib_by_megapixels": fitted(in_one_piece, "megapixels", "mib"),
+            "beside_mib_by_columns": fitted(in_rows, "side", "beside_mib"),
         },
         "draws": {
             "points": draws,
-            "seconds_by_draws": line(list(DRAWS), [p["seconds"] for p in draws]),
+            "seconds_by_draws": fitted(draws, "draws", "seconds"),
+            "mib_by_draws": fitted(draws, "draws", "mib"),
             # an encode and a decode are a pair; N draws should cost (1 + N) / 2 pairs or less
             "pairs": [round(p["seconds"] / draws[0]["seconds"], 3) for p in draws],
             "most_pairs": [(1 + n) / 2 for n in DRAWS],
         },
         "threads": {
             "points": speeds,
-            "speed_by_threads": line(list(threads), [1 / p["seconds"] for p in speeds])
-            if len(speeds) > 1
-            else None,
+            "speed_by_threads": fitted(speeds, "threads", "speed"),
+            "mib_by_threads": fitted(speeds, "threads", "mib"),
         },
     }
     print(json.dumps(result, indent=1))
 
 
-def point(**what: object) -> dict[str, object]:
+def point(**what: object) -> dict[str, Any]:
     """One point, measured in a process of its own on so many of the processors."""
     command = [sys.executable, __file__, "--point", json.dumps(what)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
@@ -106,17 +118,30 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
         processor.append(time.process_time() - used)
         if len(wall) == 1 and wall[0] > BRIEF:
             break
-    best = int(np.argmin(wall[1:])) + 1 if len(wall) > 1 else 0
+    wall, processor = wall[1:] or wall, processor[1:] or processor
+    seconds = statistics.median(wall)
+    mib = peak_mib() - base
     return {
         "engine": engine.description,
+        "side": side,
         "megapixels": side**2 / 1e6,
         "draws": draws,
         "threads": threads,
-        "seconds": round(wall[best], 4),
-        "processor_seconds": round(processor[best], 4),
-        "mib": round(peak_mib() - base, 1),
+        "seconds": round(seconds, 4),
+        "spread": [round(min(wall), 4), round(max(wall), 4)],
+        "speed": round(1 / seconds, 4),
+        "processor_seconds": round(statistics.median(processor), 4),
+        "mib": round(mib, 1),
+        "beside_mib": round(mib - 2 * photograph.nbytes / 2**20, 1),
         "base_mib": round(base, 1),
     }
+
+
+def fitted(points: list[dict[str, Any]], x: str, y: str) -> dict[str, object] | None:
+    """The straight line through two quantities of points; None where there are no two."""
+    if len(points) < 2:
+        return None
+    return line([point[x] for point in points], [point[y] for point in points])
 
 
 def line(x: list[float], y: list[float]) -> dict[str, object]:

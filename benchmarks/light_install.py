@@ -45,8 +45,11 @@ def measure(command: list[str | Path], folder: Path) -> dict[str, float]:
     return {"seconds": round(seconds, 3), "peak_mib": round(usage.ru_maxrss / 1024, 1)}
 
 
-def median(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+def median(runs: list[dict[str, float]]) -> dict[str, object]:
+    """Of every quantity, and the least and the largest of the seconds."""
+    seconds = [run["seconds"] for run in runs]
+    medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    return {**medians, "spread": [min(seconds), max(seconds)]}
 
 
 def main() -> None:

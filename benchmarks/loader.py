@@ -1,7 +1,8 @@
 """Crops per second of one loader worker, by storage of the pairs.
 
 Makes a data set of patches from real pairs (``invdn data sidd``'s layout), packs it, writes it as
-an LMDB of the official code, and reads random crops from each.
+an LMDB of the official code, and reads random crops from each, turn about. Told are the medians,
+the least and the largest, and the ratio to the slowest.
 
     python benchmarks/loader.py > benchmarks/results/loader.json
     python benchmarks/loader.py FOLDER --crop 96
@@ -10,6 +11,7 @@ an LMDB of the official code, and reads random crops from each.
 import argparse
 import json
 import pickle
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -28,12 +30,13 @@ PAIRS = Path(__file__).parents[2] / "shared" / "data" / "sidd-mini-train-a"
 
 
 def main() -> None:
-    """Measure every storage and print a table; ``--json`` writes it to a file."""
+    """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pairs", type=Path, nargs="?", default=PAIRS, help="with Noisy/ and GT/")
     parser.add_argument("--crop", type=int, default=144)
     parser.add_argument("--batch", type=int, default=14)
-    parser.add_argument("--seconds", type=float, default=5, help="for each storage")
+    parser.add_argument("--seconds", type=float, default=5, help="for each storage and round")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -47,15 +50,18 @@ def main() -> None:
             "LMDB of the official code": open_pairs(Path(folder) / "lmdb"),
             "packed": open_pairs(Path(folder) / "pack"),
         }
-        rates = {
-            name: crops_per_second(pairs, options.crop, options.batch, options.seconds)
-            for name, pairs in storages.items()
-        }
+        found: dict[str, list[float]] = {name: [] for name in storages}
+        for _ in range(options.repeats):
+            for name, pairs in storages.items():
+                rate = crops_per_second(pairs, options.crop, options.batch, options.seconds)
+                found[name].append(rate)
+    rates = {name: statistics.median(each) for name, each in found.items()}
     slowest = min(rates.values())
     result = {
         "machine": describe_machine(),
         "crop": options.crop,
         "crops_per_second": {name: round(rate, 1) for name, rate in rates.items()},
+        "spread": {name: [round(f(each), 1) for f in (min, max)] for name, each in found.items()},
         "times_the_slowest": {name: round(rate / slowest, 1) for name, rate in rates.items()},
     }
     print(json.dumps(result, indent=1))

@@ -1,4 +1,4 @@
-"""What the benchmarks found, drawn: engines side by side, and cost against size."""
+"""What the benchmarks found, drawn: engines side by side, and cost against size and depth."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,16 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
+from invdn.denoise.streaming import WHOLE
+
 COLOURS = ("#8a8a8a", "#c98a2b", "#2b6cb0", "#7fb2e5")
 
 
 def draw(results: Path) -> None:
     """Draw every plot whose results are in the folder, as SVG beside them."""
     pyplot.rcParams.update({"svg.hashsalt": "invdn", "font.size": 9, "axes.spines.top": False})
-    for name, plot in (("engines", _engines), ("growth", _growth)):
+    plots = {"engines": _engines, "growth": _growth, "training-step": _training_step}
+    for name, plot in plots.items():
         source = results / f"{name}.json"
         if source.exists():
             figure = plot(json.loads(source.read_text(encoding="utf-8")))
@@ -46,24 +49,71 @@ def _engines(result: dict[str, Any]) -> Any:
 
 
 def _growth(result: dict[str, Any]) -> Any:
-    """Time and memory by megapixels, and time by draws, with their straight lines."""
-    figure, (time, memory, draws) = pyplot.subplots(1, 3, figsize=(11, 2.9))
+    """Time and memory by megapixels, time by draws, speed by threads, with their straight lines."""
+    figure, (time, memory, draws, threads) = pyplot.subplots(1, 4, figsize=(14, 2.9))
     pixels = result["pixels"]
-    sizes = [point["megapixels"] for point in pixels["points"]]
-    for axis, what, unit, fit in (
-        (time, "seconds", "seconds", pixels["seconds_by_megapixels"]),
-        (memory, "mib", "MiB above the open engine", pixels["mib_by_megapixels"]),
-    ):
-        _line(axis, sizes, [point[what] for point in pixels["points"]], fit)
+    points = pixels["points"]
+    sizes = [point["megapixels"] for point in points]
+    _dots(time, sizes, [point["seconds"] for point in points])
+    _line(time, sizes, sizes, pixels["seconds_by_megapixels"])
+    _dots(memory, sizes, [point["mib"] for point in points])
+    bend = WHOLE / 1e6
+    few, large = (
+        [point for point in points if (point["megapixels"] > bend) == beyond]
+        for beyond in (False, True)
+    )
+    x = [point["megapixels"] for point in few]
+    _line(memory, x, x, pixels["mib_by_megapixels"])
+    x = [point["megapixels"] for point in large]
+    own = [point["mib"] - point["beside_mib"] for point in large]
+    _line(memory, x, [point["side"] for point in large], pixels["beside_mib_by_columns"], own)
+    for axis, unit in ((time, "seconds"), (memory, "MiB above the open engine")):
         axis.set(xscale="log", yscale="log", xlabel="megapixels", ylabel=unit)
-    found = result["draws"]["points"]
-    counts = [point["draws"] for point in found]
-    _line(draws, counts, [point["seconds"] for point in found], result["draws"]["seconds_by_draws"])
-    draws.set(xlabel="draws", ylabel="seconds", ylim=(0, None))
+    for axis, group, what, unit in (
+        (draws, "draws", "seconds", "seconds"),
+        (threads, "threads", "speed", "photographs a second"),
+    ):
+        x = [point[group] for point in result[group]["points"]]
+        _dots(axis, x, [point[what] for point in result[group]["points"]])
+        _line(axis, x, x, result[group][f"{what}_by_{group}"])
+        axis.set(xlabel=group, ylabel=unit, ylim=(0, None), xticks=x)
     figure.tight_layout()
     return figure
 
 
-def _line(axis: Any, x: list[float], y: list[float], fit: dict[str, float]) -> None:
+def _training_step(result: dict[str, Any]) -> Any:
+    """Memory and time of a training step by depth, with activations kept and rebuilt."""
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 2.9))
+    for recompute, name, colour in ((False, "kept", COLOURS[0]), (True, "rebuilt", COLOURS[2])):
+        found = [point for point in result["depths"] if point["recompute"] == recompute]
+        blocks = [point["blocks"] for point in found]
+        for axis, what, unit in zip(
+            axes, ("activation_bytes", "peak_bytes", "seconds"), (1e6, 1e6, 1), strict=True
+        ):
+            values = [point[what] / unit for point in found]
+            axis.plot(blocks, values, "o-", color=colour, markersize=4, label=f"activations {name}")
+            axis.set(xlabel="blocks a level", ylim=(0, None), xticks=blocks)
+    axes[0].set_ylabel("MB for the gradient")
+    axes[1].set_ylabel("MB, parameters and Adam included")
+    axes[2].set_ylabel("seconds a step")
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def _dots(axis: Any, x: list[float], y: list[float]) -> None:
     axis.plot(x, y, "o", color=COLOURS[2], markersize=4)
-    axis.plot(x, [fit["intercept"] + fit["slope"] * each for each in x], color=COLOURS[0], zorder=0)
+
+
+def _line(
+    axis: Any,
+    place: list[float],
+    x: list[float],
+    fit: dict[str, Any] | None,
+    more: list[float] | None = None,
+) -> None:
+    """The fitted line of ``x``, drawn at ``place``; ``more`` is added to it."""
+    if fit:
+        added = more or [0.0] * len(x)
+        y = [fit["intercept"] + fit["slope"] * a + b for a, b in zip(x, added, strict=True)]
+        axis.plot(place, y, color=COLOURS[0], zorder=0)

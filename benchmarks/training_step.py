@@ -27,7 +27,7 @@ from invdn.evaluation import meter
 from invdn.evaluation.machine import describe_machine
 from invdn.network import HaarDownsampling, InvDN, ResidualSubnet
 from invdn.training.hardware import autocast_type, memory_format, open_fabric
-from invdn.training.memory import step_bytes
+from invdn.training.memory import activation_bytes, step_bytes
 from invdn.training.objective import Objective
 from invdn.training.recipe import Recipe
 from invdn.training.recipe_files import load_recipe
@@ -200,7 +200,8 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
     device = open_fabric(recipe.hardware).device
     before = peak_memory(device)
     step = open_step(recipe)
-    median = statistics.median(interleave({"": step}, steps, clock)[""])
+    seconds = interleave({"": step}, steps, clock)[""]
+    median = statistics.median(seconds)
     precision = autocast_type(recipe.hardware)
     peak = peak_memory(device) - before
     crop, batch = recipe.phases[0].crop, recipe.phases[0].batch
@@ -212,9 +213,11 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
         "crop": crop,
         "batch": batch,
         "seconds": round(median, 4),
+        "spread": [round(min(seconds), 4), round(max(seconds), 4)],
         "images_per_second": round(batch / median, 3),
         "peak_bytes": peak,
         "estimated_bytes": step_bytes(recipe, precision, 1),
+        "activation_bytes": activation_bytes(recipe, precision, 1),
         "gmac_per_second": round(rate / 1e9, 1),
         "share_of_matrix_rate": round(rate / matrix_rate(device, precision or torch.float32), 3),
     }
@@ -222,7 +225,7 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
 
 def measure_depth(depth: int, recompute: bool, options: argparse.Namespace) -> dict[str, object]:
     """Seconds and peak memory of a network of this depth, in a process of its own."""
-    command = [sys.executable, __file__, "--one", "--steps=2", f"--recipe={options.recipe}"]
+    command = [sys.executable, __file__, "--one", "--steps=3", f"--recipe={options.recipe}"]
     command += [f"--crop={options.crop}", f"--batch={options.batch}"]
     command += ["--cpu-time"] if options.cpu_time else []
     command += [f"--set={setting}" for setting in options.set]
@@ -230,7 +233,8 @@ def measure_depth(depth: int, recompute: bool, options: argparse.Namespace) -> d
     command += [f"--set=hardware.recompute={str(recompute).lower()}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     found = json.loads(done.stdout)
-    return {key: found[key] for key in ("seconds", "peak_bytes", "estimated_bytes")}
+    told = ("seconds", "spread", "peak_bytes", "estimated_bytes", "activation_bytes")
+    return {key: found[key] for key in told}
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:

@@ -4,9 +4,10 @@
     python benchmarks/whole_road.py --sizes 3000x2000 --runtime torch --device cuda
 
 Every case (size, format, setting) is run in turn, ``--repeats`` times after a warm-up, so that a
-slow minute of the machine falls on all of them; medians are told, and the time inside the engine's
-``encode`` and ``decode`` apart from the rest: decoding, noise estimate, tiles, latent, blending,
-rounding, encoding. Processor time is told as well, since it hardly depends on what else runs.
+slow minute of the machine falls on all of them; medians are told, the least and the largest of the
+seconds, and the time inside the engine apart from the rest: decoding, noise estimate, tiles or
+rows, latent, blending, rounding, encoding. Processor time is told as well, since it hardly depends
+on what else runs.
 """
 
 import argparse
@@ -15,7 +16,9 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -34,14 +37,23 @@ FORMATS = {"jpg": np.uint8, "png": np.uint8, "tif": np.uint16}
 
 
 class Timed:
-    """An engine that counts the seconds inside it."""
+    """An engine that counts the seconds inside it, on the same way through a photograph."""
 
     def __init__(self, engine) -> None:
         self._engine = engine
-        self.architecture, self.description = engine.architecture, engine.description
         self.wall = self.processor = 0.0
+        if hasattr(engine, "decode_rows"):
+            self.encode_rows = partial(self._rows, engine.encode_rows)
+            self.decode_rows = partial(self._rows, engine.decode_rows)
 
-    def _count(self, work, *arrays):
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def _rows(self, make, *size):
+        rows = self.count(make, *size)
+        return SimpleNamespace(push=partial(self.count, rows.push))
+
+    def count(self, work, *arrays):
         wall, processor = time.perf_counter(), time.process_time()
         result = work(*arrays)
         self.wall += time.perf_counter() - wall
@@ -49,10 +61,10 @@ class Timed:
         return result
 
     def encode(self, noisy):
-        return self._count(self._engine.encode, noisy)
+        return self.count(self._engine.encode, noisy)
 
     def decode(self, low, latent):
-        return self._count(self._engine.decode, low, latent)
+        return self.count(self._engine.decode, low, latent)
 
 
 def run(engine, source: Path, options: DenoiseOptions) -> dict[str, float]:
@@ -95,6 +107,8 @@ def main() -> None:
     rows = []
     for (width, height, source, setting), measured in runs.items():
         median = {key: statistics.median(one[key] for one in measured) for key in measured[0]}
+        seconds = sorted(one["seconds"] for one in measured)
+        extremes = seconds[0], seconds[-1]
         megapixels = width * height / 1e6
         rows.append(
             {
@@ -102,6 +116,7 @@ def main() -> None:
                 "format": source.suffix[1:],
                 "setting": setting,
                 **{f"{key}_per_megapixel": round(v / megapixels, 4) for key, v in median.items()},
+                "spread_per_megapixel": [round(v / megapixels, 4) for v in extremes],
                 "road_over_network": round(median["seconds"] / median["network_seconds"], 4),
             }
         )

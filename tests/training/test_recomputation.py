@@ -12,6 +12,7 @@ from torch import Tensor
 from invdn.architecture import Architecture
 from invdn.errors import RecipeError
 from invdn.network import InvDN
+from invdn.training.memory import activation_bytes
 from invdn.training.objective import Objective
 from invdn.training.recipe import LossSettings
 from invdn.training.recipe_files import load_recipe
@@ -134,3 +135,11 @@ def test_what_autograd_keeps(recompute: bool) -> None:
         kept.append(sum(sizes.values()))
         del terms
     assert kept[1] == kept[0] if recompute else kept[1] > 3 * kept[0]
+
+
+def test_what_is_kept_for_the_gradient_does_not_grow_with_the_blocks() -> None:
+    def kept(blocks: int, recompute: str) -> int:
+        changes = [f"network.blocks=[{blocks},{blocks}]", f"hardware.recompute={recompute}"]
+        return activation_bytes(load_recipe("smoke", changes), None, 1)
+
+    assert kept(2, "true") == kept(4, "true") < kept(2, "false") < 0.6 * kept(4, "false")

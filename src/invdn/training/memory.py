@@ -20,20 +20,28 @@ def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) ->
     """Estimated peak of one process for the hungriest phase, in bytes, torch itself not counted.
 
     Parameters, gradients, Adam's two moments and the running mean take five copies; to these come
-    the activations that autograd keeps, counted exactly on a small crop of the real network. With
-    ``hardware.recompute`` these are the ends of the two passes, and of one block at a time what
-    its subnets keep: at most those of a network of one block. The gradients of a pass are then
-    gathered before they are added to those of the other: two copies more.
+    the activations. With ``hardware.recompute`` the gradients of a pass are gathered before they
+    are added to those of the other: two copies more.
+    """
+    copies = 7 if recipe.hardware.recompute else 5
+    parameters = 4 * parameter_count(recipe.network.architecture)
+    return int(_OVERHEAD * (copies * parameters + activation_bytes(recipe, precision, processes)))
+
+
+def activation_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) -> int:
+    """What autograd keeps for the gradient of a step, counted on a small crop of the real network.
+
+    With ``hardware.recompute`` these are the ends of the two passes, and of one block at a time
+    what its subnets keep: at most those of a network of one block.
     """
     architecture = recipe.network.architecture
     recompute = recipe.hardware.recompute
-    copies = 7 if recompute else 5
     per_pixel = _saved_bytes(architecture, recipe, precision, recompute=recompute) / _PROBE**2
     if recompute:
         block = Architecture((1,), architecture.features, architecture.channels)
         per_pixel += _block_bytes(InvDN(block), precision) / _PROBE**2
     pixels = max(phase.batch // processes * phase.crop**2 for phase in recipe.phases)
-    return int(_OVERHEAD * (copies * 4 * parameter_count(architecture) + per_pixel * pixels))
+    return int(per_pixel * pixels)
 
 
 def parameter_count(architecture: Architecture) -> int:
