@@ -1,10 +1,14 @@
 """Half precision: only where it costs next to nothing, and never silently."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
-from invdn.engines import open_engine
+from invdn.architecture import Architecture
+from invdn.engines import open_engine, torch_engine
 from invdn.engines.cuda_graphs import Replayed
 from invdn.engines.torch_engine import PRECISIONS, TOLERANCE, TorchEngine
 from invdn.errors import EngineError
@@ -59,6 +63,32 @@ def test_the_others_compute_in_float32(runtime: str) -> None:
 def test_none_is_refused() -> None:
     with pytest.raises(EngineError, match="one of float32, float16, bfloat16"):
         TorchEngine(InvDN(), precision="int8")
+
+
+def test_several_threads_take_turns_where_passes_share_memory() -> None:
+    engine = TorchEngine(InvDN(Architecture(blocks=(1,), features=4)))
+    shared = np.zeros((1, 3, 8, 8), np.float32)
+
+    def act(image: np.ndarray) -> np.ndarray:
+        shared[:] = image
+        time.sleep(0.01)
+        return shared.copy()
+
+    engine._encode, engine._turn = act, torch_engine._TURN
+    images = [np.full(shared.shape, number, np.float32) for number in range(8)]
+    with ThreadPoolExecutor(4) as several:
+        for image, result in zip(images, several.map(engine.encode, images), strict=True):
+            assert np.array_equal(result, image)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_several_threads_share_a_gpu() -> None:
+    engine = TorchEngine(build_network(read_parameters("default")), "cuda")
+    images = list(np.random.default_rng(0).random((8, 1, 3, 64, 64), np.float32))
+    expected = [engine.encode(image) for image in images]
+    with ThreadPoolExecutor(4) as several:
+        for alone, result in zip(expected, several.map(engine.encode, images), strict=True):
+            assert np.allclose(result, alone, atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

@@ -1,7 +1,8 @@
 """The torch engine: any architecture, on a GPU or on the CPU."""
 
+import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -19,12 +20,17 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 #: error of this size takes 0.02 dB from a result of 40 dB, 10 log10(1 + 6.8e-4**2 / 1e-4).
 TOLERANCE = 6.8e-4
 
+# Recorded passes read and write memory of their own, and what cuDNN may round is a setting of the
+# process: on a GPU there is one pass at a time.
+_TURN = threading.Lock()
+
 
 class TorchEngine:
     """Runs a network with torch.
 
     On an NVIDIA GPU tensors lie channels last and passes are replayed as CUDA graphs. Whatever
-    of this the machine cannot do is left out, and ``description`` says so.
+    of this the machine cannot do is left out, and ``description`` says so. Calls from several
+    threads take turns on a GPU.
 
     Args:
         network: the network; it is moved to the device and put in evaluation mode.
@@ -54,6 +60,9 @@ class TorchEngine:
         self.description = f"torch {torch.__version__} on {self._device}"
         #: Edge of the tiles that suit the device: small ones leave a GPU idle.
         self.tile = 512 if self._device.type == "cpu" else 2048
+        self._turn: AbstractContextManager[object] = (
+            nullcontext() if self._device.type == "cpu" else _TURN
+        )
         self._set("float32", replay=False)
         if precision != "float32" or self._device.type == "cuda":
             self._hasten(precision)
@@ -68,7 +77,7 @@ class TorchEngine:
 
     def _run(self, act: Callable[..., Array], *arrays: Array) -> Array:
         try:
-            with torch.inference_mode():
+            with self._turn, torch.inference_mode():
                 return act(*arrays)
         except torch.OutOfMemoryError as error:
             raise EngineError(
@@ -149,6 +158,8 @@ def _direct(act: Callable[..., Tensor], device: torch.device) -> Callable[..., A
 
 def _mode(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Half precision for the convolutions, or float32 where NVIDIA GPUs would round to TF32."""
+    if precision == "float32" and device.type == "cpu":
+        return nullcontext()
     if precision == "float32":
         return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     # A cache of converted weights would lie in memory that a recorded graph does not know of.
