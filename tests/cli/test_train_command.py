@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from invdn.cli.train import command
-from invdn.errors import DataError, RecipeError
+from invdn.cli.train import _Screen, command
+from invdn.errors import DataError, RecipeError, WeightsError
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
 
@@ -66,6 +66,36 @@ def test_a_run_and_its_continuation(data: Path) -> None:
     assert isinstance(run(data).exception, RecipeError)
     longer = run(data, "--resume", "--set", "phases.0.steps=12")
     assert longer.exit_code == 0 and "12/12" in longer.stderr and "4/12" not in longer.stderr
+
+
+def test_a_dry_run_looks_at_what_the_run_begins_with(data: Path) -> None:
+    absent = run(data, "--dry-run", "--from", "nothing.safetensors")
+    assert isinstance(absent.exception, WeightsError)
+    assert isinstance(run(data, "--dry-run", "--from", "default").exception, RecipeError)
+    run(data, "--set", "validation.pairs=[]")
+    assert "--resume" in str(run(data, "--dry-run").exception)
+    assert run(data, "--dry-run", "--resume").exit_code == 0
+    other = run(data, "--dry-run", "--resume", "--set", "network.features=4")
+    assert "another network" in str(other.exception)
+
+
+def test_a_broken_off_run_says_so_by_its_exit_code(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Screen, "measured", lambda screen, _: screen._request_stop(15, None))
+    result = run(data)
+    assert result.exit_code == 128 + 15 and "go on with --resume" in result.stderr
+    monkeypatch.undo()
+    result = run(data, "--resume")
+    assert result.exit_code == 0 and "going on after step" in result.stderr
+
+
+def test_any_folder_of_data(data: Path) -> None:
+    strange = data / """it's "here" \\ ü"""
+    strange.mkdir()
+    (data / "pairs").rename(strange / "pairs")
+    result = run(strange, "--dry-run")
+    assert result.exit_code == 0, result.exception
 
 
 @pytest.mark.parametrize(

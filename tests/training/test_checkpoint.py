@@ -49,6 +49,14 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert (torch.rand(1).item(), np.random.random(), random.random()) == following  # noqa: NPY002
 
 
+def test_a_resumed_run_follows_the_recipe_it_is_given(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "a.pt", trained(), "{}")
+    other = trained(0, "optimiser.betas=[0.5, 0.75]", "optimiser.weight_decay=0.25")
+    load_checkpoint(tmp_path / "a.pt", other)
+    (group,) = other.optimiser.param_groups
+    assert group["betas"] == (0.5, 0.75) and group["weight_decay"] == 0.25
+
+
 def test_full_disk_keeps_the_old_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What happens to real processes: killed ones, and two that share a batch."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import TINY
 
 from invdn.weights import read_parameters
 
@@ -75,6 +77,21 @@ def test_one_folder_takes_one_run_at_a_time(data: Path, tmp_path: Path) -> None:
     first.send_signal(signal.SIGKILL)
     first.communicate()
     finish(start(data, tmp_path))  # a killed run holds nothing
+
+
+@pytest.mark.slow
+def test_where_one_process_fails_no_other_shows_a_traceback(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "pairs", tmp_path / "pairs")
+    file = tmp_path / "pairs" / "GT" / "1.png"
+    file.write_bytes(file.read_bytes()[:-100])
+    command = [sys.executable, "-m", "invdn", "train", "smoke", "-o", str(tmp_path / "run")]
+    settings = ("validation.limit=1", "hardware.devices=2", f"data.root={str(tmp_path)!r}")
+    for setting in (*TINY, *settings):
+        command += ["--set", setting]
+    run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert run.stderr.count("GT/1.png") == 1
+    assert "the first process could not begin" in run.stderr
 
 
 @pytest.mark.slow

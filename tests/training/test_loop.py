@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from tiny_run import Recorder, tiny_recipe
 from invdn.errors import DataError, ImageError, OutputError, RecipeError, WeightsError
 from invdn.imaging.photo import Photo
 from invdn.imaging.writing import write_photo
-from invdn.training import loop
+from invdn.training import checkpoint, loop
+from invdn.training.log import _append as append_row
 from invdn.training.loop import train
 from invdn.training.recipe_files import load_recipe
+from invdn.training.watch import Measured
 from invdn.weights import open_weights, read_parameters
 
 
@@ -121,6 +124,80 @@ def test_what_a_kill_left_behind_is_dropped(data: Path, tmp_path: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
+def test_a_kill_between_the_files_of_a_checkpoint_loses_none(
+    run: tuple[Path, Recorder], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    train(tiny_recipe(data), folder, Recorder(stop_after=38))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "write_parameters", killed)
+        train(tiny_recipe(data), folder, Recorder(), resume=True)
+    train(tiny_recipe(data), folder, Recorder(), resume=True)
+    for name in ("last.pt", "best.pt"):
+        assert_same_state(folder / name, run[0] / name)
+    name = "weights-ema.safetensors"
+    assert (folder / name).read_bytes() == (run[0] / name).read_bytes()
+
+
+def test_an_image_that_vanishes_while_training_is_named_in_one_line(
+    data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data / "pairs", tmp_path / "pairs")
+
+    class Remover(Recorder):
+        def measured(self, measured: Measured) -> None:
+            (tmp_path / "pairs" / "GT" / "1.png").unlink(missing_ok=True)
+
+    recipe = tiny_recipe(tmp_path, "hardware.workers=1", "phases.0.steps=200")
+    with pytest.raises(ImageError) as raised:
+        train(recipe, tmp_path / "a", Remover())
+    assert "GT/1.png" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", r"hardware\.workers"),
+        ("[enforce fail] DefaultCPUAllocator: can't allocate memory", "too little memory"),
+        ("[gloo/transport/tcp/pair.cc:553] Connection closed by peer", "another process"),
+    ],
+)
+def test_what_the_system_does_is_told_in_one_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(loop, "prepare", failing)
+    with pytest.raises(RecipeError, match=said):
+        train(tiny_recipe(data), tmp_path / "a", Recorder())
+
+
+def test_the_log_survives_new_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.csv"
+    append_row(file, {"step": 1, "loss": 2.0})
+    append_row(file, {"step": 2, "loss": 1.0, "ssim": 0.5})
+    assert file.read_bytes() == b"step,loss,ssim\n1,2.0,\n2,1.0,0.5\n"
+    before = file.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(csv.DictWriter, "writerows", full)
+    with pytest.raises(OutputError, match="full"):
+        append_row(file, {"step": 3, "gradient": 1.0})
+    assert file.read_bytes() == before
+
+
+def test_nodes_that_nothing_knows_of(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="torchrun"):
+        train(tiny_recipe(data, "hardware.nodes=2"), tmp_path / "a", Recorder())
+
+
 def test_fine_tuning(run: tuple[Path, Recorder], data: Path, tmp_path: Path) -> None:
     weights = run[0] / "weights-ema.safetensors"
     gentle = tiny_recipe(data, "phases.0.steps=20", "phases.0.learning_rate=1e-9")
@@ -146,7 +223,7 @@ def test_a_diverging_run_stops_with_its_last_good_state(data: Path, tmp_path: Pa
 
 def test_nan_is_found_in_any_term(data: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(data)
-    network = loop.initial_state(recipe, None, torch.device("cpu")).network
+    network = checkpoint.initial_state(recipe, None, torch.device("cpu")).network
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
 
@@ -155,13 +232,13 @@ def test_nan_is_found_in_any_term(data: Path, tmp_path: Path) -> None:
         state.network.load_state_dict(network.state_dict())
         return state
 
-    original = loop.initial_state
-    loop.initial_state = poisoned
+    original = checkpoint.initial_state
+    checkpoint.initial_state = poisoned
     try:
-        with pytest.raises(RecipeError, match="not finite by step 2"):
+        with pytest.raises(RecipeError, match=r"not finite by step 2\. No state was saved"):
             train(recipe, tmp_path / "a", Recorder())
     finally:
-        loop.initial_state = original
+        checkpoint.initial_state = original
     assert not (tmp_path / "a" / "last.pt").exists()
 
 

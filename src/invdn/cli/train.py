@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -68,16 +69,20 @@ def command(
             f"training needs the package {error.name}: pip install 'invdn[train]'"
         ) from error
 
-    changes = [*([f"data.root={str(data)!r}"] if data else []), *overrides]
-    settings = load_recipe(recipe, changes)
+    # as JSON, which is TOML too: any path survives
+    root = [f"data.root={json.dumps(str(data), ensure_ascii=False)}"] if data else []
+    settings = load_recipe(recipe, [*root, *overrides])
     folder = output or Path("runs") / Path(recipe).stem
     screen = _Screen()
     if only_plan:
-        screen.planned(dry_run(settings, folder))
+        screen.planned(dry_run(settings, folder, resume=resume, start=start))
         return
     with screen:
         weights = train(settings, folder, screen, resume=resume, start=start)
-    click.echo(weights)
+    if screen.leads:
+        click.echo(weights)
+        if screen.broken_off:
+            raise SystemExit(screen.broken_off)
 
 
 def _describe(plan: Plan) -> list[str]:
@@ -122,7 +127,9 @@ class _Screen:
         )
         self._bar = self._bars.add_task("starting", total=None)
         self._quality = ""
-        self._stop = False
+        self._signal = 0
+        self._finished = False
+        self.leads = False  # only the first of several processes is told anything
 
     def __enter__(self) -> None:
         self._bars.start()
@@ -136,7 +143,13 @@ class _Screen:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
+    @property
+    def broken_off(self) -> int:
+        """The exit code of a training that a signal ended, as shells have it, or 0."""
+        return 128 + self._signal if self._signal and not self._finished else 0
+
     def planned(self, plan: Plan) -> None:
+        self.leads = True
         for line in _describe(plan):
             self.message(line)
 
@@ -148,6 +161,7 @@ class _Screen:
         self._bars.update(self._bar, completed=done, total=total, description=text)
 
     def measured(self, measured: Measured) -> None:
+        self._finished = measured.step == measured.steps
         losses = "  ".join(f"{name} {value:.4f}" for name, value in measured.losses.items())
         left = time.strftime("%H:%M:%S", time.gmtime(measured.seconds_left % 86400))
         days = f"{int(measured.seconds_left // 86400)}d " if measured.seconds_left >= 86400 else ""
@@ -169,9 +183,9 @@ class _Screen:
         self._quality = f"  PSNR {mean:.2f}"
 
     def wants_stop(self) -> bool:
-        return self._stop
+        return bool(self._signal)
 
     def _request_stop(self, number: int, _: object) -> None:
-        self._stop = True
+        self._signal = number
         signal.signal(number, signal.SIG_DFL)  # a second one ends at once
         self.message("stopping after this step; once more to stop at once")

@@ -80,12 +80,14 @@ def downscale(images: Tensor) -> Tensor:
         >>> downscale(torch.ones(1, 3, 8, 16)).shape
         torch.Size([1, 3, 2, 4])
     """
+    # a GPU would round the factors of float32 products to TensorFloat-32 where the recipe allows it
+    kind = torch.float64 if images.is_cuda else torch.float32
     rows, columns = (
-        torch.tensor(downscaling_matrix(size, SCALE), device=images.device)
+        torch.tensor(downscaling_matrix(size, SCALE), dtype=kind, device=images.device)
         for size in images.shape[2:]
     )
     with torch.autocast(images.device.type, enabled=False):
-        return rows @ images @ columns.T
+        return (rows @ images.to(kind) @ columns.T).float()
 
 
 def enlarge(images: Tensor, zoom: Tensor) -> Tensor:

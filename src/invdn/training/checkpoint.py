@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ..atomic import atomic_output
 from ..errors import RecipeError
 from ..network import InvDN
-from .state import State
+from .recipe import Recipe
+from .state import State, initial_state
 
 LAST, BEST = "last.pt", "best.pt"
 _FORMAT = 1
@@ -48,6 +50,25 @@ def save_checkpoint(path: Path, state: State, recipe: str) -> None:
         partial.write_bytes(memory.getbuffer())
 
 
+def open_state(
+    recipe: Recipe, folder: Path, device: torch.device, *, resume: bool, start: str | Path | None
+) -> State:
+    """What a run begins with: the folder's last checkpoint if it resumes, or else a new state.
+
+    Raises:
+        RecipeError: the folder holds a run that is not to be resumed, or the checkpoint or
+            ``start`` is of another network.
+        WeightsError: ``start`` cannot be read.
+    """
+    held = (folder / LAST).exists()
+    if held and not resume:
+        raise RecipeError(f"{folder} holds a run already: add --resume, or choose another folder")
+    state = initial_state(recipe, start, device)
+    if held:
+        load_checkpoint(folder / LAST, state)
+    return state
+
+
 def load_checkpoint(path: Path, state: State) -> None:
     """Fill the state from a file, and set the random generators.
 
@@ -61,7 +82,7 @@ def load_checkpoint(path: Path, state: State) -> None:
         _check_shapes(path, content["network"], state.network)
         state.network.load_state_dict(content["network"])
         state.ema.load_state_dict(content["ema"])
-        state.optimiser.load_state_dict(content["optimiser"])
+        _load_moments(state.optimiser, content["optimiser"])
         state.step, state.samples = int(content["step"]), int(content["samples"])
         state.best, state.lowest = float(content["best"]), float(content["lowest"])
         _set_random_states(content["random"])
@@ -72,6 +93,17 @@ def load_checkpoint(path: Path, state: State) -> None:
             f"{path} is not a readable checkpoint of this version ({type(error).__name__}: "
             f"{error}): resume from {BEST} by copying it over {LAST}, or begin anew"
         ) from error
+
+
+def _load_moments(optimiser: Optimizer, content: dict[str, Any]) -> None:
+    """Take over what the optimiser has learned, but not its settings: these are the recipe's."""
+    settings = [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in optimiser.param_groups
+    ]
+    optimiser.load_state_dict(content)
+    for group, own in zip(optimiser.param_groups, settings, strict=True):
+        group.update(own)
 
 
 def _check_shapes(path: Path, found: dict[str, Tensor], network: InvDN) -> None:

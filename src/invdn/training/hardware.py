@@ -5,6 +5,8 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.parallel import ParallelStrategy
 
 from ..errors import RecipeError
 from .recipe import HardwareSettings
@@ -14,7 +16,7 @@ def open_fabric(settings: HardwareSettings) -> Fabric:
     """The processes and devices asked for; under ``torchrun`` the processes it started.
 
     Raises:
-        RecipeError: the device is not there.
+        RecipeError: the device is not there, or the other nodes are not known.
     """
     device = _pick_device(settings.device)
     if settings.threads:
@@ -30,12 +32,26 @@ def open_fabric(settings: HardwareSettings) -> Fabric:
     torch.backends.cudnn.allow_tf32 = not exact
     torch.backends.cudnn.benchmark = True  # crops keep their size, so the search pays
     # Autocast stands inside the objective: Fabric's own would also round the targets to bf16.
-    return Fabric(
+    fabric = Fabric(
         accelerator=device,
         devices=devices,
         num_nodes=nodes,
         strategy="ddp" if devices * nodes > 1 else "auto",
         precision="32-true",
+    )
+    if nodes > 1 and "MASTER_ADDR" not in os.environ and _launches_itself(fabric):
+        raise RecipeError(
+            f"hardware.nodes is {nodes}, but nothing says where the others are: start every node "
+            "by torchrun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each"
+        )
+    return fabric
+
+
+def _launches_itself(fabric: Fabric) -> bool:
+    """Whether no launcher or job scheduler has told the processes about each other."""
+    strategy = fabric.strategy
+    return isinstance(strategy, ParallelStrategy) and isinstance(
+        strategy.cluster_environment, LightningEnvironment
     )
 
 

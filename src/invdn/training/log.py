@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
@@ -115,23 +115,31 @@ def _versions() -> dict[str, str]:
 
 
 def _append(file: Path, row: Mapping[str, float]) -> None:
-    """Add a row; where it brings new columns, the file is written anew with them."""
-    earlier: list[dict[str, Any]] = []
-    columns = list(row)
+    """Add a row; where it brings new columns, the file is written anew with them, whole or not."""
+    columns: list[str] = []
+    rows: list[Mapping[str, Any]] = []
     if file.exists():
         with file.open(newline="", encoding="utf-8") as stream:
-            columns = next(csv.reader(stream), [])
-        if not row.keys() <= set(columns):
-            with file.open(newline="", encoding="utf-8") as stream:
-                earlier = list(csv.DictReader(stream))
-            columns += [name for name in row if name not in columns]
-            file.unlink()
-    fresh = not file.exists()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=columns)
-        if fresh:
-            writer.writeheader()
-        writer.writerows([*earlier, row])
+            reader = csv.DictReader(stream)
+            columns = list(reader.fieldnames or ())
+            if not row.keys() <= set(columns):
+                rows = list(reader)
+    added = [name for name in row if name not in columns]
+    if not added:
+        with file.open("a", newline="", encoding="utf-8") as stream:
+            _writer(stream, columns).writerow(row)
+        return
+    with (
+        atomic_output(file, overwrite=True) as partial,
+        partial.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = _writer(stream, [*columns, *added])
+        writer.writeheader()
+        writer.writerows([*rows, row])
+
+
+def _writer(stream: TextIO, columns: Sequence[str]) -> "csv.DictWriter[str]":
+    return csv.DictWriter(stream, fieldnames=columns, lineterminator="\n")
 
 
 def _forget_after(file: Path, step: int) -> None:

@@ -5,25 +5,26 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.crops import CropDataset, Sample, StepSampler
-from ..errors import OutputError, RecipeError
+from ..errors import RecipeError
 from ..weights import write_parameters
 from ..weights.network import parameters_of
 from .batches import prepare
-from .checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
+from .checkpoint import BEST, LAST, open_state, save_checkpoint
+from .failures import begun_together, told_clearly
 from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
-from .material import camera_shares, open_material
+from .material import Material, camera_shares, open_material
 from .objective import Objective
-from .plan import make_plan
+from .plan import Plan, make_plan
 from .recipe import Recipe
 from .schedule import learning_rate, scale_batch
-from .state import State, follow, initial_state
+from .state import State, follow
 from .validation import ValidationSets, denoise, open_validation, validate
 from .watch import Interval, Measured, Watcher
 
@@ -62,50 +63,47 @@ def train(
     asked, recipe = recipe, scale_batch(recipe)
     fabric = open_fabric(recipe.hardware)
     fabric.launch()
-    if not resume and (folder / LAST).exists():
-        raise RecipeError(f"{folder} holds a run already: add --resume, or choose another folder")
+    state = open_state(recipe, folder, fabric.device, resume=resume, start=start)
     material = open_material(recipe)
     sets = open_validation(recipe, material.photographs)
     plan = make_plan(asked, folder, fabric, material, sets)
-    state = initial_state(recipe, start, fabric.device)
-    if resume and (folder / LAST).exists():
-        load_checkpoint(folder / LAST, state)
 
     log, lock = None, FileLock(folder / _LOCK)
-    try:
-        if fabric.is_global_zero:
-            watcher.planned(plan)
-            if state.step == 0:
-                material.verify(watcher.verifying)
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-            for leftover in folder.glob(".*.part*"):  # of a checkpoint that a kill cut short
-                leftover.unlink()
-            log = RunLog(folder, state.step)
-            facts = {"device": plan.device, "processes": plan.processes, "from": str(start)}
-            append_run(folder, describe_run(recipe, {**facts, "first_step": state.step}))
-        fabric.barrier()
-        _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
-    except torch.cuda.OutOfMemoryError as error:
-        raise RecipeError(
-            "the GPU has too little memory for this step: use hardware.recompute=true, "
-            "hardware.precision=bf16, a smaller phases.0.crop or a hardware.batch_scale below 1, "
-            "then --resume"
-        ) from error
-    except Timeout as error:
-        raise RecipeError(
-            f"another training is writing into {folder}: wait for its end, or choose another folder"
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written: {error.strerror or error}; checkpoints written before "
-            "are whole: go on with --resume"
-        ) from error
-    finally:
-        if log:
-            log.close()
-        lock.release()
+    with told_clearly(folder):
+        try:
+            with begun_together(fabric):
+                if fabric.is_global_zero:
+                    log = _begin(folder, lock, watcher, plan, material, state, start)
+            _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
+        finally:
+            if log:
+                log.close()
+            lock.release()
     return folder / WEIGHTS
+
+
+def _begin(
+    folder: Path,
+    lock: FileLock,
+    watcher: Watcher,
+    plan: Plan,
+    material: Material,
+    state: State,
+    start: str | Path | None,
+) -> RunLog:
+    """What the first process does before the first step: tell, check, take the folder, note."""
+    watcher.planned(plan)
+    if state.step:
+        watcher.message(f"going on after step {state.step}")
+    else:
+        material.verify(watcher.verifying)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock.acquire(blocking=False)
+    for leftover in folder.glob(".*.part*"):  # of a checkpoint that a kill cut short
+        leftover.unlink()
+    facts = {"device": plan.device, "processes": plan.processes, "from": str(start)}
+    append_run(folder, describe_run(plan.recipe, {**facts, "first_step": state.step}))
+    return RunLog(folder, state.step)
 
 
 def _run(
@@ -160,7 +158,7 @@ def _run(
             stop = _wants_stop(fabric, watcher, state.step % recipe.log.every == 0)
             if state.step % recipe.log.every == 0 or last or stop:
                 measured = interval.close(state.step, recipe.steps, rate)
-                _check_progress(measured, state, folder)
+                _check_progress(measured, state, folder, number)
                 if log:
                     log.train(state.step, measured.row)
                     watcher.measured(measured)
@@ -189,7 +187,7 @@ def _wants_stop(fabric: Fabric, watcher: Watcher, together: bool) -> bool:
     return bool(votes)
 
 
-def _check_progress(measured: Measured, state: State, folder: Path) -> None:
+def _check_progress(measured: Measured, state: State, folder: Path, phase: int) -> None:
     """Stop before a checkpoint could be written over a good one.
 
     Raises:
@@ -200,11 +198,15 @@ def _check_progress(measured: Measured, state: State, folder: Path) -> None:
     finite = bool(torch.isfinite(numbers).all())
     if not finite or loss > _DIVERGED * state.lowest:
         what = "is not finite" if not finite else f"rose to {loss:.4g} from {state.lowest:.4g}"
-        raise RecipeError(
-            f"the training diverged: its loss {what} by step {state.step}. The last good state "
-            f"is kept in {folder / LAST}: resume with a lower learning rate "
-            "(--resume --set phases.0.learning_rate=...)"
+        change = f"--set phases.{phase}.learning_rate=..."
+        remedy = (
+            f"The last good state is kept in {folder / LAST}: resume with a lower learning rate "
+            f"(--resume {change})"
+            if (folder / LAST).exists()
+            else f"No state was saved before: begin anew with a lower learning rate ({change}), or "
+            "a longer warm_up"
         )
+        raise RecipeError(f"the training diverged: its loss {what} by step {state.step}. {remedy}")
     state.lowest = min(state.lowest, loss)
 
 
@@ -234,8 +236,8 @@ def _validate(
 
 
 def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
+    """Write the files of a checkpoint; the last state comes last, so a kill loses none of them."""
     text = recipe.model_dump_json()
-    save_checkpoint(folder / LAST, state, text)
     if improved:
         save_checkpoint(folder / BEST, state, text)
     provenance = (
@@ -244,3 +246,4 @@ def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
     public = recipe.model_dump_json(exclude={"data": {"root"}})  # no path of this machine
     metadata = {"provenance": provenance, "recipe": public}
     write_parameters(parameters_of(state.ema, metadata), folder / WEIGHTS, overwrite=True)
+    save_checkpoint(folder / LAST, state, text)

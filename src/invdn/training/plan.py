@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from ..errors import OutputError, RecipeError
+from .checkpoint import open_state
 from .hardware import autocast_type, count_processes, open_fabric
 from .material import Material, check_processes, open_material
 from .memory import parameter_count, step_bytes
@@ -51,16 +52,21 @@ class Plan:
     free_disk: int
 
 
-def dry_run(recipe: Recipe, folder: Path) -> Plan:
-    """Open everything that a run would open, and stop there.
+def dry_run(
+    recipe: Recipe, folder: Path, *, resume: bool = False, start: str | Path | None = None
+) -> Plan:
+    """Open everything that a run would open, and stop there; the arguments are those of ``train``.
 
     Raises:
-        RecipeError: the recipe does not fit the device or its memory.
+        RecipeError: the recipe does not fit the device or its memory, the folder's checkpoint or
+            ``start``; or the folder holds another run.
         DataError: data are missing, of the wrong kind, or smaller than a crop.
         OutputError: the disk cannot hold the run.
+        WeightsError: ``start`` cannot be read.
     """
     scaled = scale_batch(recipe)
     fabric = open_fabric(scaled.hardware)
+    open_state(scaled, folder, torch.device("cpu"), resume=resume, start=start)
     material = open_material(scaled)
     sets = open_validation(scaled, material.photographs)
     return make_plan(recipe, folder, fabric, material, sets)

@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,7 +16,10 @@ class _Model(BaseModel):
 class NetworkSettings(_Model):
     """The shape of the network."""
 
-    blocks: tuple[int, ...] = Field(min_length=2, max_length=2)  # the target is fixed at a quarter
+    blocks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        min_length=2,
+        max_length=2,  # the target is fixed at a quarter
+    )
     features: int = Field(ge=1)
 
     @property
@@ -63,7 +66,7 @@ class LossSettings(_Model):
 class OptimiserSettings(_Model):
     """Adam, clipping and the running mean of the weights."""
 
-    betas: tuple[float, float]
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
     weight_decay: float = Field(ge=0)
     clip_norm: float = Field(gt=0)
     ema_decay: float = Field(ge=0, lt=1)
@@ -167,6 +170,9 @@ class Recipe(_Model):
             raise ValueError("validation.every must be a multiple of log.checkpoint_every")
         if self.validation.noise and not self.validation.photographs:
             raise ValueError("validation.noise needs validation.photographs to put noise on")
+        for path in self.validation.pairs:
+            if path.name in self.validation.noise:
+                raise ValueError(f"validation.noise and validation.pairs both name {path.name!r}")
         return self
 
     @property

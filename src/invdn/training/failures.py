@@ -1,0 +1,97 @@
+"""What ends a training from outside, told in one line: memory, disk, other processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+from lightning_fabric import Fabric
+
+from ..errors import InvDNError, OutputError, RecipeError
+
+
+@contextmanager
+def told_clearly(folder: Path) -> Iterator[None]:
+    """Turn what the system raises while the block runs into errors that say what to do.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        RecipeError: a GPU or the machine has too little memory, another run holds the folder, or
+            another process of this one ended.
+        OutputError: the folder cannot be written.
+        InvDNError: what a worker raised, without its traceback.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise RecipeError(
+            "the GPU has too little memory for this step: use hardware.recompute=true, "
+            "hardware.precision=bf16, a smaller phases.0.crop or a hardware.batch_scale below 1, "
+            "then --resume"
+        ) from error
+    except Timeout as error:
+        raise RecipeError(
+            f"another training is writing into {folder}: wait for its end, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror or error}; checkpoints written before "
+            "are whole: go on with --resume"
+        ) from error
+    except InvDNError as error:
+        if not str(error).startswith("Caught "):
+            raise
+        raise _of_worker(error) from error
+    except RuntimeError as error:  # torch has no types for these
+        reason = _reason(str(error))
+        if reason is None:
+            raise
+        raise RecipeError(reason) from error
+
+
+@contextmanager
+def begun_together(fabric: Fabric) -> Iterator[None]:
+    """Run a block that only the first process fills; where it fails, all processes end.
+
+    Raises:
+        RecipeError: in the other processes, that the first one could not begin.
+    """
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        failed = fabric.broadcast(failed)
+    if failed:
+        raise RecipeError("the first process could not begin, and says why")
+
+
+def _of_worker(error: InvDNError) -> InvDNError:
+    """The error as a process which reads data raised it; torch puts its whole story into the text.
+
+    Example:
+        >>> _of_worker(RecipeError("Caught RecipeError in DataLoader worker.\\nOriginal Traceback:\
+\\ninvdn.errors.RecipeError: a: no such file\\n"))
+        RecipeError('a: no such file')
+    """
+    return type(error)(str(error).rstrip().splitlines()[-1].partition(": ")[2])
+
+
+def _reason(text: str) -> str | None:
+    """What to say of an error of torch, None where it is none of the known ones."""
+    if "DataLoader worker" in text:
+        return (
+            "the system ended a process that reads data, perhaps for lack of memory: use fewer "
+            "hardware.workers, then --resume"
+        )
+    if "DefaultCPUAllocator" in text:
+        return (
+            "the machine has too little memory for this step: use hardware.recompute=true, a "
+            "smaller crop or a hardware.batch_scale below 1, then --resume"
+        )
+    if any(mark in text for mark in ("gloo/transport", "NCCL", "Connection closed by peer")):
+        return "another process of this training ended: see what it says, then --resume"
+    return None
