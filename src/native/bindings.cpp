@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 
 #include "streams.hpp"
@@ -26,6 +27,15 @@ constexpr int longest_side = 1 << 20;
 // One caller at a time, in the order of their coming.
 class Queue {
  public:
+  // Nobody, where this is a forked copy: those who stood here live on in the parent only. Called
+  // with the interpreter's lock.
+  void notice_fork() {
+    if (process_ == invdn::current_process()) return;
+    process_ = invdn::current_process();
+    new (&mutex_) std::mutex();
+    new (&turn_) std::condition_variable();
+    next_ = serving_ = 0;
+  }
   void enter() {
     std::unique_lock lock(mutex_);
     const unsigned long ticket = next_++;
@@ -43,6 +53,7 @@ class Queue {
   std::mutex mutex_;
   std::condition_variable turn_;
   unsigned long next_ = 0, serving_ = 0;
+  long process_ = invdn::current_process();
 };
 
 class Turn {
@@ -181,6 +192,7 @@ class Guard {
 
   template <class Work>
   void run(Model& model, const Work& work) {
+    model.queue().notice_fork();
     const nb::gil_scoped_release released;
     const Turn turn(model.queue());
     check();

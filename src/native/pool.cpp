@@ -27,6 +27,8 @@ bool comes_soon(const Condition& condition) {
   return condition();
 }
 
+}  // namespace
+
 long current_process() {
 #if defined(_WIN32)
   return _getpid();
@@ -34,8 +36,6 @@ long current_process() {
   return getpid();
 #endif
 }
-
-}  // namespace
 
 Pool::Pool(int threads, std::size_t scratch) : threads_(threads) {
   for (int index = 0; index < threads_; ++index) scratch_.emplace_back(scratch);

@@ -17,6 +17,9 @@
 
 namespace invdn {
 
+// Changes with a fork, whose child has copies of all objects but none of the threads.
+long current_process();
+
 class Pool {
  public:
   // What one piece of work is: its number, and scratch that is the thread's alone.

@@ -179,6 +179,41 @@ def test_it_works_in_a_forked_process(small: Parameters) -> None:
     assert np.array_equal(engine.encode(noisy), expected)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_it_works_in_a_process_forked_while_another_thread_has_its_turn() -> None:
+    """In a process of its own, which may fork though it has threads."""
+    script = """
+import os, signal, threading
+import numpy as np
+from invdn.engines.native_engine import NativeEngine
+from invdn.weights import read_parameters
+
+engine = NativeEngine(read_parameters("default"), threads=2)
+noisy = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+expected = engine.encode(noisy)
+over = threading.Event()
+
+def work():
+    while not over.is_set():
+        engine.encode(noisy)
+
+busy = threading.Thread(target=work)
+busy.start()
+ends = []
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if np.array_equal(engine.encode(noisy), expected) else 1)
+    ends.append(os.waitpid(child, 0)[1])
+over.set()
+busy.join()
+print(ends)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split("\n")[0] == "[0, 0, 0, 0]", done.stderr
+
+
 def test_what_cannot_be_done_is_an_error(small: Parameters) -> None:
     engine = NativeEngine(small)
     noisy, latent = _inputs(SMALL, 16, 16, 1)
