@@ -111,6 +111,14 @@ def test_packing_a_truncated_image_leaves_no_pack(pair_folder: Path, tmp_path: P
     assert not (tmp_path / "packed" / "index.json").exists()
 
 
+def test_sides_of_different_sizes_are_told_with_their_folder(pair_folder: Path) -> None:
+    file = pair_folder / "Noisy" / "1.png"
+    file.unlink()
+    write_photo(Photo(picture(0, 8, 12)), file)
+    with pytest.raises(DataError, match=r"pairs: '1' is 12x8, but its clean image is 32x64"):
+        open_pairs(pair_folder)
+
+
 def test_lmdb_folders_are_packed_as_pairs(lmdb_folder: Path, tmp_path: Path) -> None:
     write_pack(tmp_path / "packed", open_planes(lmdb_folder))
     stored, packed = open_pairs(lmdb_folder), open_pairs(tmp_path / "packed")

@@ -53,6 +53,18 @@ def test_target_is_matlabs_downscaling() -> None:
     assert np.allclose(batch.target[0, 1].numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_does_not_round_the_target() -> None:
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # as tf32 and bf16 have it
+    try:
+        there = downscale(image.cuda()).cpu()
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert torch.allclose(there, downscale(image), atol=1e-6)
+
+
 def test_target_of_the_data_set_is_used() -> None:
     assert torch.equal(prepared([0], [True], low=True).target, torch.full((1, 3, 4, 4), 0.2))
 

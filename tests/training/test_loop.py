@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch._dynamo.exc
 from tiny_run import Recorder, tiny_recipe
 
 from invdn.errors import DataError, ImageError, OutputError, RecipeError, WeightsError
@@ -174,6 +175,17 @@ def test_what_the_system_does_is_told_in_one_line(
 
     monkeypatch.setattr(loop, "prepare", failing)
     with pytest.raises(RecipeError, match=said):
+        train(tiny_recipe(data), tmp_path / "a", Recorder())
+
+
+def test_a_machine_that_cannot_compile(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise torch._dynamo.exc.TorchDynamoException("No working C++ compiler found\nand more")
+
+    monkeypatch.setattr(loop, "prepare", failing)
+    with pytest.raises(RecipeError, match=r"hardware\.compile .*No working C.. compiler found\)"):
         train(tiny_recipe(data), tmp_path / "a", Recorder())
 
 

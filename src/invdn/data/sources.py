@@ -81,14 +81,15 @@ def open_pairs(path: Path) -> PairSource:
     if is_pack(path):
         planes = open_pack(path)
         noisy, clean = (_plane(path, planes, name) for name in ("noisy", "clean"))
-        return PairSource(noisy, clean, planes.get("low"))
+        return _matched(path, noisy, clean, planes.get("low"))
     folders = role_folders(path)
     if folders and all(is_lmdb(folder) for folder in folders.values()):
         return _lmdb_pairs(path, {role: LmdbImages(f) for role, f in folders.items()})
     pairs = find_pairs(path)
     names = [pair.name for pair in pairs]
     low = [pair.low for pair in pairs if pair.low]
-    return PairSource(
+    return _matched(
+        path,
         ImageFolder([pair.noisy for pair in pairs], names),
         ImageFolder([pair.clean for pair in pairs], names),
         ImageFolder(low, names) if low else None,
@@ -145,7 +146,17 @@ def _lmdb_pairs(path: Path, sides: dict[Role, LmdbImages]) -> PairSource:
     for places in zip(*order.values(), strict=True):
         if len(set(places)) > 1:
             raise DataError(f"{path}: the databases list {' and '.join(places)} at the same place")
-    return PairSource(sides["noisy"], sides["clean"], sides.get("low"))
+    return _matched(path, sides["noisy"], sides["clean"], sides.get("low"))
+
+
+def _matched(
+    path: Path, noisy: ImageSource, clean: ImageSource, low: ImageSource | None
+) -> PairSource:
+    """The pairs; what is wrong with them is told with the place where they lie."""
+    try:
+        return PairSource(noisy, clean, low)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _plane(path: Path, planes: Mapping[str, PackedImages], name: str) -> PackedImages:

@@ -46,7 +46,7 @@ def told_clearly(folder: Path) -> Iterator[None]:
             raise
         raise _of_worker(error) from error
     except RuntimeError as error:  # torch has no types for these
-        reason = _reason(str(error))
+        reason = _reason(error)
         if reason is None:
             raise
         raise RecipeError(reason) from error
@@ -80,8 +80,14 @@ def _of_worker(error: InvDNError) -> InvDNError:
     return type(error)(str(error).rstrip().splitlines()[-1].partition(": ")[2])
 
 
-def _reason(text: str) -> str | None:
+def _reason(error: RuntimeError) -> str | None:
     """What to say of an error of torch, None where it is none of the known ones."""
+    text = str(error)
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return (
+            f"hardware.compile does not work on this machine ({text.strip().splitlines()[0]}): "
+            "leave it out"
+        )
     if "DataLoader worker" in text:
         return (
             "the system ended a process that reads data, perhaps for lack of memory: use fewer "
