@@ -92,7 +92,9 @@ def _training_step(result: dict[str, Any]) -> Any:
         ):
             values = [point[what] / unit for point in found]
             axis.plot(blocks, values, "o-", color=colour, markersize=4, label=f"activations {name}")
-            axis.set(xlabel="blocks a level", ylim=(0, None), xticks=blocks)
+            axis.set(xlabel="blocks a level", xticks=blocks)
+    for axis in axes:
+        axis.set_ylim(bottom=0)
     axes[0].set_ylabel("MB for the gradient")
     axes[1].set_ylabel("MB, parameters and Adam included")
     axes[2].set_ylabel("seconds a step")
