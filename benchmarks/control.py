@@ -19,6 +19,7 @@ import numpy as np
 
 from invdn.denoise import QUALITIES, DenoiseOptions, Region, blend, denoise_region
 from invdn.engines import open_engine
+from invdn.imaging.choices import WriteChoices
 from invdn.imaging.demo_noise import camera_noise
 from invdn.imaging.demo_photo import demo_photo
 from invdn.imaging.depth import from_float, to_float
@@ -28,6 +29,7 @@ from invdn.imaging.photo import Photo
 from invdn.imaging.reading import read_photo
 from invdn.imaging.writing import write_photo
 
+SMALL = WriteChoices(quality=82)
 SETTINGS = {
     "strength 0 (noisy)": {"strength": 0.0},
     "strength 0.5": {"strength": 0.5},
@@ -117,7 +119,7 @@ def pictures(folder: Path) -> None:
         gap = np.full((192, 6, 3), 255, np.uint8)
         parts = [part for one in panels for part in (one.repeat(2, 0).repeat(2, 1), gap)][:-1]
         row = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        write_photo(Photo(row), folder / f"{name}.jpg", overwrite=True, quality=82)
+        write_photo(Photo(row), folder / f"{name}.jpg", overwrite=True, choices=SMALL)
 
     strip("strength", *(panel(noisy, "board", strength=s) for s in (0.0, 0.5, 1.0, "auto")))
     amounts = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.0), (0.0, 1.0))
@@ -135,7 +137,7 @@ def pictures(folder: Path) -> None:
     framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
     part = denoise_region(engine, noisy, Region(x, y, side, side), DenoiseOptions(strength=1))
     framed[y - 64 : y + side - 64, x : x + side] = part
-    write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, quality=82)
+    write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, choices=SMALL)
 
 
 def main() -> None:

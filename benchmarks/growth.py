@@ -11,6 +11,10 @@ curve the least-squares straight line is fitted, with the points' relative dista
 far apart in size count equally, since distances are relative. Against threads, the reciprocal of
 the time is what should be straight.
 
+A shared machine is not equally fast all the time, and the largest photographs take minutes. So a
+small reference photograph is timed before and after every run: ``pace`` is its seconds, and
+``steady_seconds`` are a run's seconds at the median pace of all points. Lines are fitted to these.
+
 Memory has one bend, so two lines: up to 1 megapixel the native engine takes a photograph in one
 piece, and memory goes with the pixels; from there on in rows, and what lies beside the photograph
 and its result (``beside_mib``) goes with the columns. Engines that work in tiles need the same from
@@ -39,7 +43,8 @@ from invdn.evaluation.machine import describe_machine, usable_cores
 from invdn.evaluation.meter import peak_memory
 
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
-FULL_SIDES = (3464, 5000, 7072, 10000)  # 12 to 100 megapixels
+FULL_SIDES = (3464, 5000, 10000)  # 12 to 100 megapixels
+REFERENCE = 256  # side of the photograph that tells the machine's pace
 DRAWS = (1, 2, 4, 8, 16)
 BRIEF = 5  # seconds; a longer first run is measurement enough
 
@@ -65,6 +70,9 @@ def main() -> None:
     pixels = [point(side=side, **most, **shared) for side in sides]
     draws = [point(side=options.side, draws=n, threads=options.threads, **shared) for n in DRAWS]
     speeds = [point(side=options.side, draws=1, threads=n, **shared) for n in threads]
+    pace = statistics.median(found["pace"] for found in pixels + draws)
+    for found in pixels + draws:
+        found["steady_seconds"] = round(found["seconds"] / found["pace"] * pace, 4)
     in_one_piece = [found for found in pixels if found["side"] ** 2 <= WHOLE]
     in_rows = [found for found in pixels if found["side"] ** 2 > WHOLE]
     result = {
@@ -72,16 +80,16 @@ def main() -> None:
         "engine": pixels[0]["engine"],
         "pixels": {
             "points": pixels,
-            "seconds_by_megapixels": fitted(pixels, "megapixels", "seconds"),
+            "steady_seconds_by_megapixels": fitted(pixels, "megapixels", "steady_seconds"),
             "mib_by_megapixels": fitted(in_one_piece, "megapixels", "mib"),
             "beside_mib_by_columns": fitted(in_rows, "side", "beside_mib"),
         },
         "draws": {
             "points": draws,
-            "seconds_by_draws": fitted(draws, "draws", "seconds"),
+            "steady_seconds_by_draws": fitted(draws, "draws", "steady_seconds"),
             "mib_by_draws": fitted(draws, "draws", "mib"),
             # an encode and a decode are a pair; N draws should cost (1 + N) / 2 pairs or less
-            "pairs": [round(p["seconds"] / draws[0]["seconds"], 3) for p in draws],
+            "pairs": [round(p["steady_seconds"] / draws[0]["steady_seconds"], 3) for p in draws],
             "most_pairs": [(1 + n) / 2 for n in DRAWS],
         },
         "threads": {
@@ -107,17 +115,27 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     engine = open_engine(device="cpu", runtime=runtime)  # type: ignore[arg-type]
-    photograph = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    base = peak_mib() - photograph.nbytes / 2**20
-    wall, processor = [], []
-    for _ in range(repeats + 1):
+    random = np.random.default_rng(0)
+    reference = random.integers(0, 256, (REFERENCE, REFERENCE, 3), np.uint8)
+    photograph = random.integers(0, 256, (side, side, 3), np.uint8)
+
+    def run(pixels: NDArray[np.uint8], samples: int) -> tuple[float, float]:
         start, used = time.perf_counter(), time.process_time()
         # the latent is drawn, as for any number of draws
-        denoise_pixels(engine, photograph, DenoiseOptions(draws=draws, latent_scale=1, strength=1))
-        wall.append(time.perf_counter() - start)
-        processor.append(time.process_time() - used)
+        denoise_pixels(engine, pixels, DenoiseOptions(draws=samples, latent_scale=1, strength=1))
+        return time.perf_counter() - start, time.process_time() - used
+
+    base = peak_mib() - photograph.nbytes / 2**20
+    run(reference, 1)
+    wall, processor, paces = [], [], []
+    for _ in range(repeats + 1):
+        before = run(reference, 1)[0]
+        for kept, seconds in zip((wall, processor), run(photograph, draws), strict=True):
+            kept.append(seconds)
+        paces.append((before + run(reference, 1)[0]) / 2)
         if len(wall) == 1 and wall[0] > BRIEF:
             break
+    paces = paces[1:] or paces
     wall, processor = wall[1:] or wall, processor[1:] or processor
     seconds = statistics.median(wall)
     mib = peak_mib() - base
@@ -129,6 +147,7 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
         "threads": threads,
         "seconds": round(seconds, 4),
         "spread": [round(min(wall), 4), round(max(wall), 4)],
+        "pace": round(statistics.median(paces), 4),
         "speed": round(1 / seconds, 4),
         "processor_seconds": round(statistics.median(processor), 4),
         "mib": round(mib, 1),

@@ -7,8 +7,8 @@ For every real pair the development is recovered (see ``sidd_development.py``), 
 of its noise strength are fitted, and a scene whose reference is the clean photograph is made noisy
 with them: once for references that are plain averages of clipped frames, once for ones that
 estimate the light itself (``lift`` 1 and 0). Everything else (curves, clipping, correlations, bias)
-is the model's prediction. The validation blocks are only checked; that ``lift`` is drawn from the
-whole of [0, 1] is the one thing that they taught.
+is the model's prediction. The validation blocks are only checked; that ``lift`` goes
+down to 0.5 is the one thing that they taught.
 """
 
 import json

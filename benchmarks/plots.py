@@ -54,8 +54,8 @@ def _growth(result: dict[str, Any]) -> Any:
     pixels = result["pixels"]
     points = pixels["points"]
     sizes = [point["megapixels"] for point in points]
-    _dots(time, sizes, [point["seconds"] for point in points])
-    _line(time, sizes, sizes, pixels["seconds_by_megapixels"])
+    _dots(time, sizes, [point["steady_seconds"] for point in points])
+    _line(time, sizes, sizes, pixels["steady_seconds_by_megapixels"])
     _dots(memory, sizes, [point["mib"] for point in points])
     bend = WHOLE / 1e6
     few, large = (
@@ -70,7 +70,7 @@ def _growth(result: dict[str, Any]) -> Any:
     for axis, unit in ((time, "seconds"), (memory, "MiB above the open engine")):
         axis.set(xscale="log", yscale="log", xlabel="megapixels", ylabel=unit)
     for axis, group, what, unit in (
-        (draws, "draws", "seconds", "seconds"),
+        (draws, "draws", "steady_seconds", "seconds"),
         (threads, "threads", "speed", "photographs a second"),
     ):
         x = [point[group] for point in result[group]["points"]]

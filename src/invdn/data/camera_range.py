@@ -90,7 +90,7 @@ class CameraRange:
         lift: share that the clean reference keeps of what clipping at black adds to the mean of raw
             frames: 1 for a plain average, 0 for a perfect estimate of the light. SIDD estimates its
             references from many frames robustly; measured at about 1 at ISO 100, where little is
-            clipped, and between 0 and 1 in the validation scene.
+            clipped, and at 0.5 on the average in the validation scene.
     """
 
     exposure: Interval = (0.08, 1.3)
@@ -115,7 +115,7 @@ class CameraRange:
     jpeg_quality: Interval = (80, 98)
     output_bits: int = 8
     developed_reference_share: float = 0.0
-    lift: Interval = (0.0, 1.0)
+    lift: Interval = (0.5, 1.0)
 
     def at_iso(self, iso: float) -> "CameraRange":
         """The same cameras at one sensitivity.
