@@ -48,6 +48,11 @@ PHOTOGRAPHS = 8
 PLACES = {"board": (286, 408), "grass": (100, 408), "lamp": (40, 120)}
 
 
+def options_of(choices: dict[str, object]) -> DenoiseOptions:
+    """The network's full result, but for what was chosen."""
+    return DenoiseOptions(**{"strength": 1, **choices})
+
+
 def pairs(data: Path):
     """(set, noisy, clean) as float32; what lies in a square of its own is a set of its own."""
     folder = data / "sidd-mini-val"
@@ -88,10 +93,10 @@ def figures(data: Path) -> None:
         start = max(0, (noisy.shape[0] - PART) // 2)
         part = Region(start, start, PART, PART)
         seen, target = (side[part.within(*side.shape[:2])] for side in (noisy, clean))
-        denoised = denoise_region(engine, noisy, part, DenoiseOptions(strength=1))
+        denoised = denoise_region(engine, noisy, part, options_of({}))
         row = found.setdefault(name, {setting: [] for setting in SETTINGS})
         for setting, choices in SETTINGS.items():
-            made = blend(seen, denoised, DenoiseOptions(**{"strength": 1, **choices}), noise)
+            made = blend(seen, denoised, options_of(choices), noise)
             made = seen if choices.get("strength") == 0.0 else made
             row[setting].append(min(psnr(made, target), 99.0))
         print(name, noise.level, file=sys.stderr)
@@ -111,9 +116,7 @@ def pictures(folder: Path) -> None:
 
     def panel(source, place: str, **choices):
         x, y = PLACES[place]
-        return denoise_region(
-            engine, source, Region(x, y, 96, 96), DenoiseOptions(**{"strength": 1, **choices})
-        )
+        return denoise_region(engine, source, Region(x, y, 96, 96), options_of(choices))
 
     def strip(name: str, *panels) -> None:
         gap = np.full((192, 6, 3), 255, np.uint8)
@@ -135,7 +138,7 @@ def pictures(folder: Path) -> None:
     x, y, side = 120, 200, 160
     framed = noisy[64:448].copy()
     framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
-    part = denoise_region(engine, noisy, Region(x, y, side, side), DenoiseOptions(strength=1))
+    part = denoise_region(engine, noisy, Region(x, y, side, side), options_of({}))
     framed[y - 64 : y + side - 64, x : x + side] = part
     write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, choices=SMALL)
 
