@@ -1,13 +1,17 @@
 """The terms of the objective against independent computations."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import sobel, uniform_filter
+from torch import nn
 
 from invdn.architecture import Architecture
 from invdn.network import InvDN
 from invdn.training.losses import (
+    area_error,
     charbonnier,
     gradient_difference,
     squared_error,
@@ -22,18 +26,29 @@ IMAGE, CLEAN = torch.tensor(A), torch.tensor(B)
 
 
 def test_squared_error_and_charbonnier_are_sums_over_an_image() -> None:
-    assert squared_error(IMAGE, CLEAN).item() == pytest.approx(((A - B) ** 2).sum() / 2)
-    expected = np.sqrt((A - B) ** 2 + 1e-3).sum() / 2
-    assert charbonnier(IMAGE, CLEAN, 1e-3).item() == pytest.approx(expected)
+    squares = (A - B) ** 2
+    expected = squares.sum(axis=(1, 2, 3))
+    assert squared_error(IMAGE, CLEAN).numpy() == pytest.approx(expected)
+    expected = np.sqrt(squares + 1e-3).sum(axis=(1, 2, 3))
+    assert charbonnier(IMAGE, CLEAN, 1e-3).numpy() == pytest.approx(expected)
+
+
+def test_areas_are_squares_of_eight_pixels() -> None:
+    """12 rows hold one square, 16 columns two; the rest does not count."""
+    means = (A - B)[..., :8, :].reshape(2, 3, 8, 2, 8).mean(axis=(2, 4))
+    expected = 64 * (means**2).sum(axis=(1, 2))
+    assert area_error(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 def test_gradients_against_scipy() -> None:
-    planes = (A - B).reshape(-1, 12, 16)
-    expected = sum(
-        np.mean([np.abs(sobel(plane, axis=axis)[1:-1, 1:-1]) for plane in planes])
-        for axis in (0, 1)
-    )
-    assert gradient_difference(IMAGE, CLEAN).item() == pytest.approx(expected)
+    expected = [
+        sum(
+            np.mean([np.abs(sobel(plane, axis=axis)[1:-1, 1:-1]) for plane in planes])
+            for axis in (0, 1)
+        )
+        for planes in A - B
+    ]
+    assert gradient_difference(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 def test_ssim_against_scipy() -> None:
@@ -45,14 +60,16 @@ def test_ssim_against_scipy() -> None:
     ssim = ((2 * mean(A) * mean(B) + 1e-4) * (2 * covariance + 9e-4)) / (
         (mean(A) ** 2 + mean(B) ** 2 + 1e-4) * (variance_a + variance_b + 9e-4)
     )
-    expected = ((1 - ssim) / 2).clip(0, 1).mean()
-    assert structural_dissimilarity(IMAGE, CLEAN).item() == pytest.approx(expected)
+    expected = ((1 - ssim) / 2).clip(0, 1).mean(axis=(1, 2, 3))
+    assert structural_dissimilarity(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("extra", [0.0, 0.1])
 def test_objective_is_the_weighted_sum_of_its_terms(extra: float) -> None:
     network = InvDN(Architecture((1, 1), 4))
-    settings = LossSettings(forward=16, backward=1, gradient=extra, ssim=extra, epsilon=1e-3)
+    settings = LossSettings(
+        forward=16, backward=1, areas=extra, gradient=extra, ssim=extra, epsilon=1e-3
+    )
     noisy, clean = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
     target, latent = torch.rand(2, 3, 2, 2), torch.randn(2, 45, 2, 2)
     terms = Objective(network, settings)(noisy, clean, target, latent)
@@ -60,12 +77,53 @@ def test_objective_is_the_weighted_sum_of_its_terms(extra: float) -> None:
     image = network.decode(low, latent)
     expected = 16 * squared_error(low, target) + charbonnier(image, clean, 1e-3)
     if extra:
+        expected = expected + extra * area_error(image, clean)
         expected = expected + extra * gradient_difference(image, clean)
         expected = expected + extra * structural_dissimilarity(image, clean)
-    assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert terms["loss"].item() == pytest.approx(expected.mean().item(), rel=1e-6)
     assert set(terms) - {"loss", "forward", "backward"} == (
-        {"gradient", "ssim"} if extra else set()
+        {"areas", "gradient", "ssim"} if extra else set()
     )
+
+
+class _Fixed(nn.Module):
+    """In the network's place: what it would have made of each image."""
+
+    def __init__(self, images: torch.Tensor, lows: torch.Tensor) -> None:
+        super().__init__()
+        self.images, self.lows = nn.Parameter(images), lows
+
+    def encode(self, noisy: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return self.lows, None
+
+    def decode(self, low: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        return self.images
+
+
+def test_cauchy_makes_images_count_alike_whatever_their_error() -> None:
+    errors = torch.tensor([1e-4, 1e-2, 2e-2])  # root mean squared
+    clean = torch.full((3, 3, 8, 8), 0.5)
+    signs = torch.where(torch.rand(clean.shape) < 0.5, -1.0, 1.0)
+    noisy, low = torch.zeros_like(clean), torch.zeros(3, 3, 2, 2)
+    gradients = []
+    for scale in (0.0, 1e-3):
+        settings = LossSettings(forward=16, backward=1, epsilon=1e-3, cauchy=scale)
+        stand_in = _Fixed(clean + errors.view(-1, 1, 1, 1) * signs, low)
+        terms = Objective(cast(InvDN, stand_in), settings)(noisy, clean, low, torch.zeros(1))
+        terms["loss"].backward()
+        assert stand_in.images.grad is not None
+        gradients.append(stand_in.images.grad.flatten(1).norm(dim=1))
+    weights = gradients[1] / gradients[0]
+    # 1 / (1 + e^2 / scale^2), up to what Charbonnier's function is flatter than a square
+    assert weights.numpy() == pytest.approx([1 / 1.01, 1 / 101, 1 / 401], rel=0.1)
+    assert terms["loss"] < terms["backward"]
+
+
+def test_cauchy_leaves_the_loss_of_a_perfect_image() -> None:
+    settings = LossSettings(forward=16, backward=1, epsilon=1e-3, cauchy=7e-3)
+    clean, low = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 2, 2)
+    terms = Objective(cast(InvDN, _Fixed(clean, low)), settings)(clean, clean, low, torch.zeros(1))
+    assert terms["loss"].item() == pytest.approx(3 * 8 * 8 * 1e-3**0.5)
 
 
 def test_every_parameter_gets_a_gradient() -> None:

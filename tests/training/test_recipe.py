@@ -62,6 +62,7 @@ def test_a_broken_batch_is_refused() -> None:
         ("phases.0.halve_at=[400]", "below the"),
         ("phases=[]", "phases"),
         ("phases.3.steps=1", "no place"),
+        ("losses={forward=1, backward=0, epsilon=1e-3, cauchy=0.01}", "cauchy needs a weight"),
         ("log.every=30", "multiple of log.every"),
         ("validation.every=150", "multiple of log.checkpoint_every"),
         ("network.blocks=[8]", r"network\.blocks"),

@@ -1,6 +1,6 @@
 """The terms of the objective (paper, section 3.3; the official training adds the last two).
 
-All take images ``(B, 3, H, W)`` in [0, 1] and give a scalar.
+All take images ``(B, 3, H, W)`` in [0, 1] and give a number for each, ``(B,)``.
 """
 
 import torch
@@ -8,27 +8,41 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))  # Sobel and Feldman, 1968
+_AREA = 8  # ours: twice the network's scale, so that all its levels share in the error
 _C1, _C2 = 0.01**2, 0.03**2  # Wang et al., IEEE TIP 2004, for a range of 1
 
 
 def squared_error(low: Tensor, target: Tensor) -> Tensor:
-    """Sum of squared differences over an image, mean over the batch.
+    """Sum of squared differences.
 
     Example:
-        >>> squared_error(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)).item()
-        48.0
+        >>> squared_error(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4))
+        tensor([48., 48.])
     """
-    return (low - target).square().sum() / len(low)
+    return (low - target).square().sum(dim=(1, 2, 3))
 
 
 def charbonnier(image: Tensor, clean: Tensor, epsilon: float) -> Tensor:
-    """Sum of ``sqrt(difference^2 + epsilon)`` over an image, mean over the batch.
+    """Sum of ``sqrt(difference^2 + epsilon)``.
 
     Reference:
         Charbonnier et al., Two deterministic half-quadratic regularization algorithms for computed
         imaging, ICIP 1994.
     """
-    return ((image - clean).square() + epsilon).sqrt().sum() / len(image)
+    return ((image - clean).square() + epsilon).sqrt().sum(dim=(1, 2, 3))
+
+
+def area_error(image: Tensor, clean: Tensor) -> Tensor:
+    """Sum of squared differences of local means, every pixel having that of its square of 8x8.
+
+    It weighs what is too bright, too dark or tinted over an area, and leaves detail alone. Squares
+    that the border cuts do not count.
+
+    Example:
+        >>> area_error(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5))
+        tensor([192., 192.])
+    """
+    return _AREA**2 * avg_pool2d(image - clean, _AREA).square().sum(dim=(1, 2, 3))
 
 
 def gradient_difference(image: Tensor, clean: Tensor) -> Tensor:
@@ -39,7 +53,8 @@ def gradient_difference(image: Tensor, clean: Tensor) -> Tensor:
     across = torch.tensor(_SOBEL, dtype=image.dtype, device=image.device)
     kernels = torch.stack((across, across.T))[:, None]  # (2, 1, 3, 3)
     planes = (image - clean).flatten(0, 1)[:, None]  # (3B, 1, H, W); the response is linear
-    return 2 * conv2d(planes, kernels).abs().mean()  # mean of one direction plus mean of the other
+    responses = conv2d(planes, kernels).abs().reshape(len(image), -1)  # both directions
+    return 2 * responses.mean(dim=1)  # mean of one direction plus mean of the other
 
 
 def structural_dissimilarity(image: Tensor, clean: Tensor) -> Tensor:
@@ -51,8 +66,8 @@ def structural_dissimilarity(image: Tensor, clean: Tensor) -> Tensor:
 
     Example:
         >>> image = torch.rand(1, 3, 8, 8)
-        >>> structural_dissimilarity(image, image).item()
-        0.0
+        >>> structural_dissimilarity(image, image)
+        tensor([0.])
     """
     image, clean = (pad(x, (1, 1, 1, 1), mode="reflect") for x in (image, clean))
     mean_a, mean_b = avg_pool2d(image, 3, 1), avg_pool2d(clean, 3, 1)
@@ -62,4 +77,21 @@ def structural_dissimilarity(image: Tensor, clean: Tensor) -> Tensor:
     similarity = ((2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)) / (
         (mean_a.square() + mean_b.square() + _C1) * (variance_a + variance_b + _C2)
     )
-    return ((1 - similarity) / 2).clamp(0, 1).mean()
+    return ((1 - similarity) / 2).clamp(0, 1).mean(dim=(1, 2, 3))
+
+
+def cauchy(error: Tensor, scale: float) -> Tensor:
+    """``error`` where it is far below ``scale``, and grows with its logarithm above.
+
+    The gradient of an image is divided by ``1 + error / scale``, so that images count alike that
+    would count by their error: a mean of PSNR is won by few decibels on many, not on the worst.
+
+    Example:
+        >>> cauchy(torch.tensor([0.0, 1e-3, 1000.0]), 1.0)
+        tensor([0.0000e+00, 9.9950e-04, 6.9088e+00])
+
+    Reference:
+        Barron, A General and Adaptive Robust Loss Function, CVPR 2019, equation 9 (alpha 0; its
+        error is a square).
+    """
+    return scale * torch.log1p(error / scale)

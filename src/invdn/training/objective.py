@@ -1,10 +1,14 @@
 """What training minimises: both passes through the network and every term of the loss."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from ..network import InvDN
 from .losses import (
+    area_error,
+    cauchy,
     charbonnier,
     gradient_difference,
     squared_error,
@@ -19,9 +23,9 @@ class Objective(nn.Module):
 
     ::
 
-        noisy ── encode ── low ──────────────┬── squared error to the target
-                                             │
-        latent ~ N(0, 1) ────── decode ──────┴── image ── Charbonnier (gradient, SSIM) to clean
+        noisy ── encode ── low ────────┬── squared error to the target
+                                       │
+        latent ~ N(0, 1) ── decode ────┴── image ── Charbonnier (areas, gradient, SSIM) to clean
 
     Convolutions run in ``precision``; targets and losses stay float32.
 
@@ -53,7 +57,7 @@ class Objective(nn.Module):
     def forward(
         self, noisy: Tensor, clean: Tensor, target: Tensor, latent: Tensor
     ) -> dict[str, Tensor]:
-        """Scalars: the weighted sum as ``loss``, and each term before its weight.
+        """Means over the batch: the weighted sum as ``loss``, and each term before its weight.
 
         Args:
             noisy: (B, 3, H, W).
@@ -70,9 +74,23 @@ class Objective(nn.Module):
             "forward": squared_error(low, target),
             "backward": charbonnier(image, clean, self.settings.epsilon),
         }
+        if self.settings.areas:
+            terms["areas"] = area_error(image, clean)
         if self.settings.gradient:
             terms["gradient"] = gradient_difference(image, clean)
         if self.settings.ssim:
             terms["ssim"] = structural_dissimilarity(image, clean)
         weighted = [getattr(self.settings, name) * term for name, term in terms.items()]
-        return {"loss": torch.stack(weighted).sum(), **terms}
+        loss = torch.stack(weighted).sum(dim=0)  # (B,)
+        if self.settings.cauchy:
+            loss = self._levelled(loss, image[0].numel())
+        return {name: term.mean() for name, term in {"loss": loss, **terms}.items()}
+
+    def _levelled(self, loss: Tensor, values: int) -> Tensor:
+        """``cauchy`` of what each image's loss (B,) lies above its least, Charbonnier's of 0."""
+        settings = self.settings
+        edge = math.sqrt(settings.epsilon)
+        least = settings.backward * values * edge
+        # sqrt(d^2 + epsilon) - edge is d^2 / (2 edge) for small differences d
+        scale = settings.backward * values * settings.cauchy**2 / (2 * edge)
+        return least + cauchy((loss - least).clamp(min=0), scale)

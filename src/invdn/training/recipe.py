@@ -54,13 +54,21 @@ class DataSettings(_Model):
 
 
 class LossSettings(_Model):
-    """Weights of the terms of the objective."""
+    """Weights of the terms; ``cauchy`` is a root mean squared error of an image, 0 for none."""
 
     forward: float = Field(ge=0)
     backward: float = Field(ge=0)
+    areas: float = Field(default=0, ge=0)
     gradient: float = Field(default=0, ge=0)
     ssim: float = Field(default=0, ge=0)
     epsilon: float = Field(gt=0)
+    cauchy: float = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.cauchy and not self.backward:
+            raise ValueError("cauchy needs a weight of backward, whose error it is measured by")
+        return self
 
 
 class OptimiserSettings(_Model):

@@ -83,7 +83,8 @@ class Interval:
 
     def add(self, terms: dict[str, Tensor], norm: Tensor, batch: int, crop: int) -> None:
         """One step; sums over pixels become means per pixel and colour."""
-        scale = {"loss": 3 * crop**2, "forward": 3 * (crop // 4) ** 2, "backward": 3 * crop**2}
+        whole, low = 3 * crop**2, 3 * (crop // 4) ** 2
+        scale = {"loss": whole, "forward": low, "backward": whole, "areas": whole}
         for name, value in {**terms, "gradient_norm": norm}.items():
             part = value.detach() / scale.get(name, 1)
             self._sums[name] = self._sums.get(name, 0) + part
