@@ -53,7 +53,9 @@ def test_clean_photographs_and_their_synthetic_copies(shared_data: Path) -> None
 )
 def test_each_kind(level: float, correlation: float, word: str | None) -> None:
     warning = warning_of(
-        NoiseEstimate(level, (0.5,), (level / 255,), (level / 255,), correlation, 1.0)
+        NoiseEstimate(
+            level, (0.5,), (level / 255,), (level / 255,), correlation, 1.0, ((1.0,) * 64,)
+        )
     )
     assert warning is None if word is None else word in str(warning)
     assert warning_of(None) is None

@@ -47,8 +47,9 @@ def network_own(noisy: Path) -> Path:
 
 
 def _near(shown: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether the browser, which blends 8 bits, shows what the file holds, to one step."""
-    return int(np.abs(shown.astype(int) - wanted.astype(int)).max()) <= 1
+    """Whether the browser, which blends 8 bits, shows what the file holds: to a step or two."""
+    difference = np.abs(shown.astype(int) - wanted.astype(int))
+    return bool(difference.max() <= 2 and (difference > 1).mean() < 1e-3)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The act itself: arrays of pixels in, arrays of the same kind out, through any engine."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
@@ -11,7 +12,7 @@ from ..imaging.colour import NetworkColours
 from ..imaging.depth import Pixels, from_float
 from ..imaging.noise_level import NoiseEstimate, estimate_noise
 from ..imaging.tiles import Tile, read_window, tiles
-from .control import blend
+from .control import GRID, blend
 from .engine import Engine
 from .memory import fits_in_rows, fitting_tile
 from .moments import RunningMoments
@@ -109,7 +110,7 @@ def denoise_region(
             slice(core.start - axis.start, core.stop - axis.start)
             for core, axis in zip(tile.core, part, strict=True)
         )
-        clean = _blended(window, moments, options, noise, space)[tile.inner]
+        clean = _blended(pixels, tile, window, moments, options, noise, space)
         colours[rows, columns] = from_float(clean, colours.dtype)
     return result
 
@@ -144,7 +145,7 @@ def denoise_with_spread(
     for tile, window, moments in _whole(engine, result, options, progress, space, copies=copies):
         spread[tile.core] = moments.spread()[tile.inner]
         if not options.takes_nothing:
-            clean = _blended(window, moments, options, noise, space)[tile.inner]
+            clean = _blended(pixels, tile, window, moments, options, noise, space)
             colours[tile.core] = from_float(clean, colours.dtype)
     return result, spread[..., 0] if pixels.ndim == 2 else spread
 
@@ -166,7 +167,7 @@ def _denoise(
     colours = _colours(pixels)
     pieces = _whole(engine, pixels, options, progress, space, copies=copies)
     for tile, window, moments in pieces:
-        clean = _blended(window, moments, options, noise, space)[tile.inner]
+        clean = _blended(pixels, tile, window, moments, options, noise, space)
         colours[tile.core] = from_float(clean, colours.dtype)
 
 
@@ -189,7 +190,8 @@ def _pieces(
 ) -> list[Tile]:
     height, width = pixels.shape[:2]
     edge = fitting_tile(engine, pixels, options, copies=copies)
-    return tiles(height, width, edge, options.overlap, engine.architecture.scale, part)
+    multiple = math.lcm(engine.architecture.scale, GRID)
+    return tiles(height, width, edge, options.overlap, multiple, part)
 
 
 def _whole(
@@ -258,17 +260,24 @@ def _sound(estimates: Iterator[Estimate]) -> Iterator[Estimate]:
 
 
 def _blended(
+    pixels: Pixels,
+    tile: Tile,
     window: NDArray[np.float32],
     moments: RunningMoments,
     options: DenoiseOptions,
     noise: NoiseEstimate | None,
     space: NetworkColours | None,
 ) -> NDArray[np.float32]:
-    """What becomes of a window, in the colours of the photograph."""
+    """What becomes of the core of a tile, in the colours of the photograph."""
+    inside = tuple(  # a window may reach beyond the photograph
+        slice(end - start)
+        for start, end in zip((tile.top, tile.left), pixels.shape[:2], strict=True)
+    )
+    noisy, mean = window[inside], moments.mean[inside]
     if space is None:
-        return blend(window, moments.mean, options, noise)
-    clean = blend(space.for_network(window), moments.mean, options, noise)
-    return space.from_network(clean, window)
+        return blend(noisy, mean, options, noise)[tile.inner]
+    clean = blend(space.for_network(noisy), mean, options, noise)
+    return space.from_network(clean, noisy)[tile.inner]
 
 
 def _colours(pixels: Pixels) -> Pixels:

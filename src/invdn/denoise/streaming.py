@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..imaging.depth import Pixels
 from ..imaging.tiles import Tile, read_window
-from .control import REACH
+from .control import GRID, REACH
 from .engine import Array, Engine
 from .latent import LatentField
 from .moments import RunningMoments
@@ -150,7 +150,7 @@ class _Bands:
         if self._images is not None:
             images = np.concatenate((self._images, images), axis=2)
         end = self._top + len(noisy)
-        stop = height if end == self._full[0] else max(self._done, end - REACH)
+        stop = height if end == self._full[0] else max(self._done, (end - REACH) // GRID * GRID)
         core = slice(self._done, stop), slice(0, width)
         band = Tile(self._top, 0, len(noisy), self._full[1], core)
         keep = min(len(noisy), end - stop + REACH)

@@ -8,7 +8,7 @@
                sorted by brightness, in 8 groups ─ in each the flat squares: the lower mode of
                    │                               the variance
                    ▼
-               spread by brightness
+               spread by brightness, and by spatial frequency
 
 Texture only adds variance, so the least of a group is noise, unless the group holds no flat square.
 The idea of trusting the flattest squares is old (Olsen, Estimation of noise in images, 1993); the
@@ -28,13 +28,29 @@ Floats = NDArray[np.float32]
 #: Luma of gamma-encoded RGB, as JPEG has it. From: ITU-R BT.601; ITU-T T.871.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
+#: Luma and the two differences of colour that JPEG stores beside it. From: ITU-T T.871.
+YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+
 _SIDE = 8
+
+
+def _cosines() -> NDArray[np.float64]:
+    place = np.arange(_SIDE)
+    waves: NDArray[np.float64] = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * _SIDE)) / 2
+    waves[0] /= np.sqrt(2)
+    return np.array([np.kron(down, along) for down in waves for along in waves])
+
+
+#: (64, 64), the orthonormal discrete cosine transform of squares of 8x8, row by row.
+COSINES = _cosines()
+
 _FREE = _SIDE**2 - 3  # degrees of freedom that are left without the plane
 _MOST = 32768  # squares looked at, two megapixels; time and memory end there
 _LEAST = 16  # squares that an estimate needs
 _GROUPS, _GROUP = 8, 64  # of brightness, and the least number of squares in one
 _CLIPPED = 0.05  # share of black or white values from which a square is left out: it lost noise
 _FLOOR = (0.6 / 255) ** 2  # variances below are of rounding (0.29), flat graphics and JPEG
+_TINY = 1e-6  # of white, below the rounding of any format
 _START, _WIDTH = 0.05, 1.5  # first guess of the mode (a quantile); how far above it noise reaches
 # What more than this is texture: spread of a group over that of a darker one (a tone curve dampens
 # noise towards the light), and over that of the quietest tenth of the groups.
@@ -53,6 +69,8 @@ class NoiseEstimate:
         correlation: of neighbouring pixels, mean over colours, rows and columns: 0 for white
             noise, 0.2 to 0.6 for what a camera made.
         flat: share of the photograph that was flat enough to tell.
+        spectrum: of the planes of ``YCBCR`` (or grey), the spread of each coefficient of
+            ``COSINES``, in units of ``colour``.
 
     Example:
         >>> import numpy as np
@@ -68,6 +86,7 @@ class NoiseEstimate:
     colour: tuple[float, ...]
     correlation: float
     flat: float
+    spectrum: tuple[tuple[float, ...], ...]
 
 
 def estimate_noise(
@@ -99,7 +118,8 @@ def estimate_noise(
 
 @dataclass(frozen=True)
 class _Squares:
-    """n squares: luma, its variance, (n, c) variance and neighbour product, clipped share."""
+    """n squares: luma, its variance, (n, c) variance and neighbour product, clipped share, and
+    (n, c, 8, 8) what is left of them without a plane."""
 
     brightness: Floats
     luma: Floats
@@ -107,6 +127,7 @@ class _Squares:
     products: Floats
     luma_products: Floats
     clipped: Floats
+    rest: Floats
 
 
 def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
@@ -146,6 +167,7 @@ def _measure(squares: Floats) -> _Squares:
         products[:, :-1],
         products[:, -1],
         clipped,
+        rest[:, :-1],
     )
 
 
@@ -169,7 +191,25 @@ def _summary(squares: _Squares) -> NoiseEstimate:
         tuple(float(value) for value in np.sqrt(colour)),
         float((products / np.maximum(variance, 1e-12)).mean()),
         len(together) / len(squares.luma),
+        _spectrum(
+            squares.rest[together],
+            np.interp(squares.brightness[together], brightness, np.sqrt(colour)),
+        ),
     )
+
+
+def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """By plane and frequency, from flat squares (n, c, 8, 8) and the spread expected in each."""
+    n, channels = rest.shape[:2]
+    values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
+    planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
+    power = np.square(planes @ COSINES.T).mean(axis=0).reshape(channels, _SIDE, _SIDE)
+    power = (power + power.transpose(0, 2, 1)) / 2  # noise has no direction
+    # What the plane took away, the mean and the slants, is like the slowest that it left.
+    slow = np.maximum(power[:, 1, 1], power[:, 0, 2])
+    for row, column in ((0, 0), (0, 1), (1, 0)):
+        power[:, row, column] = np.maximum(power[:, row, column], slow)
+    return tuple(tuple(plane.tolist()) for plane in np.sqrt(power).reshape(channels, -1))
 
 
 def _texture(variances: NDArray[np.float64]) -> NDArray[np.float64]:

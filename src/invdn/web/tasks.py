@@ -21,7 +21,7 @@ from ..denoise import (
     recalling,
     recording,
 )
-from ..denoise.control import REACH, explained
+from ..denoise.control import GRID, REACH, explained
 from ..imaging.colour import colours_of
 from ..imaging.depth import to_float
 from ..imaging.libvips import pyvips
@@ -217,7 +217,7 @@ def _explain(task: Explain) -> None:
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
     region.check(width, height)
-    left, top = max(0, region.x - REACH), max(0, region.y - REACH)
+    left, top = (max(0, start - REACH) // GRID * GRID for start in (region.x, region.y))
     around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
     before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
     space, _ = colours_of(photo)

@@ -8,7 +8,7 @@
 // k is that of the change of brightness. The strength is a number, or "auto": k of the whole change.
 //
 // This is the formula of the command, which works on the samples of the file; on the 8 bits that are
-// shown here both may differ by one step.
+// shown here both may differ by one step, in rare pixels by two.
 
 /** The denoised photograph as it stands: what the layers show. */
 export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
