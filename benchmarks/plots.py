@@ -1,4 +1,4 @@
-"""What the benchmarks found, drawn: engines side by side, and cost against size and depth."""
+"""What was measured, drawn: engines side by side, cost by size and depth, the model's course."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,12 @@ COLOURS = ("#8a8a8a", "#c98a2b", "#2b6cb0", "#7fb2e5")
 def draw(results: Path) -> None:
     """Draw every plot whose results are in the folder, as SVG beside them."""
     pyplot.rcParams.update({"svg.hashsalt": "invdn", "font.size": 9, "axes.spines.top": False})
-    plots = {"engines": _engines, "growth": _growth, "training-step": _training_step}
+    plots = {
+        "engines": _engines,
+        "growth": _growth,
+        "training-step": _training_step,
+        "learning-curve": _learning_curve,
+    }
     for name, plot in plots.items():
         source = results / f"{name}.json"
         if source.exists():
@@ -99,6 +104,24 @@ def _training_step(result: dict[str, Any]) -> Any:
     axes[1].set_ylabel("MB, parameters and Adam included")
     axes[2].set_ylabel("seconds a step")
     axes[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def _learning_curve(result: dict[str, Any]) -> Any:
+    """PSNR of the running mean by steps, and where the editions of the shipped model end."""
+    figure, (real, synthetic) = pyplot.subplots(1, 2, figsize=(11, 3))
+    points = result["points"]
+    steps = [point["step"] / 1000 for point in points]
+    first, *others = points[0]["psnr"]
+    for axis, names in ((real, [first]), (synthetic, others)):
+        for name, colour in zip(names, (*COLOURS[2:], *COLOURS[:2]), strict=False):
+            values = [point["psnr"][name] for point in points]
+            axis.plot(steps, values, "o-", color=colour, markersize=2, linewidth=1, label=name)
+        for end in result["editions"]:
+            axis.axvline(end / 1000, color=COLOURS[0], linewidth=0.5, linestyle=":")
+        axis.set(xlabel="thousand steps; dotted: an edition", ylabel="PSNR in dB, one draw")
+        axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncol=4)
     figure.tight_layout()
     return figure
 
