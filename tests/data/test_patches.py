@@ -78,15 +78,15 @@ def test_processes_of_a_killed_run_end_and_the_next_run_goes_on(tmp_path: Path) 
         time.sleep(0.01)
     run.kill()
     run.wait()
-    assert cut_patches(tmp_path / "pairs", target, PatchOptions(200, 40), processes=1) == 160
-    assert len(contents(target)) == 320
-    assert not list(target.rglob(".*"))
     while select.select([ours], [], [], 20)[0]:
         if not os.read(ours, 1000):
             break  # all have ended
     else:
         pytest.fail("a process of the killed run still lives")
     os.close(ours)
+    assert cut_patches(tmp_path / "pairs", target, PatchOptions(200, 40), processes=1) == 160
+    assert len(contents(target)) == 320
+    assert not list(target.rglob(".*"))
 
 
 def test_a_patch_that_another_run_has_just_written_is_kept(tmp_path: Path) -> None:
