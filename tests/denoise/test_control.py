@@ -17,8 +17,9 @@ from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
 from invdn.imaging.depth import to_float
 from invdn.imaging.metrics import psnr
-from invdn.imaging.noise_level import LUMA, NoiseEstimate, estimate_noise
+from invdn.imaging.noise_level import NoiseEstimate, estimate_noise
 from invdn.imaging.reading import read_photo
+from invdn.imaging.waves import LUMA
 
 Floats = NDArray[np.float32]
 SPECTRUM = tuple(map(tuple, np.random.default_rng(1).uniform(0.3, 0.8, (3, 64)).tolist()))

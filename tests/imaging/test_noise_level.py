@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 from invdn.imaging.demo_noise import camera_noise
 from invdn.imaging.demo_photo import demo_photo
 from invdn.imaging.depth import to_float
-from invdn.imaging.noise_level import YCBCR, estimate_noise
+from invdn.imaging.noise_level import estimate_noise
 from invdn.imaging.reading import read_photo
+from invdn.imaging.waves import YCBCR
 
 
 def _spread(noisy: np.ndarray, clean: np.ndarray) -> float:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from ..imaging.waves import YCBCR
+
 # ITU-T T.81 (1992), annex K, tables K.1 and K.2.
 _LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -26,12 +28,6 @@ _CHROMA = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
-)
-# ITU-T T.871 (JFIF), section 7: RGB to Y, Cb, Cr.
-RGB_TO_YCBCR = (
-    (0.299, 0.587, 0.114),
-    (-0.168736, -0.331264, 0.5),
-    (0.5, -0.418688, -0.081312),
 )
 # Rows and columns that share one chroma sample: 4:4:4, 4:2:2, 4:2:0.
 _SUBSAMPLING = ((1, 1), (1, 2), (2, 2))
@@ -70,7 +66,7 @@ def _tables(quality: Tensor) -> Tensor:
 
 def _compress(rgb: Tensor, tables: Tensor, subsampling: tuple[int, int]) -> Tensor:
     """One way of subsampling for the whole batch; sizes divisible by 16; values 0 to 255."""
-    matrix = torch.tensor(RGB_TO_YCBCR, device=rgb.device, dtype=rgb.dtype)
+    matrix = torch.as_tensor(YCBCR, device=rgb.device, dtype=rgb.dtype)
     ycbcr = mix_channels(rgb, matrix).round()
     luma, chroma = ycbcr[:, :1] - 128, ycbcr[:, 1:]
     small = avg_pool2d(chroma, subsampling).round()

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from ..errors import InputError
+from ..imaging.waves import YCBCR
 from .camera import Cameras
 from .demosaicing import bayer_sites, demosaic, mosaic
-from .jpeg import RGB_TO_YCBCR, jpeg_round_trip, mix_channels
+from .jpeg import jpeg_round_trip, mix_channels
 
 # Variance after demosaicing over variance before, mean over colours and drawn cameras; measured.
 _DEMOSAICED_VARIANCE = 0.64
@@ -80,7 +81,7 @@ def _sensor_noise(
 def _smooth(noise: Tensor, cameras: Cameras) -> Tensor:
     """What a camera's denoising and sharpening do to noise (n, 3, H, W), luma and chroma apart."""
     n, _, height, width = noise.shape
-    matrix = torch.tensor(RGB_TO_YCBCR, device=noise.device)
+    matrix = torch.as_tensor(YCBCR, dtype=noise.dtype, device=noise.device)
     planes = mix_channels(noise, matrix)
     mix = torch.stack((cameras.luma, cameras.chroma, cameras.chroma), 1)
     radius = torch.stack((cameras.luma_radius, cameras.chroma_radius, cameras.chroma_radius), 1)

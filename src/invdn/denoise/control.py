@@ -29,7 +29,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..imaging.noise_level import COSINES, LUMA, YCBCR, NoiseEstimate
+from ..imaging.noise_level import NoiseEstimate
+from ..imaging.waves import LUMA, SIDE, SQUARE_COSINES, YCBCR
 from .options import DenoiseOptions
 
 Floats = NDArray[np.float32]
@@ -39,7 +40,6 @@ Floats = NDArray[np.float32]
 GRID = 4
 #: How far around a pixel it matters what was removed: 9 pixels, and a multiple of the grid.
 REACH = 12
-_SIDE = 8
 _AROUND = 2  # pixels on each side whose products are summed up: 5x5
 _LEVELS = (1.0, 4.0, 7.0, 14.0, 40.0)  # noise of a photograph, in steps of 8 bits, at which
 _LIMITS = (0.8, 1.9, 2.6, 4.5, 8.0)  # waves of flat squares are picture from so many spreads on
@@ -136,17 +136,17 @@ def _noiselike(
     padded = np.pad(planes, (*fill, (0, 0)), mode="reflect")
     total = np.zeros_like(padded)
     for top in range(0, len(padded) - GRID, GRID):
-        rows = slice(top, top + _SIDE)
-        squares = sliding_window_view(padded[rows], _SIDE, axis=1)[:, ::GRID]  # (8, n, c, 8)
-        waves = squares.transpose(1, 2, 0, 3).reshape(-1, channels, _SIDE**2) @ COSINES.T
+        rows = slice(top, top + SIDE)
+        squares = sliding_window_view(padded[rows], SIDE, axis=1)[:, ::GRID]  # (8, n, c, 8)
+        waves = squares.transpose(1, 2, 0, 3).reshape(-1, channels, SIDE**2) @ SQUARE_COSINES.T
         strength = np.abs(waves) / spectrum
         energy = np.square(strength).mean(axis=(1, 2), keepdims=True)
         strength /= np.interp(energy, _ENERGIES, limits)
         waves *= ((1 + _RAMP - strength) / (2 * _RAMP)).clip(0, 1)
-        kept = (waves @ COSINES).reshape(-1, channels, _SIDE, _SIDE).transpose(2, 0, 3, 1) / 4
+        kept = (waves @ SQUARE_COSINES).reshape(-1, channels, SIDE, SIDE).transpose(2, 0, 3, 1) / 4
         left, right = kept[:, :, :GRID], kept[:, :, GRID:]
-        total[rows, :-GRID] += left.reshape(_SIDE, -1, channels)
-        total[rows, GRID:] += right.reshape(_SIDE, -1, channels)
+        total[rows, :-GRID] += left.reshape(SIDE, -1, channels)
+        total[rows, GRID:] += right.reshape(SIDE, -1, channels)
     return total[GRID : GRID + height, GRID : GRID + width]
 
 

@@ -22,29 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .depth import Pixels, to_float
+from .waves import LUMA, SIDE, SQUARE_COSINES, YCBCR
 
 Floats = NDArray[np.float32]
 
-#: Luma of gamma-encoded RGB, as JPEG has it. From: ITU-R BT.601; ITU-T T.871.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-#: Luma and the two differences of colour that JPEG stores beside it. From: ITU-T T.871.
-YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-
-_SIDE = 8
-
-
-def _cosines() -> NDArray[np.float64]:
-    place = np.arange(_SIDE)
-    waves: NDArray[np.float64] = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * _SIDE)) / 2
-    waves[0] /= np.sqrt(2)
-    return np.array([np.kron(down, along) for down in waves for along in waves])
-
-
-#: (64, 64), the orthonormal discrete cosine transform of squares of 8x8, row by row.
-COSINES = _cosines()
-
-_FREE = _SIDE**2 - 3  # degrees of freedom that are left without the plane
+_FREE = SIDE**2 - 3  # degrees of freedom that are left without the plane
 _MOST = 32768  # squares looked at, two megapixels; time and memory end there
 _LEAST = 16  # squares that an estimate needs
 _GROUPS, _GROUP = 8, 64  # of brightness, and the least number of squares in one
@@ -70,7 +52,7 @@ class NoiseEstimate:
             noise, 0.2 to 0.6 for what a camera made.
         flat: share of the photograph that was flat enough to tell.
         spectrum: of the planes of ``YCBCR`` (or grey), the spread of each coefficient of
-            ``COSINES``, in units of ``colour``.
+            ``SQUARE_COSINES``, in units of ``colour``.
 
     Example:
         >>> import numpy as np
@@ -132,17 +114,17 @@ class _Squares:
 
 def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
     """Rows of squares, ``(n, C, 8, 8)``, evenly over the photograph."""
-    down, along = colours.shape[0] // _SIDE, colours.shape[1] // _SIDE
+    down, along = colours.shape[0] // SIDE, colours.shape[1] // SIDE
     if not (down and along):
         return
     step = max(1, -(-along // _MOST))
     every = max(1, -(-down * (along // step) // _MOST))
     for row in range(every // 2, down, every):
-        strip = colours[row * _SIDE : (row + 1) * _SIDE, : along * _SIDE]
-        squares = strip.reshape(_SIDE, along, _SIDE, -1)[:, ::step]
+        strip = colours[row * SIDE : (row + 1) * SIDE, : along * SIDE]
+        squares = strip.reshape(SIDE, along, SIDE, -1)[:, ::step]
         values = to_float(squares)
         if look:
-            values = look(values.reshape(_SIDE, -1, values.shape[3])).reshape(values.shape)
+            values = look(values.reshape(SIDE, -1, values.shape[3])).reshape(values.shape)
         yield values.transpose(1, 3, 0, 2)
 
 
@@ -151,8 +133,8 @@ def _measure(squares: Floats) -> _Squares:
     luma = np.tensordot(squares, LUMA, ([1], [0])) if colours == 3 else squares[:, 0]
     planes = np.concatenate((squares, luma[:, None]), axis=1)
     mean = planes.mean(axis=(2, 3), keepdims=True)
-    ramp = np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2
-    slant = ramp / np.float32(_SIDE * (ramp @ ramp))
+    ramp = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
+    slant = ramp / np.float32(SIDE * (ramp @ ramp))
     along = (planes * slant).sum((2, 3), keepdims=True) * ramp
     down = (planes * slant[:, None]).sum((2, 3), keepdims=True) * ramp[:, None]
     rest = planes - mean - along - down
@@ -203,7 +185,7 @@ def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[tuple[float, .
     n, channels = rest.shape[:2]
     values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
     planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
-    power = np.square(planes @ COSINES.T).mean(axis=0).reshape(channels, _SIDE, _SIDE)
+    power = np.square(planes @ SQUARE_COSINES.T).mean(axis=0).reshape(channels, SIDE, SIDE)
     power = (power + power.transpose(0, 2, 1)) / 2  # noise has no direction
     # What the plane took away, the mean and the slants, is like the slowest that it left.
     slow = np.maximum(power[:, 1, 1], power[:, 0, 2])
@@ -249,4 +231,4 @@ def _variance(variances: Floats, products: Floats) -> float:
     """
     mean = float(variances.mean())
     correlation = min(max(float(products.mean()) / max(mean, 1e-12), 0), 0.6)
-    return mean * _FREE / (_SIDE**2 - 3 * (1 + 2 * correlation) ** 2)
+    return mean * _FREE / (SIDE**2 - 3 * (1 + 2 * correlation) ** 2)
