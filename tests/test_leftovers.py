@@ -43,6 +43,16 @@ def test_only_after_the_death_of_its_writer(tmp_path: Path, writer: subprocess.P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_a_writer_whose_parent_never_asks_for_it_is_dead(
+    tmp_path: Path, writer: subprocess.Popen[str]
+) -> None:
+    (temporary,) = tmp_path.iterdir()
+    writer.kill()
+    os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)  # it ends, and stays a zombie
+    assert remove_leftovers(tmp_path) == (temporary,)
+
+
 def test_our_own_file_in_use_stays(tmp_path: Path) -> None:
     with atomic_output(tmp_path / "a.txt", overwrite=False) as temporary:
         temporary.write_text("whole")

@@ -72,7 +72,7 @@ def _is_abandoned(entry: os.DirEntry[str], machine: str, process: str) -> bool:
 
 
 def _lives(process: int) -> bool:
-    """Whether a process of this number exists; where that cannot be asked, it may."""
+    """Whether a process of this number still runs; where that cannot be asked, it may."""
     if os.name != "posix":  # there, signal 0 is Ctrl-C
         return True
     try:
@@ -81,7 +81,14 @@ def _lives(process: int) -> bool:
         return False
     except (OSError, OverflowError):  # another user's
         return True
-    return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether a process has ended, and only its parent has not asked for it, as in a container."""
+    with suppress(OSError):  # there is no such file but on Linux
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    return False
 
 
 @cache
