@@ -38,8 +38,8 @@ from numpy.typing import NDArray
 
 from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.denoise.streaming import WHOLE
-from invdn.engines import open_engine
-from invdn.evaluation.machine import describe_machine, usable_cores
+from invdn.engines import available_processors, open_engine
+from invdn.evaluation.machine import describe_machine
 from invdn.evaluation.meter import peak_memory
 
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="for draws and threads")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--threads", type=int, default=usable_cores(), help="at most")
+    parser.add_argument("--threads", type=int, default=available_processors(), help="at most")
     parser.add_argument("--point", metavar="JSON", help="measure one point in this process")
     options = parser.parse_args()
     if options.point:

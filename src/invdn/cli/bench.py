@@ -117,16 +117,17 @@ def _cases(
     repeats: int,
 ) -> list[Case]:
     from ..denoise import DenoiseOptions
+    from ..engines import available_processors
     from ..evaluation.bench import Case
-    from ..evaluation.machine import usable_cores
 
     light = {"native", "onnxruntime", *(["auto"] if device == "cpu" else [])} & set(runtimes)
     if light and (set(precisions) != {"float32"} or device != "cpu"):
         raise InputError(
             f"only torch runs on {device} in {', '.join(precisions)}: choose --runtime torch"
         )
-    if max(threads) > usable_cores():
-        raise InputError(f"{max(threads)} threads need more than the {usable_cores()} cores here")
+    cores = available_processors()
+    if max(threads) > cores:
+        raise InputError(f"{max(threads)} threads need more than the {cores} cores here")
     if any(threads) and not hasattr(os, "sched_setaffinity"):
         raise InputError("this system cannot limit the cores of a process: leave out --threads")
     for symmetry, draw in product(symmetries, draws):

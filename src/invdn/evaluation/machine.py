@@ -1,10 +1,11 @@
 """Where a figure was measured: machine, system and versions."""
 
-import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ..engines.processors import available_processors
 
 _PACKAGES = (
     "invdn",
@@ -26,18 +27,11 @@ def describe_machine() -> dict[str, str]:
     """
     facts = {
         "processor": _processor(),
-        "cores": str(usable_cores()),
+        "cores": str(available_processors()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
     return facts | {name: found for name in _PACKAGES if (found := _version(name))}
-
-
-def usable_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:
