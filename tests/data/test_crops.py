@@ -119,6 +119,26 @@ def test_zoom_shares() -> None:
     assert max(enlarged) <= 2 and np.mean(enlarged) == pytest.approx(1.5, abs=0.05)
 
 
+class Checkers:
+    """Grey images whose left half is flat, and whose right half is a chequered board."""
+
+    names = ("board",)
+    sizes: NDArray[np.int64] = np.array([(16, 216)])
+
+    def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
+        rows, columns = np.mgrid[top : top + height, left : left + width]
+        board = np.where(columns < 108, 128, 255 * ((rows + columns) % 2))
+        return np.stack([board] * 3, axis=2).astype(np.uint8)
+
+
+def test_smooth_places_are_preferred_in_their_share() -> None:
+    """Half of all places are flat, and all but one in 16 of those that are the best of four."""
+    for share, expected in ((0.0, 0.5), (0.4, 0.675), (1.0, 0.9375)):
+        dataset = CropDataset([], [Checkers()], CropOptions(16, 0, 0.0, smooth_share=share), 2000)
+        flat = [bool((dataset[number].clean == 128).all()) for number in range(2000)]
+        assert np.mean(flat) == pytest.approx(expected, abs=0.05)
+
+
 @given(
     first=st.integers(0, 1000), steps=st.integers(1, 5), local=st.integers(1, 4),
     processes=st.integers(1, 4),

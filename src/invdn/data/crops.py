@@ -19,6 +19,7 @@ from .images import ImageSource, Pixels
 from .sources import PairSource
 
 SCALE = 4  # of the low-resolution target (paper, section 3.1)
+_PLACES = 4  # ours: the smoothest of so many vary as SIDD's photographs do (docs/training.md)
 
 
 class Sample(NamedTuple):
@@ -53,6 +54,7 @@ class CropOptions:
         pair_fraction: share of the samples that come from real pairs, in [0, 1].
         zoom_share: share of the clean photographs' crops that are enlarged.
         zoom_largest: the largest factor, drawn uniformly from 1 upwards.
+        smooth_share: share of the clean photographs' crops that are the smoothest of four places.
     """
 
     crop: int
@@ -60,13 +62,14 @@ class CropOptions:
     pair_fraction: float = 1.0
     zoom_share: float = 0.0
     zoom_largest: float = 1.0
+    smooth_share: float = 0.0
 
 
 class CropDataset(Dataset[Sample]):
     """Samples by number, from real pairs and from clean photographs.
 
-    Every pixel of a kind is equally likely: an image is drawn by its area, then the place in it.
-    Flips and transposes are drawn for each sample.
+    An image is drawn by its area, then the place in it, so every pixel of a kind is equally likely,
+    unless smooth places are preferred. Flips and transposes are drawn for each sample.
 
     Args:
         pairs: sources of real pairs.
@@ -137,10 +140,8 @@ class CropDataset(Dataset[Sample]):
 
     def _photograph(self, number: int, random: np.random.Generator) -> Sample:
         crop = self.options.crop
-        which, index = _draw(self._photograph_areas, random)
-        source = self.photographs[which]
-        top, left = (int(random.integers(size - crop + 1)) for size in source.sizes[index])
-        clean = source.crop(index, top, left, crop, crop)
+        places = _PLACES if random.random() < self.options.smooth_share else 1
+        clean = min((self._clean_crop(random) for _ in range(places)), key=_contrast)
         turn = random.integers(2, size=3)
         enlarged = random.random() < self.options.zoom_share
         zoom = random.uniform(1, self.options.zoom_largest) if enlarged else 1.0
@@ -153,6 +154,13 @@ class CropDataset(Dataset[Sample]):
             torch.tensor(zoom),
             torch.tensor(number),
         )
+
+    def _clean_crop(self, random: np.random.Generator) -> Pixels:
+        which, index = _draw(self._photograph_areas, random)
+        source = self.photographs[which]
+        crop = self.options.crop
+        top, left = (int(random.integers(size - crop + 1)) for size in source.sizes[index])
+        return source.crop(index, top, left, crop, crop)
 
 
 class StepSampler(Sampler[list[int]]):
@@ -218,6 +226,10 @@ def _areas(sources: Sequence[ImageSource], crop: int, held_out: Collection[str])
 def _draw(areas: _Areas, random: np.random.Generator) -> tuple[int, int]:
     place = np.searchsorted(areas.cumulative, random.integers(areas.cumulative[-1]), side="right")
     return int(areas.source[place]), int(areas.index[place])
+
+
+def _contrast(pixels: Pixels) -> float:
+    return float(pixels[:, :, 1].std())
 
 
 def _is_pair(number: int, fraction: float) -> bool:

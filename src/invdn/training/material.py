@@ -53,7 +53,12 @@ def open_material(recipe: Recipe) -> Material:
     samples = []
     for phase in recipe.phases:
         options = CropOptions(
-            phase.crop, recipe.seed, data.pair_fraction, data.zoom_share, data.zoom_largest
+            phase.crop,
+            recipe.seed,
+            data.pair_fraction,
+            data.zoom_share,
+            data.zoom_largest,
+            data.smooth_share,
         )
         samples.append(CropDataset(pairs, photographs, options, length, held_out))
     return Material(pairs, photographs, samples)

@@ -50,6 +50,7 @@ class DataSettings(_Model):
     pair_fraction: float = Field(ge=0, le=1)
     zoom_share: float = Field(default=0, ge=0, le=1)
     zoom_largest: float = Field(default=1, ge=1, le=8)
+    smooth_share: float = Field(default=0, ge=0, le=1)
     cameras: CameraSettings = CameraSettings()
 
 
