@@ -2,6 +2,8 @@
 
     python benchmarks/training_step.py > benchmarks/results/training-step.json
     python benchmarks/training_step.py --compile --crop 144 --batch 2 --steps 9
+    python benchmarks/training_step.py --one --crop 144 --batch 14 --set hardware.precision=bf16 \\
+        --set hardware.channels_last=true > benchmarks/results/training-step-144-bf16.json
     python benchmarks/training_step.py --one --set hardware.device=cuda
 
 Without ``--one`` two tables. The first compares ways to compute the step of the published network
@@ -127,11 +129,7 @@ def main() -> None:
     del steps
     plain = statistics.median(seconds["plain"])
     result = {
-        "machine": {
-            **describe_machine(),
-            "threads": torch.get_num_threads(),
-            "clock": clock.__name__,
-        },
+        "machine": machine(clock),
         "crop": options.crop,
         "batch": options.batch,
         "ways": [
@@ -195,6 +193,15 @@ def interleave(
     return seconds
 
 
+def machine(clock: Callable[[], float]) -> dict[str, object]:
+    """Where this is measured, and by what."""
+    return {
+        **describe_machine(),
+        "threads": torch.get_num_threads(),
+        "clock": clock.__name__,
+    }
+
+
 def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[str, object]:
     """One recipe's step, and the share of the device's matrix rate that it reaches."""
     device = open_fabric(recipe.hardware).device
@@ -207,8 +214,8 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
     crop, batch = recipe.phases[0].crop, recipe.phases[0].batch
     rate = MACS_PER_PIXEL * batch * crop**2 / median * recipe.network.blocks[0] / 8
     return {
+        "machine": machine(clock),
         "device": str(device),
-        "threads": torch.get_num_threads(),
         "precision": recipe.hardware.precision,
         "crop": crop,
         "batch": batch,
