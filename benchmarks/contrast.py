@@ -25,7 +25,7 @@ QUANTILES = (0.25, 0.5, 0.75)
 
 
 def references(folder: Path) -> Tensor:
-    """Quarters of the blocks, or as many crops as fit: (n, 3, 144, 144)."""
+    """Three crops down by three along of every reference: (n, 3, 144, 144)."""
     crops = []
     for path in sorted((folder / "GT").iterdir()):
         pixels = torch.from_numpy(to_float(read_photo(path).pixels)).permute(2, 0, 1)

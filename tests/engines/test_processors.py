@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invdn.engines import available_processors
+from invdn.engines import available_processors, processors
 
 _ASK = "from invdn.engines import available_processors as ask; print(ask())"
 _V1, _V2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
@@ -64,6 +64,18 @@ def test_control_groups(group: Path, outer: str, inner: str, expected: int | Non
     _limit(group, outer)
     _limit(group / "inner", inner)
     assert _ask_in(group / "inner") == min(here, expected or here)
+
+
+def test_the_files_of_version_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel's documentation has them, in the root that a container sees."""
+    groups = Path("/proc/self/cgroup")
+    if not groups.exists() or "\n0::/" not in "\n" + groups.read_text():
+        pytest.skip("this process is in no group of version 2")
+    here = available_processors()
+    monkeypatch.setattr(processors, "_GROUPS", tmp_path)
+    for text, expected in (("max 100000\n", here), ("50000 100000\n", 1), ("110000 100000\n", 2)):
+        (tmp_path / "cpu.max").write_text(text)
+        assert available_processors() == min(here, expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="binds to processors")

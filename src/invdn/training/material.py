@@ -53,12 +53,12 @@ def open_material(recipe: Recipe) -> Material:
     samples = []
     for phase in recipe.phases:
         options = CropOptions(
-            phase.crop,
-            recipe.seed,
-            data.pair_fraction,
-            data.zoom_share,
-            data.zoom_largest,
-            data.smooth_share,
+            crop=phase.crop,
+            seed=recipe.seed,
+            pair_fraction=data.pair_fraction,
+            zoom_share=data.zoom_share,
+            zoom_largest=data.zoom_largest,
+            smooth_share=data.smooth_share,
         )
         samples.append(CropDataset(pairs, photographs, options, length, held_out))
     return Material(pairs, photographs, samples)
