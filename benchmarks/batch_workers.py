@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from invdn.evaluation.machine import describe_machine
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 PHOTOGRAPHS, EDGE, RUNS = 6, 1224, 3
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from invdn.data.crops import Sample
-from invdn.imaging.depth import to_float
-from invdn.imaging.reading import read_photo
-from invdn.imaging.waves import LUMA
+from invdn.image.dct import LUMA
+from invdn.image.dtype import to_float
+from invdn.photo.read import read_photo
 from invdn.training.batches import prepare
-from invdn.training.material import camera_shares, open_material
+from invdn.training.datasets import camera_shares, open_material
 from invdn.training.recipe_files import load_recipe
 
 CROP, CROPS = 144, 400

@@ -17,17 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from invdn.denoise import QUALITIES, DenoiseOptions, Region, blend, denoise_region
 from invdn.engines import open_engine
-from invdn.imaging.choices import WriteChoices
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.depth import from_float, to_float
-from invdn.imaging.metrics import psnr
-from invdn.imaging.noise_level import estimate_noise
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.image.dtype import from_float, to_float
+from invdn.image.metrics import psnr
+from invdn.image.noise_estimation import estimate_noise
+from invdn.inference import QUALITIES, DenoiseOptions, Region, blend, denoise_region
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
+from invdn.photo.write_options import WriteChoices
 
 SMALL = WriteChoices(quality=82)
 SETTINGS = {

@@ -27,14 +27,14 @@ from pathlib import Path
 
 import numpy as np
 
-from invdn.denoise.engine import Array, Engine
 from invdn.engines import _native
-from invdn.engines.choice import PUBLISHED_GRAPHS
+from invdn.engines.factory import PUBLISHED_GRAPHS
 from invdn.engines.native_engine import NativeEngine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
+from invdn.inference.engine import Array, Engine
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
 from invdn.weights import read_parameters
 
 #: Multiply-adds of direct convolutions for a pixel and pass. From: the published architecture.

@@ -24,10 +24,10 @@ RUNS = 5
 _DRAW = """
 import sys
 import numpy as np
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 noisy = camera_noise(demo_photo(512))
 write_photo(Photo(noisy), "photo.png")
 write_photo(Photo(np.ascontiguousarray(noisy[:4, :4])), "tiny.png")

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from invdn.architecture import Architecture
-from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
 from invdn.engines import open_engine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
-from invdn.evaluation.meter import peak_memory
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.evaluation.profiling import peak_memory
+from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 WINDOWS = (64, 128, 192, 256, 320, 384, 448, 512, 576, 640)
 MEGAPIXELS = (1, 3, 6, 12, 25, 50, 100)

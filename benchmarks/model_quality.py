@@ -16,7 +16,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from invdn.data.sources import open_images
-from invdn.denoise import DenoiseOptions
 from invdn.engines import open_engine
 from invdn.evaluation.baselines import baseline
 from invdn.evaluation.evaluate import Evaluation, evaluate
@@ -24,6 +23,7 @@ from invdn.evaluation.machine import describe_machine
 from invdn.evaluation.methods import invdn, noisy_input
 from invdn.evaluation.protocols import find_protocol
 from invdn.evaluation.samples import Sample, Samples
+from invdn.inference import DenoiseOptions
 from invdn.training.recipe_files import load_recipe
 from invdn.training.validation import Pair, open_validation
 

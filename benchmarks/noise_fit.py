@@ -26,10 +26,10 @@ from torch import Tensor
 from invdn.data.camera import PHONE, Cameras, sample_cameras
 from invdn.data.noise import NoisyPair, add_camera_noise
 from invdn.data.noise_statistics import NoiseStatistics, measure_noise
-from invdn.imaging.depth import to_float
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.image.dtype import to_float
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 SETS = {
     "training pairs": ("sidd-mini-train-a", "sidd-mini-train-b", "sidd-mini-train-c"),

@@ -17,10 +17,10 @@ import torch
 
 from invdn.data.camera import DSLR, PHONE, sample_cameras
 from invdn.data.noise import add_camera_noise
-from invdn.denoise import warning_of
-from invdn.imaging.depth import from_float, to_float
-from invdn.imaging.noise_level import estimate_noise
-from invdn.imaging.reading import read_photo
+from invdn.image.dtype import from_float, to_float
+from invdn.image.noise_estimation import estimate_noise
+from invdn.inference import warning_of
+from invdn.photo.read import read_photo
 
 EVERY = 58  # of the clean photographs
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from invdn.data.camera import DSLR, MIXED, PHONE, CameraRange, sample_cameras
 from invdn.data.noise import add_camera_noise
 from invdn.data.noise_statistics import measure_noise
-from invdn.imaging.depth import to_float
-from invdn.imaging.reading import read_photo
+from invdn.image.dtype import to_float
+from invdn.photo.read import read_photo
 
 CROP = 96
 SHARES = (0.05, 0.5, 0.95)

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from invdn.evaluation.machine import describe_machine
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 CASES = {
     "JPEG, 8 bits": (".jpg", "uint8"),

@@ -31,14 +31,14 @@ from typing import Any
 import httpx
 import numpy as np
 
-from invdn.denoise import DenoiseOptions, denoise_file, denoise_pixels
 from invdn.engines import open_engine
 from invdn.evaluation.machine import describe_machine
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 CLIENTS = 32
 USUAL = DenoiseOptions(strength="auto")  # as the command and the service

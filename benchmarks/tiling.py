@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import open_engine
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.depth import from_float, to_float
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.image.dtype import from_float, to_float
+from invdn.inference import DenoiseOptions, denoise_pixels
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 OVERLAPS = (0, 8, 16, 24, 32, 48, 64, 96)
 TILES = (64, 96, 128, 256, 384)

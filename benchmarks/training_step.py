@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from invdn.evaluation import meter
+from invdn.evaluation import profiling
 from invdn.evaluation.machine import describe_machine
 from invdn.network import HaarDownsampling, InvDN, ResidualSubnet
 from invdn.training.hardware import autocast_type, memory_format, open_fabric
@@ -261,7 +261,7 @@ def peak_memory(device: torch.device) -> int:
     """The largest memory so far, in bytes: of the GPU's allocator, or of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return meter.peak_memory()
+    return profiling.peak_memory()
 
 
 def synchronise(device: torch.device) -> None:

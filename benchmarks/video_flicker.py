@@ -18,11 +18,11 @@ import torch
 from invdn.data.camera import sample_cameras
 from invdn.data.camera_range import PHONE
 from invdn.data.noise import add_camera_noise
-from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import open_engine
-from invdn.imaging.depth import to_float
-from invdn.imaging.metrics import psnr
-from invdn.imaging.reading import read_photo
+from invdn.image.dtype import to_float
+from invdn.image.metrics import psnr
+from invdn.inference import DenoiseOptions, denoise_pixels
+from invdn.photo.read import read_photo
 
 SIDE = 128
 FRAMES = 6

@@ -22,12 +22,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from invdn.denoise import DenoiseOptions, denoise_file
 from invdn.engines import open_engine
 from invdn.evaluation.bench import noisy_photograph
 from invdn.evaluation.machine import describe_machine
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.inference import DenoiseOptions, denoise_file
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 SETTINGS = {
     "full strength": DenoiseOptions(strength=1),

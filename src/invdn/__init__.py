@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .architecture import Architecture
-    from .denoise import DenoiseOptions, Engine, FileResult, Region
     from .denoiser import Denoiser
     from .engines import open_engine
     from .errors import InvDNError
+    from .inference import DenoiseOptions, Engine, FileResult, Region
     from .network import InvDN
     from .weights.network import load_network
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 # `import invdn` costs nothing and torch is imported only by what needs it.
 _HOMES = {
     "Architecture": ".architecture",
-    "DenoiseOptions": ".denoise",
+    "DenoiseOptions": ".inference",
     "Denoiser": ".denoiser",
-    "Engine": ".denoise",
-    "FileResult": ".denoise",
+    "Engine": ".inference",
+    "FileResult": ".inference",
     "InvDN": ".network",
     "InvDNError": ".errors",
-    "Region": ".denoise",
+    "Region": ".inference",
     "load_network": ".weights.network",
     "open_engine": ".engines",
 }

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .denoise import (
+from .engines import open_engine
+from .errors import InputError
+from .image.dtype import Pixels
+from .inference import (
     DenoiseOptions,
     Engine,
     FileResult,
@@ -18,10 +21,7 @@ from .denoise import (
     denoise_region,
     denoise_with_spread,
 )
-from .engines import open_engine
-from .errors import InputError
-from .imaging.choices import WriteChoices
-from .imaging.depth import Pixels
+from .photo.write_options import WriteChoices
 
 if TYPE_CHECKING:
     from PIL.Image import Image

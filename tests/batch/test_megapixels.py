@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from invdn.batch.megapixels import megapixels_of
-from invdn.imaging.photo import Compression, Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Compression, Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from invdn.bursts import denoise_burst
 from invdn.cli import group
-from invdn.denoise import denoise_pixels
 from invdn.engines import open_engine
 from invdn.errors import ImageError, InputError, OutputError
-from invdn.imaging.depth import from_float, to_float
-from invdn.imaging.metrics import psnr
-from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.image.dtype import from_float, to_float
+from invdn.image.metrics import psnr
+from invdn.inference import denoise_pixels
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 PLACES = ((20, 20), (23, 18), (17, 21), (21, 26))
 

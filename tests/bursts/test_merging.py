@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invdn.bursts.merging import Merge, agreement
-from invdn.imaging.metrics import psnr
+from invdn.image.metrics import psnr
 
 
 def _noisy(clean: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from invdn.cli import group
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 _SLOW = ("--draws", "10")
 _NUMBER = 5

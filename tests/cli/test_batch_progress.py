@@ -10,8 +10,8 @@ from rich.progress import Progress
 
 from invdn.batch import Job, Outcome
 from invdn.cli.batch_progress import BatchProgress
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 def test_time_goes_by_megapixels(tmp_path: Path) -> None:

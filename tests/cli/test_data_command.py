@@ -10,8 +10,8 @@ from scipy.io import savemat
 from invdn.cli.data import command
 from invdn.data.sources import open_pairs
 from invdn.errors import DataError, OutputError
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture

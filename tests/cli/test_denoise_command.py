@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from invdn import DenoiseOptions, Denoiser
 from invdn.cli import group
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture

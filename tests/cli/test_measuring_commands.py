@@ -12,10 +12,10 @@ from scipy.io import savemat
 from invdn.architecture import Architecture
 from invdn.cli import bench, compare, evaluate, smoke, submit
 from invdn.errors import DataError, InputError, InvDNError, OutputError
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
 from invdn.network import InvDN
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 from invdn.weights import write_parameters
 from invdn.weights.network import parameters_of
 

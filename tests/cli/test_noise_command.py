@@ -12,10 +12,10 @@ from invdn.cli.noise import command
 from invdn.data.camera_range import DSLR, PHONE
 from invdn.data.noisy_photographs import add_noise, disturb
 from invdn.errors import InputError, WeightsError
-from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
 from invdn.network import InvDN
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from invdn.cli import group
-from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture

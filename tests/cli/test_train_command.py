@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from invdn.cli.train import _Screen, command
 from invdn.errors import DataError, RecipeError, WeightsError
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 SMALL = [
     'data.pairs=["pairs"]', 'data.clean=["pairs/GT"]', 'validation.pairs=["pairs"]',

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_sets import SIZES, picture, write_lmdb
 
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from invdn.data import patches
 from invdn.data.patches import PatchOptions, cut_patches, patch_places
 from invdn.data.sources import open_pairs
 from invdn.errors import DataError, ImageError, InputError, OutputError
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 OPTIONS = PatchOptions(size=16, count=3, seed=5)
 

@@ -16,9 +16,9 @@ from invdn.data.images import ImageFolder
 from invdn.data.pack import PackedImages, write_pack
 from invdn.data.sources import PairSource, open_images, open_pairs, open_planes, verify
 from invdn.errors import DataError, ImageError, OutputError
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
 from invdn.leftovers import temporary_name
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture(params=["folder", "pack", "lmdb"])

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from invdn.architecture import Architecture
-from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import available_devices, open_engine
 from invdn.errors import EngineError, WeightsError
-from invdn.imaging.reading import read_photo
+from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.network import InvDN
+from invdn.photo.read import read_photo
 from invdn.weights import read_parameters, write_parameters
 from invdn.weights.network import parameters_of
 
@@ -112,8 +112,8 @@ import sys
 import numpy as np
 from click.testing import CliRunner
 from invdn.cli import group
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 write_photo(Photo(np.full((20, 30, 3), 90, np.uint8)), "noisy.png")
 result = CliRunner().invoke(group, ["denoise", "noisy.png", "--device", "cpu"])

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invdn.architecture import Architecture
-from invdn.denoise import DenoiseOptions, denoise_pixels
-from invdn.denoise.engine import Array
 from invdn.engines import native_absence, open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError
-from invdn.imaging.reading import read_photo
-from invdn.imaging.symmetry import apply_symmetry
+from invdn.image.orientation import apply_symmetry
+from invdn.inference import DenoiseOptions, denoise_pixels
+from invdn.inference.engine import Array
 from invdn.network import InvDN
+from invdn.photo.read import read_photo
 from invdn.weights import Parameters, read_parameters
 from invdn.weights.network import parameters_of
 

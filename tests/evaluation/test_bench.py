@@ -109,7 +109,7 @@ def test_memory_that_is_taken_is_seen() -> None:
     """In a process of its own: here other tests' memory may be given back meanwhile."""
     program = """
 import numpy as np
-from invdn.evaluation.meter import measured, peak_memory
+from invdn.evaluation.profiling import measured, peak_memory
 with measured() as meter:
     block = np.ones(40_000_000, np.uint8)
     block[::4096] = 2

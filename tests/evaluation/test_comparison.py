@@ -7,8 +7,8 @@ import pytest
 
 from invdn.errors import DataError
 from invdn.evaluation.comparison import compare, load_arrays, picture_of
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 PLACES = (Path("a"), Path("b"))
 

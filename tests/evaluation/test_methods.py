@@ -12,9 +12,9 @@ from invdn.evaluation import baselines
 from invdn.evaluation.baselines import BASELINES, baseline, noise_level
 from invdn.evaluation.methods import onnx_denoiser, ready_made
 from invdn.evaluation.samples import Sample
-from invdn.imaging.metrics import psnr
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.image.metrics import psnr
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 def noisy_sample(colours: int = 3) -> Sample:

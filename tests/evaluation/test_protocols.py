@@ -14,7 +14,7 @@ from invdn.evaluation.protocols import (
     measure,
     summarise,
 )
-from invdn.imaging.reading import read_photo
+from invdn.photo.read import read_photo
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from scipy.io import savemat
 
 from invdn.errors import DataError
 from invdn.evaluation.samples import match_names, open_outputs, open_samples
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 PLACES = ("here", "there")
 

@@ -11,7 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 from invdn.errors import InputError
 from invdn.evaluation.maps import write_image, write_spread
 from invdn.evaluation.uncertainty import calibrate, pixel_samples
-from invdn.imaging.reading import read_photo
+from invdn.photo.read import read_photo
 
 
 @settings(deadline=None, max_examples=40)

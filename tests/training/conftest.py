@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import torch
 
 from invdn.data.camera_range import MIXED
 from invdn.data.crops import Sample
-from invdn.imaging.bicubic import downscaling_matrix
+from invdn.image.resize import downscaling_matrix
 from invdn.training.batches import Batch, downscale, enlarge, keyed_generator, prepare
 
 CPU = torch.device("cpu")

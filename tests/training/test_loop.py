@@ -13,13 +13,13 @@ import torch._dynamo.exc
 from tiny_run import Recorder, tiny_recipe
 
 from invdn.errors import DataError, ImageError, OutputError, RecipeError, WeightsError
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 from invdn.training import checkpoint, loop
+from invdn.training.callbacks import Measured
 from invdn.training.log import _append as append_row
 from invdn.training.loop import train
 from invdn.training.recipe_files import load_recipe
-from invdn.training.watch import Measured
 from invdn.weights import open_weights, read_parameters
 
 

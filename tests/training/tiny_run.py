@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
+from invdn.training.callbacks import Measured
 from invdn.training.loop import train
 from invdn.training.plan import Plan
 from invdn.training.recipe import Recipe
 from invdn.training.recipe_files import load_recipe
 from invdn.training.validation import Score
-from invdn.training.watch import Measured
 
 TINY = (
     'data.pairs=["pairs"]',

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from films import film, found
 
-from invdn.denoise import DenoiseOptions, denoise_pixels
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import OutputError, VideoError
+from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.video import Encoding, default_target, denoise_video
 from invdn.video.colour import LUMA_WEIGHTS, Coding
 

@@ -8,11 +8,11 @@ import pytest
 from chromium import browser, visit
 from serving import Server, running
 
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.libvips import pyvips
-from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.vips import pyvips
+from invdn.photo.write import write_photo
 
 __all__ = ["browser", "visit"]  # fixtures of the page's tests
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from serving import Server
 
-from invdn.imaging.reading import read_photo
+from invdn.photo.read import read_photo
 
 KINDS = [
     "plain.png",
@@ -151,7 +151,7 @@ def test_the_uncertainty_map_is_where_the_samples_differ(
 def test_the_options_are_those_of_denoising(server: Server) -> None:
     from dataclasses import fields
 
-    from invdn.denoise import DenoiseOptions
+    from invdn.inference import DenoiseOptions
 
     known = server.client.get("/api/v1/service").json()["options"]
     assert set(known) == {"quality", *(field.name for field in fields(DenoiseOptions))}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from serving import Server
 
-from invdn.imaging.reading import read_photo
-from invdn.web.problems import KINDS
+from invdn.photo.read import read_photo
+from invdn.web.errors import KINDS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from serving import Server
 
 from invdn.cli import group
-from invdn.imaging.photo import Metadata, Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 WIDTH, HEIGHT = 120, 90
 

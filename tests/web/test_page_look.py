@@ -9,14 +9,14 @@ from chromium import Visit, sent
 from click.testing import CliRunner
 
 from invdn.cli import group
-from invdn.denoise import DenoiseOptions
-from invdn.denoise.control import blend
-from invdn.imaging.demo_noise import camera_noise
-from invdn.imaging.demo_photo import demo_photo
-from invdn.imaging.noise_level import estimate_noise
-from invdn.imaging.photo import Photo
-from invdn.imaging.reading import read_photo
-from invdn.imaging.writing import write_photo
+from invdn.image.noise_estimation import estimate_noise
+from invdn.inference import DenoiseOptions
+from invdn.inference.blending import blend
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
 
 SIZE = 112
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from serving import Server
 
-from invdn.imaging.reading import read_photo
+from invdn.photo.read import read_photo
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from serving import Server, running
 
 from invdn.errors import OutputError
-from invdn.imaging.photo import Photo
-from invdn.imaging.writing import write_photo
-from invdn.web.problems import full_disk, tells_of_full_disk
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
+from invdn.web.errors import full_disk, tells_of_full_disk
 
 WORDS = "open+sesame;1"
 

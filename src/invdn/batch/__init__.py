@@ -3,7 +3,7 @@
 from .attempt import Existing, Outcome, Status, Work
 from .naming import NameTemplate
 from .plan import Job, Plan, plan
-from .run import run_batch
+from .runner import run_batch
 from .stop import Stop
 
 __all__ = [

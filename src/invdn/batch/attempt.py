@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from ..atomic import ensure_folder
 from ..errors import ImageError, InvDNError, OutputError
-from .claims import claimed
 from .file_facts import Identity, Stamp, identity, is_regular, modified, stamp_of
+from .locks import claimed
 from .originals import Listing, Originals
 from .plan import Job
 from .stop import Stop

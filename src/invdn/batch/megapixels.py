@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ImageError
-from ..imaging.containers.directories import read_directory
-from ..imaging.formats import RAW_SUFFIXES, format_of_content
+from ..photo.containers.ifd import read_directory
+from ..photo.formats import RAW_SUFFIXES, format_of_content
 
 # from: ITU-T T.81, table B.1; of C0 to CF, all but C4, C8 and CC start a frame
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Formatter
 
 from ..errors import InputError
-from ..imaging.formats import SUFFIXES
+from ..photo.formats import SUFFIXES
 
 _FIELDS = {
     "stem": "the photograph's name without its ending",

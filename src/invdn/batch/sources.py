@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..imaging.formats import PHOTOGRAPH_SUFFIXES
+from ..photo.formats import PHOTOGRAPH_SUFFIXES
 from .file_facts import Identity, identity, is_folder
 
 

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import ensure_output
-from ..denoise.engine import Engine
-from ..denoise.options import DenoiseOptions
-from ..denoise.pixels import Progress, denoise_pixels
 from ..errors import InputError
-from ..imaging.depth import from_float, to_float
-from ..imaging.photo import Photo
-from ..imaging.reading import MAX_PIXELS, read_photo
-from ..imaging.writing import check_writable, write_photo
+from ..image.dtype import from_float, to_float
+from ..inference.engine import Engine
+from ..inference.options import DenoiseOptions
+from ..inference.pipeline import Progress, denoise_pixels
+from ..photo.photo import Photo
+from ..photo.read import MAX_PIXELS, read_photo
+from ..photo.write import check_writable, write_photo
 from .alignment import find_shift, shifted
 from .merging import Merge
 

@@ -116,9 +116,9 @@ def _cases(
     precisions: Sequence[str],
     repeats: int,
 ) -> list[Case]:
-    from ..denoise import DenoiseOptions
     from ..engines import available_processors
     from ..evaluation.bench import Case
+    from ..inference import DenoiseOptions
 
     light = {"native", "onnxruntime", *(["auto"] if device == "cpu" else [])} & set(runtimes)
     if light and (set(precisions) != {"float32"} or device != "cpu"):

@@ -14,7 +14,7 @@ from .engine_options import engine_options, quality_options
 from .progress import reporting
 
 if TYPE_CHECKING:
-    from ..denoise import Quality
+    from ..inference import Quality
 
 
 @click.command()
@@ -53,8 +53,8 @@ def command(
     invdn burst IMG_1.jpg IMG_2.jpg IMG_3.jpg IMG_4.jpg -o clean.tif
     """
     from ..bursts import denoise_burst
-    from ..denoise import QUALITIES, DenoiseOptions
     from ..engines import open_engine
+    from ..inference import QUALITIES, DenoiseOptions
 
     symmetries, draws = QUALITIES[quality]
     options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed, strength=1)

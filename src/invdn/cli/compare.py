@@ -56,8 +56,8 @@ def command(
     for difference in differences:
         click.echo(_line(difference, failed=difference in far))
     if picture is not None:
-        from ..imaging.photo import Photo
-        from ..imaging.writing import write_photo
+        from ..photo.photo import Photo
+        from ..photo.write import write_photo
 
         worst = differences[0]
         partner = partners_of(*arrays, (first, second))[worst.name]

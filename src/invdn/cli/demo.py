@@ -29,14 +29,14 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> 
     import numpy as np
 
     from ..atomic import ensure_folder
-    from ..denoise import DenoiseOptions, denoise_pixels
     from ..engines import open_engine
-    from ..imaging.demo_noise import camera_noise
-    from ..imaging.demo_photo import demo_photo
-    from ..imaging.depth import to_float
-    from ..imaging.metrics import psnr
-    from ..imaging.photo import Photo
-    from ..imaging.writing import write_photo
+    from ..image.dtype import to_float
+    from ..image.metrics import psnr
+    from ..inference import DenoiseOptions, denoise_pixels
+    from ..photo.demo_noise import camera_noise
+    from ..photo.demo_photo import demo_photo
+    from ..photo.photo import Photo
+    from ..photo.write import write_photo
     from .progress import reporting
 
     names = ("noisy.png", "clean.png", "comparison.png")

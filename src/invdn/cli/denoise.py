@@ -18,7 +18,7 @@ from .output_options import output_options, suffix_of_results, take_output_choic
 from .printable import printable
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions, FileResult, Progress, Quality
+    from ..inference import DenoiseOptions, FileResult, Progress, Quality
 
 _batch_options = BatchOptions(suffix="_denoised")
 _sample_options = OptionGroup(
@@ -87,13 +87,13 @@ def _run(choices: dict[str, Any]) -> int:
     engine_choice = engine_options.take(choices)
     options = _denoise_options(**choices)
     if preview is not None:
-        from ..denoise import Region
+        from ..inference import Region
 
         how["region"] = Region.parse(preview)
     look = Look if running["watch"] else plan
     found = look(**batch, suffix_of=suffix_of)
-    from ..denoise import denoise_file  # late doors: a quick --help
     from ..engines import open_engine
+    from ..inference import denoise_file  # late doors: a quick --help
 
     engine = open_engine(**engine_choice)
 
@@ -115,7 +115,7 @@ def _run(choices: dict[str, Any]) -> int:
 def _denoise_options(
     quality: Quality, draws: int | None, symmetries: int | None, **others: Any
 ) -> DenoiseOptions:
-    from ..denoise import QUALITIES, DenoiseOptions
+    from ..inference import QUALITIES, DenoiseOptions
 
     own_symmetries, own_draws = QUALITIES[quality]
     return DenoiseOptions(

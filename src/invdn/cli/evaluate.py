@@ -15,10 +15,10 @@ from .control_options import strength_option
 from .progress import reporting
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions
     from ..evaluation.evaluate import Evaluation, Keep, MethodResult
     from ..evaluation.methods import Method
     from ..evaluation.samples import Samples
+    from ..inference import DenoiseOptions
 
 
 @click.command()
@@ -139,7 +139,7 @@ def _list_protocols(context: click.Context, wanted: bool) -> None:
 
 
 def _options(published: bool, symmetries: int, draws: int, **others: Any) -> DenoiseOptions:
-    from ..denoise import DenoiseOptions
+    from ..inference import DenoiseOptions
 
     if published:
         if (symmetries, draws) != (1, 1):

@@ -26,7 +26,7 @@ def command(model: str, folder: Path, overwrite: bool) -> None:
     scale (4). Images are float32 RGB in [0, 1]; the latent is a sample of N(0, 1).
     """
     try:
-        from ..weights.export import export_onnx
+        from ..weights.onnx_export import export_onnx
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"exporting needs {error.name}: pip install 'invdn[export]'"

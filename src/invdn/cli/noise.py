@@ -16,7 +16,7 @@ from .inputs import BatchOptions
 from .progress import reporting
 
 if TYPE_CHECKING:
-    from ..imaging.photo import Photo
+    from ..photo.photo import Photo
 
 _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its report says
 
@@ -145,8 +145,8 @@ def _run(
 ) -> dict[str, Any]:
     """Make one photograph noisy; what became of it, as the JSON report tells it."""
     from ..atomic import ensure_folder, ensure_output
-    from ..imaging.reading import read_photo
-    from ..imaging.writing import check_writable, write_photo
+    from ..photo.read import read_photo
+    from ..photo.write import check_writable, write_photo
 
     entry = {name: str(value) for name, value in asdict(job).items() if name != "makes_folder"}
     try:

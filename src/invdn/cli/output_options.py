@@ -67,8 +67,8 @@ def suffix_of_results(choices: dict[str, Any], output: Path | None) -> Callable[
         >>> suffix_of_results({"output_format": "png"}, None)(Path("photo.jpg"))
         '.png'
     """
-    from ..imaging.endings import ending_of_result  # late: a quick --help
-    from ..imaging.formats import SUFFIXES
+    from ..photo.endings import ending_of_result  # late: a quick --help
+    from ..photo.formats import SUFFIXES
 
     wanted = choices.pop("output_format")
     named = SUFFIXES.get(output.suffix.lower()) if output else None
@@ -86,7 +86,7 @@ def take_output_choices(choices: dict[str, Any]) -> dict[str, Any]:
         >>> taken["page"], taken["choices"].quality
         (2, 80)
     """
-    from ..imaging.choices import WriteChoices  # late: a quick --help
+    from ..photo.write_options import WriteChoices  # late: a quick --help
 
     taken = {name: choices.pop(name) for name in _NAMES}
     return {

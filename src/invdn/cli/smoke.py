@@ -16,9 +16,9 @@ from ..errors import EngineError, InvDNError, MissingDependencyError, RecipeErro
 
 if TYPE_CHECKING:
     from ..evaluation.samples import Samples
+    from ..training.callbacks import Measured
     from ..training.plan import Plan
     from ..training.validation import Score
-    from ..training.watch import Measured
 
 #: Largest difference between runtimes that passes, in units of white.
 _TOLERANCE = 1e-4
@@ -141,11 +141,11 @@ class _Chain:
 
     def evaluate(self) -> str:
         """The trained network on the validation pairs."""
-        from ..denoise import DenoiseOptions
         from ..engines import open_engine
         from ..evaluation.evaluate import evaluate
         from ..evaluation.methods import invdn, noisy_input
         from ..evaluation.protocols import find_protocol
+        from ..inference import DenoiseOptions
 
         engine = open_engine(self.weights, "cpu")
         methods = [
@@ -160,7 +160,7 @@ class _Chain:
     def export(self) -> str:
         """ONNX graphs of it."""
         try:
-            from ..weights.export import export_onnx
+            from ..weights.onnx_export import export_onnx
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
                 f"exporting needs {error.name}: pip install 'invdn[export]'"
@@ -189,9 +189,9 @@ class _Chain:
     def _compare(self, one: tuple[str, str], other: tuple[str, str]) -> str:
         import numpy as np
 
-        from ..denoise import DenoiseOptions, denoise_pixels
         from ..engines import open_engine
-        from ..imaging.depth import to_float
+        from ..image.dtype import to_float
+        from ..inference import DenoiseOptions, denoise_pixels
 
         noisy = to_float(_open_samples(self.validation).load(0).noisy)
         results = []
@@ -247,10 +247,10 @@ def _make_pairs(root: Path) -> None:
     """Four drawn photographs with noise, as ``Noisy/`` and ``GT/``."""
     import numpy as np
 
-    from ..imaging.demo_photo import demo_photo
-    from ..imaging.depth import from_float, to_float
-    from ..imaging.photo import Photo
-    from ..imaging.writing import write_photo
+    from ..image.dtype import from_float, to_float
+    from ..photo.demo_photo import demo_photo
+    from ..photo.photo import Photo
+    from ..photo.write import write_photo
 
     for folder in ("Noisy", "GT"):
         (root / folder).mkdir(parents=True)

@@ -13,7 +13,7 @@ from .control_options import strength_option
 from .progress import reporting
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions, Engine
+    from ..inference import DenoiseOptions, Engine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -78,7 +78,7 @@ def sidd(
     engine, options, settings = _open(model, device, choices)
     import numpy as np
 
-    from ..denoise import denoise_pixels
+    from ..inference import denoise_pixels
 
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(benchmark) as progress:
         bundle = submit_sidd(
@@ -116,7 +116,7 @@ def dnd(
     engine, options, settings = _open(model, device, choices)
     import numpy as np
 
-    from ..denoise import denoise_pixels
+    from ..inference import denoise_pixels
 
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(benchmark) as progress:
         bundle = submit_dnd(
@@ -138,9 +138,9 @@ def _open(
     """The engine, the options, and what the result depends on."""
     from importlib.metadata import version
 
-    from ..denoise import DenoiseOptions
     from ..engines import open_engine
     from ..evaluation.resume import fingerprint
+    from ..inference import DenoiseOptions
 
     options = DenoiseOptions(**choices)
     engine = open_engine(model, device)

@@ -14,9 +14,9 @@ import click
 from ..errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from ..training.callbacks import Measured
     from ..training.plan import Plan
     from ..training.validation import Score
-    from ..training.watch import Measured
 
 
 @click.command()

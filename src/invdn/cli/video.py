@@ -14,7 +14,7 @@ from .engine_options import engine_options, quality_options
 from .progress import reporting
 
 if TYPE_CHECKING:
-    from ..denoise import DenoiseOptions, Quality
+    from ..inference import DenoiseOptions, Quality
 
 _SUFFIX = "_denoised"
 
@@ -124,7 +124,7 @@ def command(
 
 
 def _options(quality: Quality, **others: Any) -> DenoiseOptions:
-    from ..denoise import QUALITIES, DenoiseOptions
+    from ..inference import QUALITIES, DenoiseOptions
 
     symmetries, draws = QUALITIES[quality]
     chosen = {name: value for name, value in others.items() if value is not None}

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..atomic import ensure_folder
 from ..errors import DataError, OutputError
-from ..imaging.photo import Photo
-from ..imaging.writing import write_photo
 from ..leftovers import remove_leftovers
+from ..photo.photo import Photo
+from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels
 from .matlab import read_arrays
 

@@ -10,7 +10,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..imaging.reading import read_photo
+from ..photo.read import read_photo
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (done, total)

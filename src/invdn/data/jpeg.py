@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..imaging.waves import YCBCR
+from ..image.dct import YCBCR
 
 # ITU-T T.81 (1992), annex K, tables K.1 and K.2.
 _LUMA = (

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from ..errors import InputError
-from ..imaging.waves import YCBCR
+from ..image.dct import YCBCR
 from .camera import Cameras
 from .demosaicing import bayer_sites, demosaic, mosaic
 from .jpeg import jpeg_round_trip, mix_channels

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..imaging.depth import from_float, to_float
-from ..imaging.photo import Photo
+from ..image.dtype import from_float, to_float
+from ..photo.photo import Photo
 from .camera import Cameras, sample_cameras
 from .camera_range import MIXED, CameraRange
 from .latent_noise import InvertibleNetwork, perturb_latent

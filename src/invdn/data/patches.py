@@ -24,9 +24,9 @@ import numpy as np
 
 from ..atomic import atomic_output
 from ..errors import DataError, InputError, OutputError
-from ..imaging.photo import Photo
-from ..imaging.writing import write_photo
 from ..leftovers import remove_leftovers
+from ..photo.photo import Photo
+from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels, read_size
 from .pairing import PairFiles, find_pairs
 

@@ -1,7 +1,7 @@
 """Where arrays meet a runtime; picked in one place, imported late."""
 
-from .choice import RUNTIMES, Runtime, available_devices, native_absence, open_engine
-from .processors import available_processors
+from .cpu_count import available_processors
+from .factory import RUNTIMES, Runtime, available_devices, native_absence, open_engine
 
 __all__ = [
     "RUNTIMES",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..denoise.engine import Array
+from ..inference.engine import Array
 
 def instruction_sets() -> list[str]: ...
 def multiply_add_rate(instructions: str, seconds: float) -> float: ...

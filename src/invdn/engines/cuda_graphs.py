@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..denoise.engine import Array
+from ..inference.engine import Array
 
 Act = Callable[..., Tensor]
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..architecture import Architecture
-from ..denoise.engine import Array
 from ..errors import EngineError
+from ..inference.engine import Array
 from ..weights.parameters import Parameters
 from . import _native
-from .processors import available_processors
+from .cpu_count import available_processors
 
 
 class NativeEngine:

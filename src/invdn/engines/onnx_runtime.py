@@ -7,10 +7,10 @@ import numpy as np
 import onnxruntime
 
 from ..architecture import Architecture
-from ..denoise.engine import Array
 from ..errors import EngineError
+from ..inference.engine import Array
 from ..weights.parameters import Parameters
-from .processors import available_processors
+from .cpu_count import available_processors
 
 
 class OnnxRuntimeEngine:

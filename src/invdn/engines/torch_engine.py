@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..architecture import Architecture
-from ..denoise.engine import Array
 from ..errors import EngineError
+from ..inference.engine import Array
 from ..network import InvDN
 from .cuda_graphs import Replayed
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..architecture import Architecture
-from ..denoise import DenoiseOptions, Engine, denoise_pixels
-from ..imaging.photo import Photo
-from ..imaging.reading import read_photo
-from ..imaging.writing import write_photo
+from ..inference import DenoiseOptions, Engine, denoise_pixels
+from ..photo.photo import Photo
+from ..photo.read import read_photo
+from ..photo.write import write_photo
 from .charts import Line, line_chart
-from .meter import peak_memory
+from .profiling import peak_memory
 
 Floats = NDArray[np.float32]
 Result = TypeVar("Result")

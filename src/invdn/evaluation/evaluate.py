@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
 from .bootstrap import Interval, paired_bootstrap
-from .meter import measured
 from .methods import Floats, Method, Restored, unit_floats
 from .pictures import worst_place
+from .profiling import measured
 from .protocols import Protocol, Score, Summary, measure, summarise
 from .samples import Sample, Samples
 from .uncertainty import Calibration, Values, calibrate, pixel_samples

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..engines.processors import available_processors
+from ..engines.cpu_count import available_processors
 
 _PACKAGES = (
     "invdn",

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic import ensure_folder
-from ..imaging.depth import Pixels, from_float, to_float
-from ..imaging.photo import Photo
-from ..imaging.writing import write_photo
+from ..image.dtype import Pixels, from_float, to_float
+from ..photo.photo import Photo
+from ..photo.write import write_photo
 from .methods import Floats
 from .pictures import in_colour
 

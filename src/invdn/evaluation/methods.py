@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..denoise import DenoiseOptions, Engine, denoise_pixels, denoise_with_spread
 from ..errors import DataError, EngineError
-from ..imaging.depth import Pixels, to_float
+from ..image.dtype import Pixels, to_float
+from ..inference import DenoiseOptions, Engine, denoise_pixels, denoise_with_spread
 from .samples import Sample, read_image
 
 Floats = NDArray[np.float32]

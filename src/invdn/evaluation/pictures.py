@@ -7,7 +7,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from ..imaging.depth import Pixels, from_float, to_float
+from ..image.dtype import Pixels, from_float, to_float
 
 # Anchors of matplotlib's "inferno" (CC0): dark to bright, in even steps of lightness.
 _ANCHORS = np.array(

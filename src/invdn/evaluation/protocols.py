@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..imaging.depth import Pixels, white
-from ..imaging.metrics import Window, luma, psnr, ssim
+from ..image.dtype import Pixels, white
+from ..image.metrics import Window, luma, psnr, ssim
 
 Colours = Literal["RGB", "Y"]
 Depth = Literal["float", "8-bit"]

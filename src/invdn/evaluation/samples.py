@@ -10,8 +10,8 @@ import numpy as np
 from ..data.blocks import read_blocks
 from ..data.pairing import find_images, find_pairs, pair_key
 from ..errors import DataError
-from ..imaging.depth import Pixels
-from ..imaging.reading import read_photo
+from ..image.dtype import Pixels
+from ..photo.read import read_photo
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..data.camera import sample_cameras
 from ..data.camera_range import CameraRange
 from ..data.crops import SCALE, Sample
 from ..data.noise import add_camera_noise
-from ..imaging.bicubic import downscaling_matrix
+from ..image.resize import downscaling_matrix
 
 
 @dataclass(frozen=True)

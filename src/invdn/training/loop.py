@@ -15,18 +15,18 @@ from ..errors import RecipeError
 from ..weights import write_parameters
 from ..weights.network import parameters_of
 from .batches import prepare
+from .callbacks import Interval, Measured, Watcher
 from .checkpoint import BEST, LAST, open_state, save_checkpoint
+from .datasets import Material, camera_shares, open_material
 from .failures import begun_together, told_clearly
 from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
-from .material import Material, camera_shares, open_material
 from .objective import Objective
 from .plan import Plan, make_plan
 from .recipe import Recipe
 from .schedule import learning_rate, scale_batch
 from .state import State, follow
 from .validation import ValidationSets, denoise, open_validation, validate
-from .watch import Interval, Measured, Watcher
 
 WEIGHTS = "weights-ema.safetensors"
 _LOCK = "run.lock"  # held by the operating system, so a killed run leaves it free

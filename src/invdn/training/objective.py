@@ -15,7 +15,7 @@ from .losses import (
     structural_dissimilarity,
 )
 from .recipe import LossSettings
-from .recomputation import Recomputation
+from .reversible import Recomputation
 
 
 class Objective(nn.Module):

@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 
 from ..errors import OutputError, RecipeError
 from .checkpoint import open_state
+from .datasets import Material, check_processes, open_material
 from .hardware import autocast_type, count_processes, open_fabric
-from .material import Material, check_processes, open_material
 from .memory import parameter_count, step_bytes
 from .recipe import Recipe
 from .schedule import scale_batch

@@ -18,10 +18,10 @@ from ..data.images import ImageSource
 from ..data.noise import add_camera_noise
 from ..data.sources import PairSource, open_pairs
 from ..errors import DataError
-from ..imaging.metrics import luma, psnr, ssim
+from ..image.metrics import luma, psnr, ssim
 from ..network import InvDN
 from .batches import keyed_generator
-from .material import CAMERAS
+from .datasets import CAMERAS
 from .recipe import Recipe
 
 _SEED = 0  # of every validation: the same noise and the same draws, so that numbers compare

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..atomic import atomic_output, ensure_output
-from ..denoise.engine import Engine
-from ..denoise.options import DenoiseOptions
-from ..denoise.pixels import Progress, denoise_pixels
 from ..errors import OutputError, VideoError
+from ..inference.engine import Engine
+from ..inference.options import DenoiseOptions
+from ..inference.pipeline import Progress, denoise_pixels
 from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
 from .frames import coding_of, planes_of, with_planes
 from .priority import own_priority
+from .probe import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
 from .pyav import av
 from .streams import add_streams, copy_description, has_own_keys
-from .survey import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

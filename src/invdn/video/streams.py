@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
 from .encoders import Choice
+from .probe import Survey, is_cover, opened
 from .pyav import av
-from .survey import Survey, is_cover, opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

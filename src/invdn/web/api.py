@@ -10,18 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..denoise import QUALITIES
-from .answers import http_answer, invalid_answer, problem_answer
-from .choices import options_document
-from .described import other_answer, problems
-from .documents import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
-from .gate import Gate
+from ..inference import QUALITIES
+from .errors import ProblemError
 from .jobs import MEDIA_TYPES
 from .jobs_api import jobs_router
 from .metrics import CONTENT_TYPE
+from .middleware import Gate
+from .openapi import other_answer, problems
 from .pages import pages_router
 from .photos_api import photos_router
-from .problems import ProblemError
+from .query_params import options_document
+from .responses import http_answer, invalid_answer, problem_answer
+from .schemas import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
 from .service import Service
 
 _EXTRAS = {"heic": "pi_heif", "raw": "rawpy"}  # what reads them is not always installed

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
-from ..denoise import DenoiseOptions
-from ..imaging.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
-from .problems import ProblemError
+from ..inference import DenoiseOptions
+from ..photo.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
+from .errors import ProblemError
+from .queue import Ticket
 from .storage import Kept
 from .tasks import Denoised, Inspection
-from .turns import Ticket
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL: tuple[State, ...] = ("done", "failed", "cancelled")

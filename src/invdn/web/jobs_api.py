@@ -10,11 +10,9 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from .answers import HeldFile, while_connected
-from .choices import DenoiseQuery, JobQuery, options_document, options_of
-from .described import file_answer, other_answer, photo_body, problems, upload_problems
-from .documents import JobDocument, job_document
+from .errors import ProblemError
 from .jobs import MEDIA_TYPES, Job
+from .openapi import file_answer, other_answer, photo_body, problems, upload_problems
 from .photos_api import (
     Identifier,
     RenderingQuery,
@@ -23,7 +21,9 @@ from .photos_api import (
     find_photo,
     rendered,
 )
-from .problems import ProblemError
+from .query_params import DenoiseQuery, JobQuery, options_document, options_of
+from .responses import HeldFile, while_connected
+from .schemas import JobDocument, job_document
 from .service import Service
 
 _EVENT_SECONDS = 0.1  # between two events of one job

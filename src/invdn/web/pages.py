@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from .gate import COOKIE, is_token
-from .problems import ProblemError
+from .errors import ProblemError
+from .middleware import COOKIE, is_token
 
 PAGE = Path(__file__).parent / "page"
 _MEDIA_TYPES = {

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .answers import HeldFile, while_connected
-from .choices import PreviewQuery, options_of, with_fields
-from .described import file_answer, photo_body, problems, upload_problems
-from .documents import PhotoDocument, photo_document
+from .errors import ProblemError
 from .jobs import StoredPhoto
-from .problems import ProblemError
+from .openapi import file_answer, photo_body, problems, upload_problems
+from .query_params import PreviewQuery, options_of, with_fields
 from .rendering import Region
+from .responses import HeldFile, while_connected
+from .schemas import PhotoDocument, photo_document
 from .service import Service
 from .storage import Kept
 from .upload import receive

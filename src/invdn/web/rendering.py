@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..imaging.depth import Pixels, from_float, to_float
-from ..imaging.libvips import pyvips
-from ..imaging.photo import Photo
-from ..imaging.symmetry import turned_upright
-from .problems import ProblemError
+from ..image.dtype import Pixels, from_float, to_float
+from ..image.orientation import turned_upright
+from ..photo.photo import Photo
+from ..photo.vips import pyvips
+from .errors import ProblemError
 
 _ROWS = 256  # converted in one go
 

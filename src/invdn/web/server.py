@@ -11,8 +11,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..denoise import Engine
 from ..errors import InputError
+from ..inference import Engine
 from .api import create_app
 from .service import Service
 from .settings import Settings

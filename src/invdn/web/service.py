@@ -10,16 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..denoise import DenoiseOptions, Engine, Progress, recorded_bytes
+from ..inference import DenoiseOptions, Engine, Progress, recorded_bytes
+from .errors import ProblemError
 from .jobs import Job, StoredPhoto, photo_name
 from .metrics import Metrics
-from .problems import ProblemError
+from .queue import Ticket, Turns
 from .rendering import Region
 from .settings import Settings
 from .storage import Kept, Storage
 from .supervisor import Supervisor
 from .tasks import Denoise, Denoised, Explain, Inspect, Preview, Render, Task
-from .turns import Ticket, Turns
 from .upload import Upload
 
 _log = logging.getLogger(__name__)

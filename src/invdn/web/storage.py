@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .problems import ProblemError
+from .errors import ProblemError
 
 _PREFIX = "invdn-serve-"
 _LOCK = "in-use"

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..denoise import Engine, Progress
 from ..errors import EngineError
-from .problems import ProblemError
+from ..inference import Engine, Progress
+from .errors import ProblemError
 from .tasks import Task
 from .worker import Cancel, Ended, Order, Passed, Ready, work
 

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import denoise
-from ..denoise import (
+from .. import inference
+from ..image.dtype import to_float
+from ..image.noise_estimation import NoiseEstimate, estimate_noise
+from ..image.orientation import turned_upright
+from ..inference import (
     DenoiseOptions,
     Engine,
     Progress,
@@ -21,15 +24,12 @@ from ..denoise import (
     recalling,
     recording,
 )
-from ..denoise.control import GRID, REACH, explained
-from ..imaging.colour import colours_of
-from ..imaging.depth import to_float
-from ..imaging.libvips import pyvips
-from ..imaging.noise_level import NoiseEstimate, estimate_noise
-from ..imaging.photo import Photo
-from ..imaging.reading import format_of_file, read_photo
-from ..imaging.symmetry import turned_upright
-from .problems import ProblemError
+from ..inference.blending import GRID, REACH, explained
+from ..photo.color import colours_of
+from ..photo.photo import Photo
+from ..photo.read import format_of_file, read_photo
+from ..photo.vips import pyvips
+from .errors import ProblemError
 from .rendering import Region, write_grey, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
@@ -305,6 +305,6 @@ def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     width, height = turned_upright(photo.pixels, photo.orientation).shape[1::-1]
     region = task.region
     region.check(width, height)
-    place = denoise.Region(region.x, region.y, region.w, region.h)
+    place = inference.Region(region.x, region.y, region.w, region.h)
     part, _ = denoise_photo(engine, photo, task.options, region=place, progress=progress)
     write_rendering(part, task.target)

@@ -12,8 +12,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from ..errors import ImageError
-from ..imaging.formats import format_of_content
-from .problems import ProblemError
+from ..photo.formats import format_of_content
+from .errors import ProblemError
 from .settings import Settings
 from .storage import Kept
 

@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from ..denoise import Engine, denoise_pixels
 from ..errors import InvDNError
-from ..imaging.depth import Pixels
-from ..imaging.libvips import pyvips
-from ..imaging.photo import Photo
-from ..imaging.reading import read_photo
-from ..imaging.writing import write_photo
-from .problems import ProblemError, full_disk, tells_of_full_disk
+from ..image.dtype import Pixels
+from ..inference import Engine, denoise_pixels
+from ..photo.photo import Photo
+from ..photo.read import read_photo
+from ..photo.vips import pyvips
+from ..photo.write import write_photo
+from .errors import ProblemError, full_disk, tells_of_full_disk
 from .tasks import Inspect, Preview, Task, perform
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,149 @@
+"""The one place that picks a runtime and a device for a model."""
+
+import platform
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..architecture import Architecture
+from ..errors import EngineError, MissingDependencyError
+from ..inference.engine import Engine
+from ..weights import Parameters, read_parameters
+
+Runtime = Literal["auto", "native", "onnxruntime", "torch"]
+Precision = Literal["auto", "float32", "float16", "bfloat16"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+
+#: Graphs of the published architecture; the parameters come from any weights file of that shape.
+PUBLISHED_GRAPHS = Path(__file__).parent / "graphs"
+
+
+def open_engine(
+    model: str | Path = "default",
+    device: str = "auto",
+    runtime: Runtime = "auto",
+    precision: Precision = "float32",
+) -> Engine:
+    """Load a model and make it ready to run.
+
+    Args:
+        model: a shipped model's name, a weights file (``.safetensors``, official ``.pth``, Paddle
+            ``.pdparams``), or a folder written by ``invdn export``.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: a GPU that torch can
+            use, if torch is installed and there is one, else the CPU.
+        runtime: ``"native"`` (CPU, where it was built), ``"onnxruntime"`` (CPU), ``"torch"`` (any
+            device), or ``"auto"``: torch on a GPU; on the CPU the first of native, ONNX Runtime
+            and torch that can run the model.
+        precision: of the convolutions. Half precision is torch's; it is taken where it costs less
+            than 0.02 dB, and ``engine.description`` says so. ``"auto"``: ``"float16"`` on an
+            NVIDIA GPU, else ``"float32"``.
+
+    Raises:
+        WeightsError: the model is unknown, unreadable or of another network.
+        EngineError: the device is not there, or the runtime cannot run the model.
+        MissingDependencyError: torch is needed and not installed.
+
+    Example:
+        >>> open_engine("default", device="cpu").architecture.scale
+        4
+    """
+    if runtime not in RUNTIMES:
+        raise EngineError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    if device == "auto":
+        device = "cpu" if runtime in ("native", "onnxruntime") else available_devices()[0]
+    graphs, parameters = _read_model(Path(model))
+    if runtime == "auto":
+        runtime = _fastest(device, graphs)
+    if precision == "auto":
+        precision = "float16" if device.startswith("cuda") else "float32"
+    if runtime == "torch":
+        return _open_torch(parameters, device, precision)
+    if precision != "float32":
+        raise EngineError(f"{runtime} computes in float32; for {precision} choose torch")
+    if device != "cpu":
+        raise EngineError(f"{runtime} serves the CPU here; for {device!r} choose torch")
+    if runtime == "native":
+        return _open_native(parameters)
+    if graphs is None:
+        raise EngineError(
+            f"there is no graph for a network of {parameters.architecture}; choose torch, "
+            f"or run 'invdn export {model} FOLDER' and open that folder"
+        )
+    from .onnx_runtime import OnnxRuntimeEngine  # late door: only the runtime in use is loaded
+
+    return OnnxRuntimeEngine(graphs, parameters)
+
+
+def native_absence() -> str | None:
+    """Why the native engine cannot run here, or ``None`` where it can.
+
+    Example:
+        >>> reason = native_absence()
+        >>> reason is None or "native engine" in reason
+        True
+    """
+    if find_spec("._native", __package__) is None:
+        return "the native engine was not built: there was no C++ compiler at installation"
+    try:
+        from . import _native  # noqa: F401 - late door: it is compiled, and may not be there
+    except ImportError as error:
+        return f"the native engine cannot be loaded: {error}"
+    return None
+
+
+def available_devices() -> tuple[str, ...]:
+    """Devices that a model can run on, the fastest first; ``"cpu"`` is always the last.
+
+    torch is asked only where it is installed and the machine seems to have a GPU, since importing
+    it takes seconds.
+    """
+    if not (_may_have_gpu() and find_spec("torch")):
+        return ("cpu",)
+    import torch  # late door: seconds and hundreds of megabytes
+
+    cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return (*cuda, *mps, "cpu")
+
+
+def _may_have_gpu() -> bool:
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+
+
+def _read_model(model: Path) -> tuple[Path | None, Parameters]:
+    """The folder of the model's graphs, if it has graphs, and its parameters."""
+    if model.is_dir():
+        return model, read_parameters(model / "weights.safetensors")
+    parameters = read_parameters(model)
+    return PUBLISHED_GRAPHS if parameters.architecture == Architecture() else None, parameters
+
+
+def _fastest(device: str, graphs: Path | None) -> Runtime:
+    """The runtime that ``"auto"`` means."""
+    if device != "cpu":
+        return "torch"
+    if native_absence() is None:
+        return "native"
+    return "onnxruntime" if graphs else "torch"
+
+
+def _open_native(parameters: Parameters) -> Engine:
+    absence = native_absence()
+    if absence:
+        raise EngineError(f"{absence}; choose onnxruntime or torch")
+    from .native_engine import NativeEngine  # late door: it is compiled, and may not be there
+
+    return NativeEngine(parameters)
+
+
+def _open_torch(parameters: Parameters, device: str, precision: str) -> Engine:
+    if not find_spec("torch"):
+        raise MissingDependencyError("this needs torch: pip install 'invdn[torch]'")
+    from ..weights.network import build_network  # late door: imports torch
+    from .torch_engine import TorchEngine
+
+    return TorchEngine(build_network(parameters), device, precision)

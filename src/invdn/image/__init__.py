@@ -1,0 +1,1 @@
+"""Images as arrays: sample types, tiles, orientation, noise estimation, resizing, metrics."""

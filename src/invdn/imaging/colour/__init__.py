@@ -1,9 +1,0 @@
-"""Colours of a photograph <-> the sRGB-encoded colours that the network knows.
-
-``profile`` reads and makes ICC profiles, ``curves`` holds their tone curves, ``spaces`` applies
-them without clipping, ``network`` is the way of a window to the network and back.
-"""
-
-from .network import NetworkColours, colours_of
-
-__all__ = ["NetworkColours", "colours_of"]

@@ -1,0 +1,198 @@
+"""A photograph from top to bottom through the whole network, without tiles.
+
+::
+
+    noisy rows ──> encoder ──> rows of low ──┬─> decoder ──> clean rows, of every draw
+                               latent rows ──┘
+
+Rows come out as soon as all that they depend on went in, some hundred rows behind, and equal bit by
+bit those of the photograph taken whole. Only the rows in flight are in memory.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image.dtype import Pixels
+from ..image.tiling import Tile, read_window
+from .blending import GRID, REACH
+from .engine import Array, Engine
+from .latent import LatentField
+from .moments import RunningMoments
+from .options import DenoiseOptions
+
+Floats = NDArray[np.float32]
+
+#: A piece of a photograph: its place, its noisy window ``(h, w, 1 or 3)`` in the photograph's
+#: colours, and the moments of its samples in the network's, of the same shape.
+Estimate = tuple[Tile, Floats, RunningMoments]
+
+#: Pixels that are taken in one piece: up to here no rows are held back, so it is a little faster.
+WHOLE = 1 << 20
+_ROWS = 128  # of the photograph in one piece, where it is larger
+
+
+class RowEncoder(Protocol):
+    """Takes noisy rows, gives rows of ``low``."""
+
+    def push(self, noisy: Array) -> Array:
+        """The next ``(3, n, W)`` rows, to the ``(3, m, w)`` rows that they finish."""
+        ...
+
+
+class RowDecoder(Protocol):
+    """Takes rows of ``low`` and of latents, gives rows of images."""
+
+    def push(self, low: Array, latent: Array) -> Array:
+        """The next ``(3, n, w)`` and ``(N, 45, n, w)`` rows, to the ``(N, 3, m, W)`` finished."""
+        ...
+
+
+class StreamingEngine(Engine, Protocol):
+    """An engine that can work through a photograph row by row.
+
+    Attributes:
+        bytes_per_pixel: memory of a picture that goes through in one piece.
+        bytes_per_column: memory of the rows in flight, for one draw.
+    """
+
+    bytes_per_pixel: int
+    bytes_per_column: int
+
+    def encode_rows(self, height: int, width: int, piece: int) -> RowEncoder:
+        """An encoder of one picture, for at most ``piece`` rows at a time."""
+        ...
+
+    def decode_rows(self, height: int, width: int, draws: int, piece: int) -> RowDecoder:
+        """A decoder of one picture, for at most ``piece`` rows of ``low`` at a time."""
+        ...
+
+
+def streams(engine: Engine, options: DenoiseOptions) -> TypeGuard[StreamingEngine]:
+    """Whether the photograph can go through in rows: the engine can, and it is not turned."""
+    return options.symmetries == 1 and hasattr(engine, "decode_rows")
+
+
+def pushes(engine: Engine, height: int, width: int) -> int:
+    """In how many pieces a photograph goes through."""
+    piece = _piece(engine, height, width)
+    return -(-_padded(height, engine.architecture.scale) // piece)
+
+
+def streamed(
+    engine: StreamingEngine,
+    colours: Pixels,
+    options: DenoiseOptions,
+    passed: Callable[[], None],
+    for_network: Callable[[Floats], Floats] | None = None,
+) -> Iterator[Estimate]:
+    """Bands of the photograph from top to bottom, with what the network makes of them.
+
+    The core of a band may be overwritten before the next one is asked for. Where it is not the end
+    of the photograph, its window reaches ``REACH`` rows beyond it.
+
+    Args:
+        engine: the network, ready to run.
+        colours: ``(H, W, 1)`` grey or ``(H, W, 3)`` RGB.
+        options: how; ``tile`` and ``overlap`` do not matter.
+        passed: called ``1 + options.draws`` times for each of the :func:`pushes`.
+        for_network: takes windows to the colours of the network.
+    """
+    scale = engine.architecture.scale
+    height, width, _ = colours.shape
+    full = _padded(height, scale), _padded(width, scale)
+    piece = _piece(engine, height, width)
+    encoder = engine.encode_rows(*full, piece)
+    # At the end the encoder lets go of all the rows that it held back: they go on in pieces, too.
+    decoder = engine.decode_rows(*full, options.draws, piece // scale)
+    bands = _Bands(colours, full)
+    given = 0  # rows of `low`
+    for top in range(0, full[0], piece):
+        window = _rows(colours, top, min(piece, full[0] - top), full[1])
+        seen = for_network(window) if for_network else window
+        noisy = np.broadcast_to(seen, (*seen.shape[:2], 3)).transpose(2, 0, 1)
+        low = encoder.push(noisy)
+        passed()
+        for start in range(0, low.shape[1], piece // scale):
+            part = low[:, start : start + piece // scale]
+            images = decoder.push(part, _latents(engine, options, given, part.shape))
+            given += part.shape[1]
+            for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
+                yield bands.next(images[:, :, row : row + _ROWS])
+        for _ in range(options.draws):
+            passed()
+
+
+class _Bands:
+    """Puts finished rows together with the noisy ones, and with the last rows of the band before.
+
+    ::
+
+        rows     | held | new ......... |
+        core        | ............. |       the rest waits for its surroundings
+        next                   | held | new ...
+    """
+
+    def __init__(self, colours: Pixels, full: tuple[int, int]) -> None:
+        self._colours, self._full = colours, full
+        self._top = 0  # of what is held
+        self._done = 0  # rows that were in a core
+        self._noisy: Floats = np.empty((0, full[1], colours.shape[2]), np.float32)
+        self._images: Floats | None = None  # (N, 3, n, W)
+
+    def next(self, images: Floats) -> Estimate:
+        """The band that these new rows finish."""
+        height, width, channels = self._colours.shape
+        new = _rows(self._colours, self._top + len(self._noisy), images.shape[2], self._full[1])
+        noisy = np.concatenate((self._noisy, new))
+        if self._images is not None:
+            images = np.concatenate((self._images, images), axis=2)
+        end = self._top + len(noisy)
+        stop = height if end == self._full[0] else max(self._done, (end - REACH) // GRID * GRID)
+        core = slice(self._done, stop), slice(0, width)
+        band = Tile(self._top, 0, len(noisy), self._full[1], core)
+        keep = min(len(noisy), end - stop + REACH)
+        self._top, self._done = end - keep, stop
+        self._noisy, self._images = noisy[len(noisy) - keep :], images[:, :, -keep:]
+        return band, noisy, _moments(images, channels)
+
+
+def _rows(colours: Pixels, top: int, rows: int, width: int) -> Floats:
+    return read_window(colours, Tile(top, 0, rows, width, (slice(0), slice(0))))
+
+
+def _piece(engine: Engine, height: int, width: int) -> int:
+    """Rows in one piece: all, or as many as are worth a push."""
+    padded = _padded(height, engine.architecture.scale)
+    rows = _padded(_ROWS, engine.architecture.scale)
+    return padded if height * width <= WHOLE else min(rows, padded)
+
+
+def _padded(side: int, scale: int) -> int:
+    return -(-side // scale) * scale
+
+
+def _latents(
+    engine: Engine, options: DenoiseOptions, row: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """The latent of every draw for rows of ``low`` of this shape: ``(N, 45, n, w)``."""
+    channels = engine.architecture.latent_channels
+    scale = np.float32(options.latent_deviation)
+    if scale == 0:
+        return np.zeros((options.draws, channels, *shape[1:]), np.float32)
+    return np.stack(
+        [
+            LatentField(channels, options.seed, draw).window(row, 0, *shape[1:]) * scale
+            for draw in range(options.draws)
+        ]
+    )
+
+
+def _moments(images: NDArray[np.float32], channels: int) -> RunningMoments:
+    samples = images.transpose(0, 2, 3, 1)
+    moments = RunningMoments((*samples.shape[1:3], channels))
+    for sample in samples:
+        moments.add(sample if channels == 3 else sample.mean(axis=2, keepdims=True))
+    return moments

@@ -1,0 +1,1 @@
+"""Photographs as files: reading and writing them with depth, colours and metadata."""

@@ -1,0 +1,111 @@
+"""The way of a window's colours to the network and back.
+
+::
+
+    window ── space.to_srgb ── srgb ─┬─ clipped to [0, 1] ── network ── clean
+                                     │        │                          │
+                                     │        └────── change = clean - clipped
+                                     └── srgb + change ── space.from_srgb ── result
+
+The network sees what fits into sRGB; what it changes is added to the colours as they were. So a
+colour outside sRGB's gamut, or a highlight above white, stays where it was but for its noise, and
+a window that the network leaves alone comes back as it went.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import ImageError
+from ...image.dtype import Pixels
+from ..containers.ifd import interoperability
+from ..photo import Photo
+from ..vips import pyvips
+from .curves import Values
+from .icc import ADOBE_GAMMA, ADOBE_PRIMARIES, ProfileError, read_profile, to_pcs
+from .spaces import ColourSpace, MatrixSpace, Srgb, is_srgb, space_of_profile
+
+_MOST_ABOVE_WHITE = 0.5  # share of a photograph's samples
+
+
+@dataclass(frozen=True)
+class NetworkColours:
+    """Colours of one photograph, for windows of float32 ``(h, w, 1 or 3)`` with white at 1.
+
+    Attributes:
+        space: the photograph's colour space.
+
+    Example:
+        >>> colours = NetworkColours(Srgb())
+        >>> window = np.array([[[0.5, 1.5, -0.5]]], np.float32)
+        >>> seen = colours.for_network(window)
+        >>> seen.tolist()
+        [[[0.5, 1.0, 0.0]]]
+        >>> colours.from_network(seen - np.float32(0.25), window).tolist()
+        [[[0.25, 1.25, -0.75]]]
+    """
+
+    space: ColourSpace
+
+    def for_network(self, window: Values) -> Values:
+        """What the network sees of a window: sRGB-encoded, in [0, 1]."""
+        return np.clip(self.space.to_srgb(window), 0, 1)
+
+    def from_network(self, clean: Values, window: Values) -> Values:
+        """The denoised window in the photograph's own colours.
+
+        Args:
+            clean: what the network made of :meth:`for_network`.
+            window: the window as it was.
+        """
+        srgb = self.space.to_srgb(window)
+        changed = self.space.from_srgb(srgb + (clean - np.clip(srgb, 0, 1)))
+        return window + (changed - self.space.from_srgb(srgb))
+
+
+def colours_of(photo: Photo) -> tuple[NetworkColours | None, tuple[str, ...]]:
+    """How the colours of a photograph go to the network, and what to tell its owner.
+
+    The embedded profile decides; without one, EXIF's mark of Adobe RGB; without that it is sRGB.
+
+    Returns:
+        ``None`` for the colours where 8 or 16 bits of sRGB need no conversion, and remarks.
+
+    Raises:
+        ImageError: a floating-point photograph lies mostly above its white.
+
+    Example:
+        >>> colours_of(Photo(np.zeros((8, 8, 3), np.uint8)))
+        (None, ())
+    """
+    space, remarks = _space_of(photo)
+    if photo.pixels.dtype != np.float32:
+        channels = 1 if photo.pixels.ndim == 2 else 3
+        return (None if is_srgb(space, channels) else NetworkColours(space)), remarks
+    if _share_above_white(photo.pixels) > _MOST_ABOVE_WHITE:
+        raise ImageError(
+            "most of its floating-point values lie above 1, which is white; divide them by their "
+            "white level (255, 65535, or the brightest thing that should show detail)"
+        )
+    return NetworkColours(space), remarks
+
+
+def _space_of(photo: Photo) -> tuple[ColourSpace, tuple[str, ...]]:
+    icc, grey = photo.metadata.icc, photo.pixels.ndim == 2
+    if not icc:
+        if not grey and interoperability(photo.metadata.exif) == "R03":
+            return MatrixSpace((ADOBE_GAMMA,) * 3, to_pcs(ADOBE_PRIMARIES)), ()
+        return Srgb(), ()
+    try:
+        space = space_of_profile(read_profile(icc), icc, grey)
+    except (ProfileError, pyvips.Error):
+        return Srgb(), ("its colour profile is damaged: taken for sRGB and kept as it is",)
+    if space is None:
+        return Srgb(), ("its colour profile is of another kind: taken for sRGB and kept as it is",)
+    return space, ()
+
+
+def _share_above_white(pixels: Pixels) -> float:
+    """Share of the samples above 1, row by row so that nothing is copied."""
+    above = sum(int(np.count_nonzero(row > 1)) for row in pixels)
+    return above / pixels.size

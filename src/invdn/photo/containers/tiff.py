@@ -1,0 +1,157 @@
+"""The tags of a TIFF file: what rules it out, and the EXIF that libvips does not carry.
+
+EXIF in a TIFF file is no block but tags among the others plus two directories below them. Reading
+gathers these into the block that JPEG, PNG and WebP hold; writing spreads a block out again.
+A thumbnail in the block has no place in a TIFF and is left out there; so are camera makers' notes
+whose inner offsets count from the start of the original file (their bytes are kept, yet a reader
+may not follow them).
+"""
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..photo import Metadata
+from .ifd import (
+    ORIENTATION,
+    Directory,
+    DirectoryError,
+    Entry,
+    positions,
+    read_directory,
+    serialise,
+)
+
+XMP, IPTC, _ICC = 700, 33723, 34675
+# document name, description, make, model, orientation, page name, software, date, artist, host
+# computer, ratings, copyright; Windows' title, comment, author, keywords and subject
+DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
+_SUBFILE, _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 254, 258, 262, 338, 339, 50706
+_PLANAR, _TILE = 284, 322
+_REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
+_READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
+_PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
+_FOREIGN = {4: "a mask", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLuv", 32845: "LogLuv"}
+
+
+@dataclass(frozen=True)
+class TiffHeader:
+    """What the tags say.
+
+    Attributes:
+        exif: the block that other formats hold.
+        iptc: IPTC records.
+        obstacle: why the picture cannot be read, or ``None``.
+        pages: numbers (from 0) of the directories that hold pictures; reduced copies and masks
+            of them do not count.
+    """
+
+    exif: bytes | None = None
+    iptc: bytes | None = None
+    obstacle: str | None = None
+    pages: tuple[int, ...] = (0,)
+
+
+def is_raw(file: BinaryIO) -> bool:
+    """Whether the first directory is a camera's: a DNG, or a preview with the picture below.
+
+    Raises:
+        DirectoryError: the tags are damaged.
+    """
+    _, directory = read_directory(file)
+    return _DNG in directory.entries or bool(_first(directory, _SUBFILE, 0) & _REDUCED)
+
+
+def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
+    """Look at a page of a TIFF or BigTIFF file.
+
+    Args:
+        file: open for reading.
+        page: which of the pages, from 0; ``None`` takes the first.
+
+    Raises:
+        DirectoryError: the tags are damaged.
+    """
+    places = positions(file)
+    pages = tuple(
+        number
+        for number, place in enumerate(places)
+        if not number or not _first(read_directory(file, place)[1], _SUBFILE, 0) & _NO_PAGE
+    )
+    number = pages[page] if page is not None and page < len(pages) else 0
+    _, directory = read_directory(file, places[number] if places else None)
+    entries = directory.entries
+    exif = Directory(
+        {tag: entry for tag, entry in entries.items() if tag in DESCRIPTIVE}, directory.children
+    )
+    plain = exif.entries.keys() <= {ORIENTATION} and _first(exif, ORIENTATION, 1) == 1
+    return TiffHeader(
+        None if plain and not exif.children else serialise(exif),
+        entries[IPTC].data if IPTC in entries else None,
+        _obstacle(directory),
+        pages,
+    )
+
+
+def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
+    """Add everything to a finished TIFF file by appending a new first directory.
+
+    EXIF that is too damaged to be taken apart is left out.
+
+    Args:
+        file: open for reading and writing.
+        metadata: whose profile, EXIF, XMP and IPTC are added.
+    """
+    additions = Directory()
+    if metadata.exif:
+        try:
+            block = read_directory(io.BytesIO(metadata.exif))[1]
+        except DirectoryError:
+            block = Directory()
+        additions.entries.update((t, e) for t, e in block.entries.items() if t in DESCRIPTIVE)
+        additions.children.update(block.children)
+        if not 1 <= _first(additions, ORIENTATION, 1) <= 8:  # libtiff would refuse the file
+            del additions.entries[ORIENTATION]
+    for tag, kind, blob in (
+        (XMP, 1, metadata.xmp),
+        (IPTC, 7, metadata.iptc),
+        (_ICC, 7, metadata.icc),
+    ):
+        if blob:
+            additions.entries[tag] = Entry(kind, blob)
+    if not additions.entries and not additions.children:
+        return
+    layout, directory = read_directory(file)
+    directory.entries.update(additions.entries)
+    directory.children.update(additions.children)
+    position = file.seek(0, io.SEEK_END)
+    position += file.write(b"\0" * (-position % 8))
+    file.write(serialise(directory, layout, position))
+    file.seek(layout.first_offset_at)
+    file.write(layout.offset.pack(position))
+
+
+def _first(directory: Directory, tag: int, default: int) -> int:
+    return directory.entries[tag].first if tag in directory.entries else default
+
+
+def _obstacle(directory: Directory) -> str | None:
+    photometric = _first(directory, _PHOTOMETRIC, 1)
+    sample = (_first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1))
+    if photometric not in _PHOTOMETRICS:
+        kind = _FOREIGN.get(photometric, f"of kind {photometric}")
+        return f"its colours are {kind}; convert it to RGB or greyscale in a photo editor first"
+    if sample not in _READABLE:
+        number = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(sample[0], "complex")
+        return (
+            f"its samples are {number} numbers of {sample[1]} bits; "
+            "save it with 8 or 16 bits, or as 32-bit floating point"
+        )
+    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or sample == (3, 16)):
+        return "its colours lie in planes of their own; save it with interleaved channels"
+    if _first(directory, _EXTRA_SAMPLES, 0) == 1:
+        return (
+            "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
+        )
+    return None

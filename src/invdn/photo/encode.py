@@ -1,0 +1,244 @@
+"""Pixels and metadata into an open file, one function a format."""
+
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..image.dtype import Pixels, from_float, narrowed, to_float
+from .containers import heif, jpeg, png, tiff, webp
+from .interruptible import interruptible
+from .photo import Photo
+from .vips import pyvips
+from .write_options import WriteChoices
+
+DEFAULT_QUALITY = 95
+_AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent
+_DEFAULT_RESOLUTION = 72 / 25.4  # pixels per millimetre, for formats that need a number
+_CLASSIC_TIFF = 3_900_000_000  # bytes; offsets of the classic layout end at 4 GiB
+_ROWS = 256  # converted in one go
+_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
+_TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
+    "jpeg": (_UINT8,),
+    "webp": (_UINT8,),
+    "png": (_UINT8, _UINT16),
+    "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
+    "avif": (_UINT8, _UINT16),
+}
+_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+
+
+def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteChoices) -> None:
+    """Write the photograph into an empty file open for reading and writing.
+
+    Args:
+        photo: what to write; that it fits the format has been checked.
+        file: where.
+        name: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"`` or ``"avif"``.
+        choices: what the user wants of the file.
+
+    Raises:
+        pyvips.Error: libvips cannot encode it.
+        OSError: the file cannot be written.
+    """
+    _WRITERS[name](file, _image(photo, name), photo, choices)
+
+
+def _image(photo: Photo, name: str) -> Any:
+    """The photograph as libvips sees it, its pixels shared where the depth is kept."""
+    image = _wrapped(_converted(photo.pixels, photo, name))
+    if photo.alpha is not None and name != "jpeg":
+        image = image.bandjoin(_wrapped(_converted(photo.alpha, photo, name)))
+    grey = photo.pixels.ndim == 2
+    interpretation = {
+        "uchar": "b-w" if grey else "srgb",
+        "ushort": "grey16" if grey else "rgb16",
+        "float": "b-w" if grey else "scrgb",
+    }[image.format]
+    x, y = photo.metadata.resolution or (_DEFAULT_RESOLUTION, _DEFAULT_RESOLUTION)
+    image = image.copy(interpretation=interpretation, xres=x, yres=y)
+    for field, blob in (("icc-profile-data", photo.metadata.icc), ("xmp-data", photo.metadata.xmp)):
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, field, blob)
+    return image
+
+
+def _wrapped(pixels: Pixels) -> Any:
+    height, width = pixels.shape[:2]
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
+
+
+def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
+    """The pixels in a type that the format holds."""
+    if name == "avif" and pixels.dtype != np.uint8:
+        return _rounded_to(pixels, _avif_bits(photo))
+    if pixels.dtype in _TYPES[name]:
+        return pixels
+    kind = _TYPES[name][-1]
+    result = np.empty(pixels.shape, kind)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = from_float(to_float(pixels[rows]), kind)
+    return result
+
+
+def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
+    """Values that an encoder of so many bits keeps: it would cut off the lower ones."""
+    result = np.empty(pixels.shape, np.uint16)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        whole: Any = from_float(to_float(pixels[rows]), np.uint16)
+        result[rows] = narrowed(whole, bits)
+    return result
+
+
+def _native(photo: Photo, name: str) -> bytes:
+    return photo.metadata.native if photo.format == name else b""
+
+
+def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+    segments = jpeg.segments_of(photo.metadata, _native(photo, "jpeg"))
+    quality = choices.quality or photo.compression.quality or DEFAULT_QUALITY
+    _stream(
+        file,
+        image.jpegsave_target,
+        2,
+        segments,
+        Q=quality,
+        subsample_mode=_subsample_mode(photo, choices),
+        keep="icc",
+    )
+
+
+def _subsample_mode(photo: Photo, choices: WriteChoices) -> str:
+    """Encoders know full chroma and half in both directions; what lies between becomes full."""
+    wanted = choices.subsampling or photo.compression.subsampling
+    return "on" if wanted in ("4:2:0", "4:1:1") else "off"
+
+
+def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
+    chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
+    _stream(file, image.pngsave_target, png.HEADER_SIZE, chunks, keep="none")
+
+
+def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
+    _stream(
+        file,
+        image.tiffsave_target,
+        0,
+        b"",
+        compression="deflate",
+        predictor="none" if image.format == "float" else "horizontal",  # none: read everywhere
+        bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
+        keep="none",
+    )
+    tiff.add_metadata(file, photo.metadata)
+
+
+def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+    lossless = choices.quality is None and photo.compression.lossless
+    kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
+    data = interruptible(
+        lambda: image.webpsave_buffer(
+            Q=choices.quality or DEFAULT_QUALITY, lossless=lossless, exact=True, keep=kept
+        )
+    )
+    if photo.metadata.exif:
+        alpha = photo.alpha is not None
+        data = webp.with_exif(data, photo.metadata.exif, image.width, image.height, alpha)
+    file.write(data)
+
+
+def _avif_bits(photo: Photo) -> int:
+    if photo.pixels.dtype == np.uint8:
+        return 8
+    return max(photo.compression.bits or 12, 10)
+
+
+def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+    bits = _avif_bits(photo)
+    data = interruptible(
+        lambda: image.heifsave_buffer(
+            compression="av1",
+            Q=choices.quality or DEFAULT_QUALITY,
+            bitdepth=bits,
+            effort=_AVIF_EFFORT,
+            subsample_mode=_subsample_mode(photo, choices),
+            keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,
+        )
+    )
+    if photo.metadata.exif:
+        data = heif.with_exif(data, photo.metadata.exif)
+    file.write(data)
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteChoices], None]] = {
+    "jpeg": _write_jpeg,
+    "png": _write_png,
+    "tiff": _write_tiff,
+    "webp": _write_webp,
+    "avif": _write_avif,
+}
+
+
+class _Sink:
+    """Takes what libvips writes, and slips blocks in once the head of the file has passed.
+
+    An ``OSError`` must not travel through C: it is kept for later and libvips told of a failure.
+    """
+
+    def __init__(self, file: BinaryIO, head_size: int, blocks: bytes) -> None:
+        self.file = file
+        self.missing = head_size if blocks else 0
+        self.blocks = blocks
+        self.error: OSError | None = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self.stopped = True
+
+    def write(self, data: Any) -> int:
+        """libvips' ``write``: how many bytes were taken."""
+        if self.stopped:
+            return -1
+        head, rest = data[: self.missing], data[self.missing :]
+        self.missing -= len(head)
+        blocks = self.blocks if head and not self.missing else b""
+        try:
+            self.file.write(head + blocks)
+            self.file.write(rest)
+        except OSError as error:
+            self.error = error
+            return -1
+        return len(data)
+
+    def seek(self, offset: int, origin: int) -> int:
+        """libvips' ``seek``: the new position."""
+        try:
+            return self.file.seek(offset, origin)
+        except OSError as error:  # what was buffered could not be written
+            self.error = error
+            return -1
+
+    def read(self, size: int) -> bytes | None:
+        """libvips' ``read``, as TIFF needs it: nothing at the end."""
+        return self.file.read(size) or None
+
+
+def _stream(
+    file: BinaryIO, save: Callable[..., None], head_size: int, blocks: bytes, **options: Any
+) -> None:
+    sink = _Sink(file, head_size, blocks)
+    target = pyvips.TargetCustom()
+    target.on_write(sink.write)
+    target.on_read(sink.read)
+    target.on_seek(sink.seek)
+    try:
+        interruptible(lambda: save(target, **options), sink.stop)
+    except pyvips.Error:
+        if sink.error:
+            raise sink.error from None
+        raise

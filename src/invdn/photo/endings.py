@@ -1,0 +1,40 @@
+"""Which ending the name of a result gets."""
+
+from pathlib import Path
+
+from ..errors import ImageError
+from .formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
+from .read import format_of_file
+
+
+def ending_of_result(source: Path, wanted: str | None = None) -> str:
+    """The ending for the result of a photograph: its own, if that tells the truth.
+
+    The format is the one asked for, else the source's by its content, else (HEIC and raw, which
+    cannot be written) the one that stands in for it. A file that cannot be read keeps its ending;
+    reading it will say why.
+
+    Args:
+        source: the photograph.
+        wanted: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, or ``None``.
+
+    Example:
+        >>> ending_of_result(Path("missing.JPG")), ending_of_result(Path("missing.JPG"), "tiff")
+        ('.JPG', '.tif')
+        >>> ending_of_result(Path("missing.dng"))
+        '.tif'
+    """
+    if wanted is None:
+        wanted = _format(source)
+    if wanted is None or SUFFIXES.get(source.suffix.lower()) == wanted:
+        return source.suffix
+    return suffix_of_format(wanted)
+
+
+def _format(source: Path) -> str | None:
+    try:
+        name = format_of_file(source)
+    except ImageError:
+        suffix = source.suffix.lower()
+        name = "raw" if suffix in RAW_SUFFIXES else SUFFIXES.get(suffix, "")
+    return WRITTEN_AS.get(name, name) or None

@@ -1,0 +1,58 @@
+"""HEIC pictures, as phones store them, through libheif in the package ``pi-heif`` (an extra).
+
+Only decoding: free encoders for HEVC come under the GPL, and ours does not.
+"""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import ImageError, MissingDependencyError
+from ..image.dtype import Pixels, widened
+from .decode import check_size
+from .headers import DAMAGED, Header, choose_page
+from .photo import Metadata, Photo
+
+
+def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
+    """The photograph of an open file whose blocks have been read.
+
+    Raises:
+        ImageError: damaged, too large, or several pictures and none chosen.
+        MissingDependencyError: ``pi-heif`` is not installed.
+    """
+    try:
+        import pi_heif  # late door: an extra
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading HEIC needs the package pi-heif: pip install 'invdn[heic]'"
+        ) from error
+    file.seek(0)
+    try:
+        container = pi_heif.open_heif(file, convert_hdr_to_8bit=False)
+        picture = container[choose_page(len(container), header.page)]
+        width, height = picture.size
+        check_size(width, height, max_pixels)
+        stored = np.asarray(picture)
+    except (ValueError, RuntimeError, EOFError, SyntaxError) as error:
+        raise ImageError(DAMAGED) from error
+    pixels, alpha = _parts(stored, header)
+    info: dict[str, Any] = picture.info
+    metadata = Metadata(
+        icc=info.get("icc_profile") or header.icc,
+        exif=header.exif,
+        xmp=info.get("xmp") or None,
+        native=header.native,
+    )
+    return Photo(pixels, alpha, metadata, "heic", header.compression)
+
+
+def _parts(stored: Any, header: Header) -> tuple[Pixels, Pixels | None]:
+    """Colours and alpha, as arrays that may be written to."""
+    bits = header.compression.bits or 8
+    if stored.dtype == np.uint16:
+        stored = widened(stored, max(bits, 9))
+    if stored.ndim == 2:
+        return stored.copy(), None
+    alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None
+    return stored[..., 0].copy() if header.grey else stored[..., :3].copy(), alpha

@@ -1,0 +1,112 @@
+"""A photograph as its file stored it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import InputError
+from ..image.dtype import Pixels
+from .containers.ifd import orientation
+
+_STORED = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about its picture, as bytes that are never reinterpreted.
+
+    Attributes:
+        icc: colour profile.
+        exif: EXIF as a TIFF stream (``II*`` or ``MM*`` first); holds the orientation, GPS and
+            an embedded thumbnail too. For TIFF files it is gathered from their directories.
+        xmp: XMP packet.
+        iptc: IPTC-IIM records.
+        resolution: horizontal and vertical pixels per millimetre.
+        native: further blocks that only the source's own format knows (comments, PNG's gamma and
+            text chunks); copied to a file of the same format and left out of others.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    resolution: tuple[float, float] | None = None
+    native: bytes = b""
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the source was compressed, so that a copy need not be worse.
+
+    Attributes:
+        quality: estimated JPEG quality, 1 to 100; ``None`` for other formats.
+        subsampling: chroma of a JPEG, AVIF or HEIC as in ``"4:2:0"``; full in other formats.
+        lossless: whether a WebP keeps every pixel exactly.
+        bits: of a sample of an AVIF or HEIC, 8 to 12; ``None`` for other formats.
+    """
+
+    quality: int | None = None
+    subsampling: str = "4:4:4"
+    lossless: bool = False
+    bits: int | None = None
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Pixels exactly as stored, and everything needed to write them back.
+
+    They are not rotated, but for AVIF, HEIC and raw files, which come upright.
+
+    Attributes:
+        pixels: ``(H, W)`` grey or ``(H, W, 3)`` RGB, C-contiguous; uint8, uint16, or float32 with
+            white at 1.
+        alpha: ``(H, W)`` of the same type, or ``None``.
+        metadata: profile, EXIF, XMP, IPTC, resolution.
+        format: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, ``"heic"`` or ``"raw"``.
+        compression: how the source was compressed.
+        remarks: what its owner should know about the file, for people.
+
+    Raises:
+        InputError: shapes or types do not fit the description.
+
+    Example:
+        >>> photo = Photo(np.zeros((5, 7, 3), np.uint8), format="png")
+        >>> photo.height, photo.width, photo.alpha is None
+        (5, 7, True)
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    format: str = "png"
+    compression: Compression = field(default_factory=Compression)
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape, kind = self.pixels.shape, self.pixels.dtype
+        grey_or_rgb = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+        if not grey_or_rgb or 0 in shape or kind not in _STORED:
+            raise InputError(
+                f"pixels of shape {shape} and type {kind} are no photograph; "
+                "give (H, W) or (H, W, 3) as uint8, uint16 or float32"
+            )
+        if self.alpha is not None and (self.alpha.shape, self.alpha.dtype) != (shape[:2], kind):
+            raise InputError(
+                f"alpha of shape {self.alpha.shape} and type {self.alpha.dtype} does not fit "
+                f"pixels of shape {shape} and type {kind}"
+            )
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def orientation(self) -> int:
+        """How a viewer should turn the picture: EXIF's number, 1 (upright) to 8."""
+        return orientation(self.metadata.exif)

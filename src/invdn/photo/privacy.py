@@ -1,0 +1,29 @@
+"""What is left of a photograph's metadata where its owner wants none of it passed on."""
+
+import struct
+
+from .containers import png
+from .containers.ifd import ORIENTATION, Directory, Entry, serialise
+from .photo import Metadata, Photo
+
+
+def stripped(photo: Photo, name: str) -> Metadata:
+    """Only what decides how the picture looks: colour profile, orientation, a PNG's colour chunks.
+
+    Args:
+        photo: whose metadata.
+        name: the format it will be written in.
+
+    Example:
+        >>> import numpy as np
+        >>> grey = np.zeros((8, 8), np.uint8)
+        >>> stripped(Photo(grey, metadata=Metadata(icc=b"profile", xmp=b"who")), "jpeg")
+        Metadata(icc=b'profile', exif=None, xmp=None, iptc=None, resolution=None, native=b'')
+    """
+    exif = None
+    if photo.orientation != 1:
+        exif = serialise(Directory({ORIENTATION: Entry(3, struct.pack("<H", photo.orientation))}))
+    native = b""
+    if photo.format == name == "png":
+        native = png.colour_chunks(photo.metadata.native)
+    return Metadata(icc=photo.metadata.icc, exif=exif, native=native)

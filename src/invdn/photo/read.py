@@ -1,0 +1,140 @@
+"""Photographs from files: everything or a typed error, never half a picture."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import ImageError, MissingDependencyError
+from .containers import tiff
+from .containers.ifd import DirectoryError
+from .decode import decode
+from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
+from .headers import DAMAGED, choose_page, read_header
+from .heic import decode_heic
+from .interruptible import interruptible
+from .photo import Photo
+from .raw import develop
+from .vips import pyvips
+
+MAX_PIXELS = 500_000_000
+
+
+def read_photo(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int | None = None
+) -> Photo:
+    """Read a photograph exactly as it is stored: JPEG, PNG, TIFF, WebP, AVIF, HEIC, or camera raw.
+
+    The content decides the format, not the name. 8 and 16 bits and 32-bit floats keep their
+    depth; palettes, fewer than 8 bits and 16-bit floats are expanded. The picture is decoded once,
+    from top to bottom, straight into the arrays of the result. AVIF and HEIC are turned upright by
+    their decoder; raw files are developed as :mod:`~invdn.photo.raw` says.
+
+    Args:
+        path: the file; any name, a symbolic link too.
+        max_pixels: refuse larger pictures before decoding them (a guard against files that
+            unpack to more than the memory holds).
+        page: which picture of a file with several pages, from 1; ``None`` refuses such files.
+
+    Raises:
+        ImageError: missing, unreadable, damaged, cut short, too large, not a photograph, of a kind
+            that is not supported (CMYK, animated), of several pages, or holding NaN.
+        MissingDependencyError: the package that reads HEIC or raw files is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from .write import write_photo
+        >>> path = Path(tempfile.mkdtemp()) / "grey.png"
+        >>> write_photo(Photo(np.eye(4, dtype=np.uint16)), path)
+        >>> read_photo(path).pixels.dtype
+        dtype('uint16')
+    """
+    path = Path(path)
+    try:
+        with _opened(path) as file:
+            name = _format(file, path)
+            photo = interruptible(lambda: _read(file, name, max_pixels, page))
+    except (ImageError, pyvips.Error, OSError, MemoryError, ValueError) as error:
+        raise ImageError(f"cannot read {str(path)!r}: {_reason(error)}") from error
+    except MissingDependencyError as error:
+        raise MissingDependencyError(f"cannot read {str(path)!r}: {error}") from error
+    claimed = SUFFIXES.get(path.suffix.lower(), name)
+    if claimed != name:
+        remark = f"it is {name.upper()} inside, whatever the ending {path.suffix!r} says"
+        photo = replace(photo, remarks=(remark, *photo.remarks))
+    return photo
+
+
+def format_of_file(path: str | os.PathLike[str]) -> str:
+    """The format of a file by its first bytes and, for TIFF, its tags.
+
+    Raises:
+        ImageError: it cannot be opened or is no photograph.
+
+    Example:
+        >>> format_of_file("missing.jpg")
+        Traceback (most recent call last):
+            ...
+        invdn.errors.ImageError: cannot read 'missing.jpg': there is no such file; check the name
+    """
+    path = Path(path)
+    try:
+        with _opened(path) as file:
+            return _format(file, path)
+    except (ImageError, OSError, ValueError) as error:
+        raise ImageError(f"cannot read {str(path)!r}: {_reason(error)}") from error
+
+
+def _format(file: BinaryIO, path: Path) -> str:
+    name = format_of_content(file.read(64))
+    if name == "tiff":
+        try:
+            if tiff.is_raw(file) or path.suffix.lower() in RAW_SUFFIXES:
+                return "raw"
+        except DirectoryError as error:
+            raise ImageError(DAMAGED) from error
+    return name
+
+
+def _read(file: BinaryIO, name: str, max_pixels: int, page: int | None) -> Photo:
+    if name == "raw":
+        choose_page(1, page)
+        return develop(file, max_pixels)
+    header = read_header(file, name, page)
+    if name == "heic":
+        return decode_heic(file, header, max_pixels)
+    return decode(file, name, header, max_pixels)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ImageError():
+            return str(error)
+        case pyvips.Error():
+            return DAMAGED
+        case FileNotFoundError():
+            return "there is no such file; check the name"
+        case PermissionError():
+            return "permission is denied; change the permissions of the file"
+        case MemoryError():
+            return "the memory is too small for it; close other programs"
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return str(error)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, if it is a regular one: opening a pipe would wait for ever."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise ImageError("it is a folder; give the photographs in it")
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"it is no regular file; give {READABLE}")
+    with path.open("rb") as file:
+        yield file

@@ -1,0 +1,86 @@
+"""A result is claimed by one living run at a time."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from invdn.batch.locks import claimed, remove_old_claims
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from invdn.batch.locks import claimed
+with claimed(Path(sys.argv[1])) as ours:
+    print(ours, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_claim_lasts_as_long_as_its_process(tmp_path: Path) -> None:
+    target = tmp_path / "😀 two\nlines.jpg"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(target)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    with claimed(target) as ours:
+        assert not ours
+    remove_old_claims(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    holder.kill()
+    holder.communicate()
+    assert len(list(tmp_path.iterdir())) == 1  # it had no time to tidy up
+    with claimed(target) as ours:
+        assert ours
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
+    """Claims come and go quickly, and nobody ever holds one beside another."""
+    holding, most, got = 0, 0, 0
+    guard = threading.Lock()
+
+    def contend() -> None:
+        nonlocal holding, most, got
+        for _ in range(300):
+            with claimed(tmp_path / "a.jpg") as ours:
+                if not ours:
+                    continue
+                with guard:
+                    holding += 1
+                    got += 1
+                    most = max(most, holding)
+                with guard:
+                    holding -= 1
+
+    threads = [threading.Thread(target=contend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert got > 300
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_targets_are_two_claims(tmp_path: Path) -> None:
+    with claimed(tmp_path / "a.jpg") as one, claimed(tmp_path / "b.jpg") as other:
+        assert one and other
+
+
+def test_where_no_claim_is_possible_the_work_goes_on(tmp_path: Path) -> None:
+    with claimed(tmp_path / "no folder" / "a.jpg") as ours:
+        assert ours
+
+
+def test_a_link_in_the_place_of_a_claim_is_not_followed(tmp_path: Path) -> None:
+    with claimed(tmp_path / "a.jpg"):
+        (claim,) = tmp_path.iterdir()
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    claim.symlink_to(precious)
+    with claimed(tmp_path / "a.jpg") as ours:
+        assert ours
+    remove_old_claims(tmp_path)
+    assert claim.is_symlink() and precious.read_text() == "mine"

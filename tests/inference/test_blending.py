@@ -1,0 +1,217 @@
+"""Strength, luminance, chroma, detail: what each gives back, by its formula and on real pairs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+
+from invdn.engines import open_engine
+from invdn.engines.torch_engine import TorchEngine
+from invdn.errors import InputError
+from invdn.image.dct import LUMA
+from invdn.image.dtype import to_float
+from invdn.image.metrics import psnr
+from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
+from invdn.inference import DenoiseOptions, blend, denoise_pixels, denoise_with_spread
+from invdn.inference.blending import GRID, REACH
+from invdn.photo.read import read_photo
+
+Floats = NDArray[np.float32]
+SPECTRUM = tuple(map(tuple, np.random.default_rng(1).uniform(0.3, 0.8, (3, 64)).tolist()))
+NOISE = NoiseEstimate(10.0, (0.2, 0.8), (0.04, 0.02), (0.05, 0.03), 0.3, 1.0, SPECTRUM)
+share = st.floats(0, 1, width=32)
+
+
+def _windows(seed: int = 0, size: int = 24) -> tuple[Floats, Floats]:
+    generator = np.random.default_rng(seed)
+    denoised = generator.random((size, size, 3), np.float32)
+    return denoised + generator.normal(0, 0.05, denoised.shape).astype(np.float32), denoised
+
+
+def _luma(values: Floats) -> Floats:
+    return values @ LUMA
+
+
+def _written_out(
+    noisy: Floats, denoised: Floats, options: DenoiseOptions, noise: NoiseEstimate
+) -> NDArray[np.float64]:
+    """The formula of docs/control.md, one square and one pixel at a time."""
+    n, d = noisy.astype(float), denoised.astype(float)
+    height, width, channels = n.shape
+    weights = np.array([0.299, 0.587, 0.114] if channels == 3 else [1.0])
+    rows = [weights]
+    if channels == 3:
+        red, _, blue = np.eye(3)
+        rows += [(blue - weights) * 0.5 / (1 - 0.114), (red - weights) * 0.5 / (1 - 0.299)]
+    to_planes = np.array(rows)
+    r = d - n
+    planes = r @ to_planes.T
+    spread = np.interp(d @ weights, noise.brightness, noise.colour)[:, :, None]
+    flat = 2.6 + (4.5 - 2.6) * (noise.level - 7) / (14 - 7)
+    spectrum = np.array(noise.spectrum).reshape(channels, 8, 8)
+    spectrum[1:] *= 1.2
+    explained = np.zeros((height + 16, width + 16, channels))
+    padded = np.pad(planes / spread, ((4, 12), (4, 12), (0, 0)), mode="reflect")
+    for top, left in np.ndindex(height // 4 + 1, width // 4 + 1):
+        square = np.s_[4 * top : 4 * top + 8, 4 * left : 4 * left + 8]
+        waves = dctn(padded[square].transpose(2, 0, 1), axes=(1, 2), norm="ortho")
+        strength = np.abs(waves) / spectrum
+        limit = np.interp((strength**2).mean(), [1.4, 2.5], [flat, 1.5])
+        waves *= np.interp(strength / limit, [0.75, 1.25], [1, 0])
+        explained[square] += idctn(waves, axes=(1, 2), norm="ortho").transpose(1, 2, 0) / 4
+    e = explained[4 : 4 + height, 4 : 4 + width] * spread
+    of_colours = e @ np.linalg.inv(to_planes).T
+    result = np.empty(n.shape)
+    for row, column in np.ndindex(height, width):
+        around = np.s_[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+        k_luma = (e * planes)[*around, 0].sum() / np.square(planes[*around, 0]).sum()
+        k_colour = (of_colours * r)[around].sum() / np.square(r[around]).sum()
+        k_luma, k_colour = (min(1, max(0, k)) for k in (k_luma, k_colour))
+        y = planes[row, column, 0]
+        strength = k_colour if options.strength == "auto" else options.strength
+        luma = options.luminance * (1 - options.detail * (1 - k_luma)) * y
+        colour = options.chroma * (r[row, column] - y)
+        result[row, column] = n[row, column] + strength * (luma + colour)
+    return result
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("strength", [1.0, 0.4, "auto"])
+def test_the_formula_as_the_documents_have_it(strength: float | str, channels: int) -> None:
+    noisy, denoised = (side[..., :channels].copy() for side in _windows())
+    kept = noisy.copy(), denoised.copy()
+    options = DenoiseOptions(strength=strength, luminance=0.7, chroma=0.9, detail=0.6)  # type: ignore[arg-type]
+    noise = replace(NOISE, spectrum=SPECTRUM[:channels])
+    found = blend(noisy, denoised, options, noise)
+    assert np.abs(found - _written_out(noisy, denoised, options, noise)).max() < 1e-5
+    assert np.array_equal(noisy, kept[0]), "the input was changed"
+    assert np.array_equal(denoised, kept[1]), "the input was changed"
+
+
+def test_a_window_of_the_grid_is_blended_as_the_whole() -> None:
+    """Bit for bit, from ``REACH`` pixels within its borders on."""
+    noisy, denoised = _windows(size=61)
+    options = DenoiseOptions(strength="auto", detail=0.5)
+    whole = blend(noisy, denoised, options, NOISE)
+    part = np.s_[GRID : 3 * GRID + 2 * REACH, 2 * GRID : 61]
+    core = np.s_[REACH : REACH + 2 * GRID, REACH:]
+    assert np.array_equal(
+        blend(noisy[part], denoised[part], options, NOISE)[core], whole[part][core]
+    )
+
+
+@given(strength=share, luminance=share, chroma=share)
+def test_luma_and_colour_change_by_their_own_shares(
+    strength: float, luminance: float, chroma: float
+) -> None:
+    noisy, denoised = _windows()
+    options = DenoiseOptions(strength=strength, luminance=luminance, chroma=chroma)
+    made, whole = blend(noisy, denoised, options, None) - noisy, denoised - noisy
+    assert np.allclose(_luma(made), strength * luminance * _luma(whole), atol=1e-6)
+    colours = [change - _luma(change)[..., None] for change in (made, whole)]
+    assert np.allclose(colours[0], strength * chroma * colours[1], atol=1e-6)
+
+
+@given(detail=share)
+def test_detail_gives_back_no_colour(detail: float) -> None:
+    noisy, denoised = _windows()
+    given_back = blend(noisy, denoised, DenoiseOptions(detail=detail, strength=1), NOISE) - denoised
+    assert np.ptp(given_back, axis=2).max() < 1e-6
+
+
+def test_detail_and_auto_keep_texture_and_take_noise() -> None:
+    """Left: noise of the level that was estimated. Right: texture six times as strong."""
+    generator = np.random.default_rng(0)
+    denoised = np.full((60, 120, 3), 0.5, np.float32)
+    removed = generator.normal(0, 0.03, (60, 120, 1)).astype(np.float32)
+    removed[:, 60:] *= 6
+    grey = ((1.0,) * 64, (0.01,) * 64, (0.01,) * 64)
+    noise = NoiseEstimate(16.0, (0.5,), (0.03,), (0.03,), 0.3, 1.0, grey)
+    for options in (DenoiseOptions(detail=1.0, strength=1), DenoiseOptions(strength="auto")):
+        given_back = blend(denoised + removed, denoised, options, noise) - denoised
+        share = given_back.std(axis=(0, 2)) / removed.std(axis=(0, 2))
+        assert share[:50].mean() < 0.01
+        assert share[70:].min() > 0.75
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("nothing", [{"strength": 0.0}, {"luminance": 0.0, "chroma": 0.0}])
+def test_nothing_taken_is_the_original_bit_for_bit(kind: str, nothing: dict[str, float]) -> None:
+    class NoEngine:
+        def __getattr__(self, name: str) -> None:
+            raise AssertionError("the network was asked")
+
+    values = np.random.default_rng(0).random((40, 50, 4))
+    pixels = values.astype(kind) if kind[0] == "f" else (values * 255).astype(kind)
+    clean = denoise_pixels(NoEngine(), pixels, DenoiseOptions(**nothing))  # type: ignore[arg-type]
+    assert clean.tobytes() == pixels.tobytes()
+    assert not np.shares_memory(clean, pixels)
+
+
+def test_everything_taken_is_the_network_bit_for_bit(engine: TorchEngine) -> None:
+    noisy, denoised = _windows()
+    assert blend(noisy, denoised, DenoiseOptions(strength=1), NOISE) is denoised
+    pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
+    half = denoise_pixels(engine, pixels, DenoiseOptions(strength=0.5))
+    full = denoise_pixels(engine, pixels, DenoiseOptions(strength=1))
+    assert np.allclose(half, (full + pixels) / 2, atol=1e-6)
+
+
+def test_grey_has_luma_only(engine: TorchEngine) -> None:
+    grey = np.random.default_rng(0).random((40, 50), np.float32)
+    full = denoise_pixels(engine, grey, DenoiseOptions(strength=1))
+    assert np.array_equal(
+        denoise_pixels(engine, grey, DenoiseOptions(luminance=0.0, strength=1)), grey
+    )
+    half = denoise_pixels(engine, grey, DenoiseOptions(luminance=0.5, chroma=0.0, strength=1))
+    assert np.allclose(half, (full + grey) / 2, atol=1e-6)
+
+
+def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
+    pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
+    _, full = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=1))
+    clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=0.0))
+    assert np.array_equal(spread, full)
+    assert np.array_equal(clean, pixels)
+
+
+def test_a_photograph_too_small_to_tell_is_denoised_fully(engine: TorchEngine) -> None:
+    pixels = np.random.default_rng(0).random((12, 14, 3), np.float32)
+    auto = denoise_pixels(engine, pixels, DenoiseOptions(strength="auto", detail=0.0))
+    assert np.allclose(auto, denoise_pixels(engine, pixels, DenoiseOptions(strength=1)), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_real_noise_goes_and_clean_photographs_stay(shared_data: Path) -> None:
+    """On pairs of SIDD neither detail nor auto costs quality; a clean picture keeps its texture."""
+    engine = open_engine(device="cpu")
+    pairs = shared_data / "sidd-mini-val"
+    noisy, clean = (to_float(read_photo(pairs / k / "0_4.PNG").pixels) for k in ("Noisy", "GT"))
+    noise = estimate_noise(noisy)
+    part = np.s_[60:188, 60:188]
+    full = denoise_pixels(engine, noisy[part])
+    best = psnr(full, clean[part])
+    for options in (DenoiseOptions(detail=0.5, strength=1), DenoiseOptions(strength="auto")):
+        assert psnr(blend(noisy[part], full, options, noise), clean[part]) > best - 0.1
+    photo = read_photo(shared_data / "clean" / "cid22_007.jpg").pixels
+    crop = to_float(photo[100:228, 100:228])
+    full = denoise_pixels(engine, crop, DenoiseOptions(strength=1))
+    auto = blend(crop, full, DenoiseOptions(strength="auto"), estimate_noise(photo))
+    assert psnr(auto, crop) > psnr(full, crop) + 6
+
+
+@pytest.mark.parametrize("name", ["strength", "luminance", "chroma", "detail"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
+def test_amounts_outside_their_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} must be"):
+        DenoiseOptions(**{name: value})
+
+
+def test_other_words_than_auto_are_refused() -> None:
+    with pytest.raises(InputError, match="'auto' or from 0 to 1, not 'full'"):
+        DenoiseOptions(strength="full")  # type: ignore[arg-type]

@@ -1,0 +1,64 @@
+"""Photographs in rows: exactly what they are when taken whole."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from invdn.inference import DenoiseOptions, denoise_pixels, streaming
+from invdn.inference.options import QUALITIES
+from invdn.inference.pipeline import denoise_with_spread
+from invdn.photo.demo_noise import camera_noise
+from invdn.photo.demo_photo import demo_photo
+
+pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
+from invdn.engines import open_engine
+from invdn.engines.native_engine import NativeEngine
+
+
+@pytest.fixture(scope="module")
+def engine() -> NativeEngine:
+    opened = open_engine(runtime="native")
+    assert isinstance(opened, NativeEngine)
+    return opened
+
+
+@pytest.mark.parametrize("size", [(37, 50, 3), (150, 21, 3), (90, 34)])
+@pytest.mark.parametrize(
+    ("draws", "choices"), [(1, {}), (3, {}), (1, {"strength": "auto", "detail": 0.5})]
+)
+def test_rows_give_the_same_as_the_whole(
+    engine: NativeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, ...],
+    draws: int,
+    choices: dict[str, Any],
+) -> None:
+    noisy = np.random.default_rng(0).random(size, np.float32)
+    options = DenoiseOptions(draws=draws, seed=5, **choices)
+    whole = denoise_pixels(engine, noisy, options)
+    monkeypatch.setattr(streaming, "WHOLE", 0)
+    monkeypatch.setattr(streaming, "_ROWS", 24)
+    steps: list[tuple[int, int]] = []
+    cut = denoise_pixels(engine, noisy, options, progress=lambda *step: steps.append(step))
+    assert np.abs(cut - whole).max() <= (1e-6 if choices else 0)  # means over squares round
+    total = -(-size[0] // 24) * (1 + draws)
+    assert steps == [(step, total) for step in range(1, total + 1)]
+
+
+def test_rows_and_tiles_agree_and_so_does_the_spread(
+    engine: NativeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = camera_noise(demo_photo(160))
+    options = DenoiseOptions(*QUALITIES["balanced"], tile=0, strength=1)
+    mean, spread = denoise_with_spread(engine, noisy, options)
+    monkeypatch.setattr("invdn.inference.pipeline.streams", lambda *_: False)
+    tiled_mean, tiled_spread = denoise_with_spread(engine, noisy, options)
+    assert np.array_equal(mean, tiled_mean)
+    assert np.abs(spread - tiled_spread).max() < 1e-6
+
+
+def test_only_an_engine_that_can_and_an_upright_photograph(engine: NativeEngine) -> None:
+    assert streaming.streams(engine, DenoiseOptions(strength=1))
+    assert not streaming.streams(engine, DenoiseOptions(symmetries=8, strength=1))
+    assert not streaming.streams(open_engine(runtime="onnxruntime"), DenoiseOptions(strength=1))
