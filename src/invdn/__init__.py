@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .engines import open_engine
     from .errors import InvDNError
     from .inference import DenoiseOptions, Engine, FileResult, Region
-    from .network import InvDN
+    from .network import DenoisingModule, InvDN
     from .weights.network import load_network
 
 # Each public name and the module it comes from; loaded on first use, so that
@@ -26,6 +26,7 @@ _HOMES = {
     "Architecture": ".architecture",
     "DenoiseOptions": ".inference",
     "Denoiser": ".denoiser",
+    "DenoisingModule": ".network",
     "Engine": ".inference",
     "FileResult": ".inference",
     "InvDN": ".network",
@@ -39,6 +40,7 @@ __all__ = [
     "Architecture",
     "DenoiseOptions",
     "Denoiser",
+    "DenoisingModule",
     "Engine",
     "FileResult",
     "InvDN",

@@ -1,8 +1,9 @@
 """The mathematics of the Invertible Denoising Network; torch only."""
 
 from .coupling import AffineCoupling
+from .denoising import DenoisingModule
 from .haar import HaarDownsampling
 from .invdn import InvDN
 from .subnet import ResidualSubnet
 
-__all__ = ["AffineCoupling", "HaarDownsampling", "InvDN", "ResidualSubnet"]
+__all__ = ["AffineCoupling", "DenoisingModule", "HaarDownsampling", "InvDN", "ResidualSubnet"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle
 
+from ..errors import InputError
 from .invertible import Invertible
 
 
@@ -40,7 +41,15 @@ class HaarDownsampling(Invertible):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Analyse ``(B, C, H, W)`` into ``(B, 4C, H/2, W/2)``."""
+        """Analyse ``(B, C, H, W)`` into ``(B, 4C, H/2, W/2)``.
+
+        Raises:
+            InputError: a side is odd.
+        """
+        if x.shape[-1] % 2 or x.shape[-2] % 2:
+            raise InputError(
+                f"height and width must be even at every level, not {x.shape[-2]} x {x.shape[-1]}"
+            )
         top, bottom = x[..., 0::2, :], x[..., 1::2, :]
         corners = top[..., 0::2], top[..., 1::2], bottom[..., 0::2], bottom[..., 1::2]
         return torch.cat(_butterfly(*corners), dim=1) / 4

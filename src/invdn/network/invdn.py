@@ -5,6 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from ..architecture import Architecture
+from ..errors import InputError
 from .coupling import AffineCoupling
 from .haar import HaarDownsampling
 from .invertible import Invertible
@@ -71,7 +72,13 @@ class InvDN(Invertible):
         return y
 
     def encode(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        """Split ``noisy`` (B, 3, H, W) into ``low`` and ``latent`` (paper, equation 4)."""
+        """Split ``noisy`` (B, 3, H, W) into ``low`` and ``latent`` (paper, equation 4).
+
+        Raises:
+            InputError: not a batch of images of the network's channels, or a side that the scale
+                does not divide; :class:`DenoisingModule` takes any size.
+        """
+        self.check_images(noisy)
         y = self(noisy)
         return y[:, : self.architecture.channels], y[:, self.architecture.channels :]
 
@@ -79,12 +86,48 @@ class InvDN(Invertible):
         """Rebuild (B, 3, H, W) from ``low`` (1 or B, 3, h, w) and ``latent`` (B, 45, h, w).
 
         One ``low`` serves many samples of the latent; what depends on it alone is computed once.
+
+        Raises:
+            InputError: the shapes do not belong together, or to this network.
         """
+        self._check_parts(low, latent)
         *earlier, last = self._steps()
         y = cast(AffineCoupling, last).inverse_of_parts(low, latent)
         for operation in reversed(earlier):
             y = operation.inverse(y)
         return y
+
+    def check_images(self, noisy: Tensor) -> None:
+        """Check the shape of what is to be encoded.
+
+        Raises:
+            InputError: the message says what the network takes.
+        """
+        channels, scale = self.architecture.channels, self.architecture.scale
+        if noisy.dim() != 4 or noisy.shape[1] != channels:
+            raise InputError(
+                f"this network takes (batch, {channels}, height, width), not {tuple(noisy.shape)}"
+            )
+        height, width = noisy.shape[2:]
+        if height % scale or width % scale:
+            raise InputError(
+                f"height and width must be divisible by {scale}, not {height} x {width}: pad the "
+                "images, or use invdn.network.DenoisingModule, which takes any size"
+            )
+
+    def _check_parts(self, low: Tensor, latent: Tensor) -> None:
+        channels = self.architecture.channels, self.architecture.latent_channels
+        fits = (
+            low.dim() == latent.dim() == 4
+            and (low.shape[1], latent.shape[1]) == channels
+            and low.shape[2:] == latent.shape[2:]
+            and (low.shape[0] == 1 or low.shape[0] == latent.shape[0])
+        )
+        if not fits:
+            raise InputError(
+                f"this network decodes low (1 or B, {channels[0]}, h, w) and latent "
+                f"(B, {channels[1]}, h, w), not {tuple(low.shape)} and {tuple(latent.shape)}"
+            )
 
     def log_determinant(self, x: Tensor) -> Tensor:
         """Log of the absolute Jacobian determinant of ``forward`` at ``x``, per image: ``(B,)``."""
