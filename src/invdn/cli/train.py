@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     help="Change the recipe, such as phases.0.steps=5000; may be repeated.",
 )
 @click.option(
+    "--budget",
+    metavar="TIME",
+    help="Train for this long (90s, 9m, 1h30m), whatever the machine's speed: warm-up, phases and "
+    "decay go by the share of the time, and all is saved before the limit.",
+)
+@click.option(
     "--dry-run", "only_plan", is_flag=True, help="Only say what the run would do and need."
 )
 def command(
@@ -49,6 +55,7 @@ def command(
     start: str | None,
     data: Path | None,
     overrides: tuple[str, ...],
+    budget: str | None,
     only_plan: bool,
 ) -> None:
     """Train a network by RECIPE: paper, official, paddle, paddle-4, default, smoke, or a file.
@@ -56,6 +63,7 @@ def command(
     Everything random follows from the recipe's seed, so a run that was broken off and resumed ends
     with the same weights as an unbroken one. Several GPUs: --set hardware.devices=4, or torchrun.
     """
+    started = time.monotonic()
     # Threads that wait by spinning make a step ten times slower where other programs want the
     # processors too; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -71,14 +79,15 @@ def command(
 
     # as JSON, which is TOML too: any path survives
     root = [f"data.root={json.dumps(str(data), ensure_ascii=False)}"] if data else []
-    settings = load_recipe(recipe, [*root, *overrides])
+    limit = [f"budget={json.dumps(budget)}"] if budget else []
+    settings = load_recipe(recipe, [*root, *limit, *overrides])
     folder = output or Path("runs") / Path(recipe).stem
     screen = _Screen()
     if only_plan:
         screen.planned(dry_run(settings, folder, resume=resume, start=start))
         return
     with screen:
-        weights = train(settings, folder, screen, resume=resume, start=start)
+        weights = train(settings, folder, screen, resume=resume, start=start, started=started)
     if screen.leads:
         click.echo(weights)
         if screen.broken_off:
@@ -86,6 +95,8 @@ def command(
 
 
 def _describe(plan: Plan) -> list[str]:
+    from ..training.recipe import format_duration
+
     recipe = plan.recipe
     lines = [
         f"{recipe.title}: {plan.parameters:,} parameters, {recipe.hardware.precision} on "
@@ -97,6 +108,10 @@ def _describe(plan: Plan) -> list[str]:
     if plan.batch_scale != 1:
         scale = f"{plan.batch_scale:g}"
         lines.append(f"linear rule: batch and learning rate x {scale}, steps / {scale}")
+    if recipe.budget is not None:
+        lines.append(
+            f"budget: {format_duration(recipe.budget)}; steps below are shares of that time"
+        )
     for number, phase in enumerate(recipe.phases):
         lines.append(
             f"phase {number}: {phase.steps:,} steps of {phase.batch} crops of {phase.crop}x"

@@ -1,5 +1,6 @@
 """The training itself, from top to bottom."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from ..errors import RecipeError
 from ..weights import write_parameters
 from ..weights.network import parameters_of
 from .batches import prepare
+from .budget import StepProgress, TimeProgress
 from .callbacks import Interval, Measured, Watcher
 from .checkpoint import BEST, LAST, open_state, save_checkpoint
 from .datasets import Material, camera_shares, open_material
@@ -23,12 +25,13 @@ from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
-from .recipe import Recipe
-from .schedule import learning_rate, scale_batch
+from .recipe import Recipe, format_duration
+from .schedule import scale_batch
 from .state import State, follow
 from .validation import ValidationSets, denoise, open_validation, validate
 
 WEIGHTS = "weights-ema.safetensors"
+_TRIAL = ".trial.part"  # a checkpoint written to measure how long it takes
 _LOCK = "run.lock"  # held by the operating system, so a killed run leaves it free
 _DIVERGED = 10.0  # times the lowest mean loss: ordinary batches stay within a factor of 3
 
@@ -40,8 +43,12 @@ def train(
     *,
     resume: bool = False,
     start: str | Path | None = None,
+    started: float | None = None,
 ) -> Path:
     """Run a recipe to its end, or go on with a run that was broken off.
+
+    With a budget, phases, warm-up and decay go by the share of the time that has passed, and the
+    run ends in time for the last save. Resuming then begins a new schedule from the last state.
 
     Args:
         recipe: what to do; ``hardware.batch_scale`` is applied here.
@@ -49,17 +56,19 @@ def train(
         watcher: who is told.
         resume: continue from the folder's last checkpoint, where it has one.
         start: weights to begin with (a shipped model's name or a file), instead of random ones.
+        started: ``time.monotonic()`` when the recipe's budget began; None for now.
 
     Returns:
         The weights file of the running mean.
 
     Raises:
         RecipeError: recipe, checkpoint or device do not fit; the folder is another run's that is
-            still going on; or the training diverged.
+            still going on; the budget is too short; or the training diverged.
         DataError: the data are missing, damaged or too small.
         OutputError: the disk is full or not writable.
         WeightsError: ``start`` cannot be read.
     """
+    started = time.monotonic() if started is None else started
     asked, recipe = recipe, scale_batch(recipe)
     fabric = open_fabric(recipe.hardware)
     fabric.launch()
@@ -74,7 +83,8 @@ def train(
             with begun_together(fabric):
                 if fabric.is_global_zero:
                     log = _begin(folder, lock, watcher, plan, material, state, start)
-            _run(recipe, folder, watcher, fabric, state, material.samples, sets, log)
+            progress = _open_progress(recipe, folder, watcher, fabric, state, sets, started)
+            _run(recipe, folder, watcher, fabric, state, material.samples, sets, log, progress)
         finally:
             if log:
                 log.close()
@@ -106,6 +116,35 @@ def _begin(
     return RunLog(folder, state.step)
 
 
+def _open_progress(
+    recipe: Recipe,
+    folder: Path,
+    watcher: Watcher,
+    fabric: Fabric,
+    state: State,
+    sets: ValidationSets,
+    started: float,
+) -> StepProgress:
+    """By steps; or, with a budget, by the time, after measuring what the end will take."""
+    if recipe.budget is None:
+        return StepProgress(recipe, state)
+    progress = TimeProgress(recipe, state, fabric, started)
+    # last, best and weights; a checkpoint has four copies of the parameters, weights have one
+    with progress.timed("save", share=4 / 9):
+        if fabric.is_global_zero:
+            save_checkpoint(folder / _TRIAL, state, "")
+            (folder / _TRIAL).unlink()
+        fabric.barrier()
+    images = sum(len(pairs) + min(len(pairs), recipe.log.pictures) for pairs in sets.values())
+    if images:
+        with progress.timed("validation", share=min(1, len(sets) * fabric.world_size / images)):
+            validate(state.ema, {name: pairs[:1] for name, pairs in sets.items()}, fabric)
+    told = progress.check()
+    if told and fabric.is_global_zero:
+        watcher.message(told)
+    return progress
+
+
 def _run(
     recipe: Recipe,
     folder: Path,
@@ -115,6 +154,7 @@ def _run(
     datasets: Sequence[CropDataset],
     sets: ValidationSets,
     log: RunLog | None,
+    progress: StepProgress,
 ) -> None:
     hardware, settings = recipe.hardware, recipe.optimiser
     objective = Objective(
@@ -125,11 +165,15 @@ def _run(
     cameras = camera_shares(recipe.data)
     interval = Interval(fabric)
 
-    while state.step < recipe.steps:
-        number, done = recipe.locate(state.step)
+    while not progress.finished:
+        number = progress.phase
         phase = recipe.phases[number]
         sampler = StepSampler(
-            state.samples, phase.steps - done, phase.batch, fabric.global_rank, fabric.world_size
+            state.samples,
+            progress.steps_of_phase,
+            phase.batch,
+            fabric.global_rank,
+            fabric.world_size,
         )
         loader = DataLoader(
             datasets[number],
@@ -141,7 +185,7 @@ def _run(
         for samples in loader:
             batch = prepare(Sample(*samples), cameras, recipe.seed, fabric.device)
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
-            rate = learning_rate(recipe, state.step)
+            rate = progress.learning_rate
             for group in optimiser.param_groups:
                 group["lr"] = rate
             terms = model(noisy, batch.clean, batch.target, batch.latent)  # scalars
@@ -153,28 +197,35 @@ def _run(
             state.step += 1
             state.samples += phase.batch
             interval.add(terms, norm, phase.batch, phase.crop)
+            progress.advance()
 
-            last = state.step == recipe.steps
+            last = progress.finished
             stop = _wants_stop(fabric, watcher, state.step % recipe.log.every == 0)
             if state.step % recipe.log.every == 0 or last or stop:
-                measured = interval.close(state.step, recipe.steps, rate)
+                measured = interval.close(state.step, progress.expected_steps, rate)
                 _check_progress(measured, state, folder, number)
                 if log:
                     log.train(state.step, measured.row)
                     watcher.measured(measured)
-            if state.step % recipe.log.checkpoint_every == 0 or last or stop:
+            due = state.step % recipe.log.checkpoint_every == 0 and progress.has_time_for("save")
+            if due or last or stop:
+                if recipe.budget and last:  # before a validation that might be cut short
+                    _save_timed(folder, state, recipe, fabric, log, progress)
+                due = state.step % recipe.validation.every == 0 or last
                 improved = False
-                if state.step % recipe.validation.every == 0 or last:
-                    improved = _validate(recipe, fabric, state, sets, log, watcher)
-                if log:
-                    _save(folder, state, recipe, improved)
-                    log.flush()
-                fabric.barrier()
+                if recipe.budget and stop and not last:
+                    due = False  # whoever stops a run that is short of time waits for nothing
+                if due and progress.has_time_for("validation"):
+                    with progress.timed("validation"):
+                        improved = _validate(recipe, fabric, state, sets, log, watcher)
+                _save_timed(folder, state, recipe, fabric, log, progress, improved=improved)
                 interval.restart()
             if stop and not last:
                 if log:
                     watcher.message(f"stopped after step {state.step}: go on with --resume")
                 return
+            if last or progress.phase != number:
+                break
 
 
 def _wants_stop(fabric: Fabric, watcher: Watcher, together: bool) -> bool:
@@ -235,14 +286,35 @@ def _validate(
     return improved
 
 
+def _save_timed(
+    folder: Path,
+    state: State,
+    recipe: Recipe,
+    fabric: Fabric,
+    log: RunLog | None,
+    progress: StepProgress,
+    *,
+    improved: bool = False,
+) -> None:
+    """Save on the first process, and wait for it in all."""
+    with progress.timed("save"):
+        if log:
+            _save(folder, state, recipe, improved)
+            log.flush()
+        fabric.barrier()
+
+
 def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
     """Write the files of a checkpoint; the last state comes last, so a kill loses none of them."""
     text = recipe.model_dump_json()
     if improved:
         save_checkpoint(folder / BEST, state, text)
-    provenance = (
-        f"{recipe.title}; {state.step} of {recipe.steps} steps; running mean of the weights"
+    done = (
+        f"{state.step} of {recipe.steps} steps"
+        if recipe.budget is None
+        else f"{state.step} steps, the last ones in a budget of {format_duration(recipe.budget)}"
     )
+    provenance = f"{recipe.title}; {done}; running mean of the weights"
     public = recipe.model_dump_json(exclude={"data": {"root"}})  # no path of this machine
     metadata = {"provenance": provenance, "recipe": public}
     write_parameters(parameters_of(state.ema, metadata), folder / WEIGHTS, overwrite=True)

@@ -1,12 +1,46 @@
 """Recipes: everything that decides the outcome of a training, as validated models."""
 
+import math
+import re
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..architecture import Architecture
+
+
+def parse_duration(value: object) -> object:
+    """Return the seconds of a duration such as ``"9m"``, ``"1h30m"``, ``"90s"`` or ``90``.
+
+    Raises:
+        ValueError: a text of another form; values that are no texts are left to others to refuse.
+
+    Example:
+        >>> parse_duration("1h30m"), parse_duration("1.5m"), parse_duration(45)
+        (5400.0, 90.0, 45)
+    """
+    if not isinstance(value, str):
+        return value
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", value.replace(" ", ""))
+    if not found or not any(found.groups()):
+        raise ValueError(f"{value!r} is no duration: write 90s, 9m or 1h30m")
+    parts = zip(found.groups("0"), (3600, 60, 1), strict=True)
+    return sum(float(part) * seconds for part, seconds in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as ``parse_duration`` reads it, to the next second.
+
+    Example:
+        >>> format_duration(5400), format_duration(61.2), format_duration(0.4)
+        ('1h30m', '1m2s', '1s')
+    """
+    hours, rest = divmod(math.ceil(seconds), 3600)
+    parts = zip((hours, *divmod(rest, 60)), "hms", strict=True)
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
 class _Model(BaseModel):
@@ -162,6 +196,7 @@ class Recipe(_Model):
 
     title: str
     seed: int = Field(ge=0, lt=2**32)
+    budget: Annotated[float, BeforeValidator(parse_duration), Field(gt=0)] | None = None
     network: NetworkSettings
     data: DataSettings
     losses: LossSettings
@@ -189,7 +224,7 @@ class Recipe(_Model):
         """Steps of all phases together."""
         return sum(phase.steps for phase in self.phases)
 
-    def locate(self, step: int) -> tuple[int, int]:
+    def locate(self, step: float) -> tuple[int, float]:
         """The phase that ``step`` belongs to, and the number of the step within it.
 
         The end of the training counts as the end of the last phase.

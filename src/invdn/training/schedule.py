@@ -9,8 +9,8 @@ from .recipe import Phase, Recipe
 _DECAY_FLOOR = 0.01  # the linear decay ends at this share of the rate, lest the last steps idle
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of one step, counted from 0 over all phases.
+def learning_rate(recipe: Recipe, step: float) -> float:
+    """The learning rate of one step, counted from 0 over all phases; a budget has fractions.
 
     Example:
         >>> from invdn.training.recipe_files import load_recipe
@@ -50,7 +50,7 @@ def scale_batch(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"phases": tuple(phases), "hardware": hardware})
 
 
-def _in_phase(phase: Phase, step: int) -> float:
+def _in_phase(phase: Phase, step: float) -> float:
     """Linear warm-up, then constant with halvings, then linear decay over the last steps."""
     warm = min(1.0, (step + 1) / phase.warm_up) if phase.warm_up else 1.0
     halvings = bisect_right(phase.halve_at, step)
