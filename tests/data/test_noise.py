@@ -124,6 +124,8 @@ def test_developed_reference_is_the_average_of_developed_frames() -> None:
         jpeg_share=0.0,
         clipped_black_share=0.0,
         developed_reference_share=1.0,
+        hot_share=0.0,
+        read=(-1.0, 0.8),
     )
     cameras = sample_cameras(64, random(), light_noise)
     for value in (0.1, 0.3, 0.8):
@@ -160,6 +162,48 @@ def test_banding_is_shared_by_a_row() -> None:
     noisy, target = add_camera_noise(torch.full((4, 3, 64, 64), 0.5), banded, random())
     noise = measure_noise(noisy, target)
     assert noise.horizontal[1, 3] > 0.5 > 0.2 > abs(noise.vertical[1, 3])
+
+
+def test_hot_and_dead_pixels_are_noise_of_their_own() -> None:
+    clean = torch.full((8, 3, 64, 64), 0.5)
+    cameras = sample_cameras(8, random(), replace(PLAIN, shot=(1e-6, 1e-6)))
+    defective = replace(cameras, hot=torch.full((8,), 2e-3), binned=torch.ones(8, dtype=torch.bool))
+    noisy, target = add_camera_noise(clean, defective, random(1))
+    assert torch.allclose(target, clean, atol=2e-3)  # no reference shows them
+    luma = (noisy - target).mean(1)
+    assert 0.0005 < (luma > 0.02).float().mean() < 0.002  # the hot; most are hot by little
+    assert 0.00005 < (luma < -0.3).float().mean() < 0.0006  # the dead
+    assert luma.abs().median() < 0.005
+
+
+def test_a_camera_smooths_less_at_edges() -> None:
+    smoothed = replace(
+        PLAIN, luma=(1.0, 1.0), chroma=(1.0, 1.0), smoothing_share=1.0, shot=(1e-3, 1e-3),
+        luma_kept=(0.5, 0.5),
+    )  # fmt: skip
+    clean = torch.full((8, 3, 64, 64), 0.3)
+    clean[..., 32:] = 0.8
+    spread = {}
+    for spared in (0.0, 1.0):
+        camera = sample_cameras(8, random(), replace(smoothed, spared=(spared, spared)))
+        noisy, target = add_camera_noise(clean, camera, random(1))
+        noise = noisy - target
+        spread[spared] = noise[..., 31:33].std(), noise[..., :24].std()
+    assert spread[1.0][0] > 1.5 * spread[0.0][0]
+    assert spread[1.0][1] == pytest.approx(float(spread[0.0][1]), rel=0.05)
+
+
+def test_a_camera_keeps_a_share_of_the_luma_noise() -> None:
+    spread = []
+    for kept in (1.0, 0.5):
+        ranges = replace(
+            PLAIN, smoothing_share=1.0, luma=(0.0, 0.0), chroma=(1.0, 1.0),
+            chroma_radius=(4.0, 4.0), luma_kept=(kept, kept), shot=(1e-3, 1e-3),
+        )  # fmt: skip
+        clean = torch.full((8, 3, 64, 64), 0.5)
+        noisy, target = add_camera_noise(clean, sample_cameras(8, random(), ranges), random(1))
+        spread.append(float((noisy - target).mean(1).std()))
+    assert spread[1] == pytest.approx(0.5 * spread[0], rel=0.1)
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -32,7 +32,7 @@ def test_dslrs_are_smoother_and_lighter() -> None:
     spread = torch.stack([it.total_spread for it in noise]).mean(1)
     assert 2.5 < 255 * spread.median() < 6  # photographs: 3.4 to 5.3
     horizontal = torch.stack([it.horizontal[1] for it in noise])
-    assert 0.35 < horizontal[:, 0].median() < 0.6  # photographs: 0.43 to 0.59
+    assert 0.45 < horizontal[:, 0].median() < 0.7  # photographs: 0.43 to 0.7
     assert horizontal[:, 0].quantile(0.8) > 0.5
     assert horizontal[:, 1].quantile(0.8) > 0.16  # photographs: 0.16 to 0.22
     assert torch.stack([it.colours[0, 1] for it in noise]).quantile(0.8) > 0.4

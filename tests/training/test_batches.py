@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from invdn.data.camera_range import MIXED
 from invdn.data.crops import Sample
+from invdn.data.synthesis import SynthesisOptions
 from invdn.image.resize import downscaling_matrix
 from invdn.training.batches import Batch, downscale, enlarge, keyed_generator, prepare
 
+PLAIN = SynthesisOptions()
 CPU = torch.device("cpu")
 
 
@@ -28,19 +29,19 @@ def samples(numbers: list[int], paired: list[bool], low: bool = False) -> Sample
 
 
 def prepared(*arguments: object, **options: object) -> Batch:
-    return prepare(samples(*arguments, **options), MIXED, 0, CPU)  # type: ignore[arg-type]
+    return prepare(samples(*arguments, **options), PLAIN, 0, CPU)  # type: ignore[arg-type]
 
 
 def test_real_pairs_pass_unchanged() -> None:
     given = samples([0, 1], [True, True])
-    batch = prepare(given, MIXED, 0, CPU)
+    batch = prepare(given, PLAIN, 0, CPU)
     assert torch.equal(batch.noisy, given.noisy / 255)
     assert torch.equal(batch.clean, given.clean / 255)
 
 
 def test_only_clean_photographs_get_noise() -> None:
     given = samples([4, 5, 6], [True, False, True])
-    batch = prepare(given, MIXED, 0, CPU)
+    batch = prepare(given, PLAIN, 0, CPU)
     assert torch.equal(batch.noisy[[0, 2]], given.noisy[[0, 2]] / 255)
     assert not torch.equal(batch.noisy[1], given.noisy[1] / 255)
     assert batch.noisy.min() >= 0 and batch.noisy.max() <= 1

@@ -19,16 +19,17 @@ class Cameras:
 
     Every field is a tensor whose first dimension is n: ``matrix`` (n, 3, 3) and ``gains`` (n, 3)
     for red, green, blue; ``phase`` (n, 2) row and column of the first red pixel; ``banding``
-    standard deviation of a row's noise; ``levels`` and ``output_levels`` largest numbers;
-    ``demosaicing`` 0 Malvar to 1 bilinear; ``jpeg_quality`` 0 without JPEG;
-    ``jpeg_subsampling`` 0: 4:4:4, 1: 4:2:2, 2: 4:2:0; ``jpeg_offset`` (n, 2) start of the first
-    whole block; the rest (n,).
+    standard deviation of a row's noise; ``hot`` share of hot and dead pixels; ``levels`` and
+    ``output_levels`` largest numbers; ``demosaicing`` 0 Malvar to 1 bilinear;
+    ``jpeg_quality`` 0 without JPEG; ``jpeg_subsampling`` 0: 4:4:4, 1: 4:2:2, 2: 4:2:0;
+    ``jpeg_offset`` (n, 2) start of the first whole block; the rest (n,).
     """
 
     exposure: Tensor
     shot: Tensor
     read: Tensor
     banding: Tensor
+    hot: Tensor
     matrix: Tensor
     gains: Tensor
     levels: Tensor
@@ -39,8 +40,10 @@ class Cameras:
     contrast: Tensor
     luma: Tensor
     luma_radius: Tensor
+    luma_kept: Tensor
     chroma: Tensor
     chroma_radius: Tensor
+    spared: Tensor
     jpeg_quality: Tensor
     jpeg_subsampling: Tensor
     jpeg_offset: Tensor
@@ -52,7 +55,7 @@ class Cameras:
         return self.shot.shape[0]
 
 
-_DRAWS = 32  # uniform numbers for a camera, rounded up
+_DRAWS = 40  # uniform numbers for a camera, rounded up
 
 
 def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Cameras:
@@ -81,11 +84,13 @@ def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Came
     red = (1.3 + 1.2 * temperature) * uniform((0.85, 1.15))
     blue = (2.9 - 1.6 * temperature) * uniform((0.85, 1.15))
     smoothed = happens(ranges.smoothing_share).float()
+    kept = log_uniform(ranges.luma_kept)
     return Cameras(
         exposure=log_uniform(ranges.exposure),
         shot=shot,
         read=read,
         banding=happens(ranges.banding_share) * uniform(ranges.banding) * read.sqrt(),
+        hot=happens(ranges.hot_share) * log_uniform(ranges.hot_pixels),
         matrix=torch.lerp(matrices[first], matrices[second], between),
         gains=torch.stack((red, torch.ones_like(red), blue), 1),
         levels=2.0 ** (ranges.bits[0] + whole(ranges.bits[1] - ranges.bits[0] + 1)) - 1,
@@ -96,8 +101,10 @@ def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Came
         contrast=uniform(ranges.contrast),
         luma=uniform(ranges.luma) * smoothed,
         luma_radius=uniform(ranges.luma_radius),
+        luma_kept=torch.lerp(torch.ones_like(kept), kept, smoothed),
         chroma=uniform(ranges.chroma) * smoothed,
-        chroma_radius=uniform(ranges.chroma_radius),
+        chroma_radius=log_uniform(ranges.chroma_radius),
+        spared=uniform(ranges.spared),
         jpeg_quality=happens(ranges.jpeg_share) * uniform(ranges.jpeg_quality).round(),
         jpeg_subsampling=whole(3),
         jpeg_offset=torch.stack((whole(8), whole(8)), 1),

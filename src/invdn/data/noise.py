@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import conv2d, max_pool2d, pad
 
 from ..errors import InputError
 from ..image.dct import YCBCR
@@ -15,8 +15,10 @@ from .jpeg import jpeg_round_trip, mix_channels
 
 # Variance after demosaicing over variance before, mean over colours and drawn cameras; measured.
 _DEMOSAICED_VARIANCE = 0.64
-# Radius in pixels that holds 99.7 % of the widest smoothing kernel.
-_SMOOTHING_RADIUS = 6
+# Radius in pixels that holds 99 % of the widest smoothing kernel.
+_SMOOTHING_RADIUS = 12
+# Slope of the luma at which a camera sees an edge, in a pixel; ours.
+_EDGE = 0.1
 
 
 class NoisyPair(NamedTuple):
@@ -78,8 +80,31 @@ def _sensor_noise(
     return noise + rows * _per_image(cameras.banding)
 
 
-def _smooth(noise: Tensor, cameras: Cameras) -> Tensor:
-    """What a camera's denoising and sharpening do to noise (n, 3, H, W), luma and chroma apart."""
+def _add_hot_pixels(raw: Tensor, cameras: Cameras, generator: torch.Generator) -> Tensor:
+    """Set a few pixels of (n, 3, H, W) to 0, and add to nine times as many up to saturation."""
+    n, _, height, width = raw.shape
+    density = _per_image(cameras.hot.clamp(min=1e-9))
+    place = torch.rand((n, 1, height, width), generator=generator, device=raw.device) / density
+    hot = raw + ((place - 0.1) / 0.9) ** 3  # most by little
+    return torch.where(place < 1, torch.where(place < 0.1, 0.0, hot), raw)
+
+
+def _edges(picture: Tensor) -> Tensor:
+    """Where a camera sees edges in (n, 3, H, W): (n, 1, H, W) from 0 to 1."""
+    luma = picture.mean(1, keepdim=True)
+    down = pad((luma[:, :, 1:] - luma[:, :, :-1]).abs(), (0, 0, 0, 1))
+    across = pad((luma[..., 1:] - luma[..., :-1]).abs(), (0, 1))
+    return max_pool2d((down + across) / _EDGE, 5, 1, 2).clamp(max=1)
+
+
+def _smooth(noise: Tensor, picture: Tensor, cameras: Cameras) -> Tensor:
+    """What a camera's denoising and sharpening do to noise (n, 3, H, W), luma and chroma apart.
+
+    Args:
+        noise: of display values, with a mean of about 0, which a camera's denoising keeps.
+        picture: without noise, where edges are spared.
+        cameras: with the strengths and radii.
+    """
     n, _, height, width = noise.shape
     matrix = torch.as_tensor(YCBCR, dtype=noise.dtype, device=noise.device)
     planes = mix_channels(noise, matrix)
@@ -93,7 +118,11 @@ def _smooth(noise: Tensor, cameras: Cameras) -> Tensor:
     flat = pad(flat, (_SMOOTHING_RADIUS - edge,) * 4, mode="replicate")
     flat = conv2d(flat, kernel.view(3 * n, 1, 1, -1), groups=3 * n)
     flat = conv2d(flat, kernel.view(3 * n, 1, -1, 1), groups=3 * n)
-    planes = torch.lerp(planes, flat.view_as(planes), mix.view(n, 3, 1, 1))
+    here = 1 - _per_image(cameras.spared) * _edges(picture)  # (n, 1, H, W)
+    planes = torch.lerp(planes, flat.view_as(planes), mix.view(n, 3, 1, 1) * here)
+    luma, chroma = planes[:, :1], planes[:, 1:]
+    luma = luma * (1 - (1 - _per_image(cameras.luma_kept)) * here)
+    planes = torch.cat((luma, chroma), 1)
     return mix_channels(planes, torch.linalg.inv(matrix))
 
 
@@ -104,7 +133,7 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
 
         clean ─ undo tone curve ─ exposure ─ colour matrix and white balance undone ─ raw light
                                                                                         │
-        noise: shot + read + banding ─ clip, quantise ─ mosaic ─ demosaic ──────────────┤
+        noise: shot + read + banding + hot pixels ─ clip, quantise ─ mosaic ─ demosaic ─┤
                                                                                         │
         noisy ─ 8 bit ─ JPEG ─ camera's own smoothing ─ tone curve ─ colour matrix ─────┘
 
@@ -154,6 +183,7 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     variance = scene * _per_image(cameras.shot) + _per_image(cameras.read)
 
     raw = scene + _sensor_noise(scene, variance, cameras, generator)
+    raw = _add_hot_pixels(raw, cameras, generator)
     raw = torch.where(clipped_black, raw.clamp(0, 1), raw.clamp(-1, 1))
     noise = gains * ((raw * levels).round() / levels - scene.clamp(max=1))
     sites = bayer_sites(cameras.phase, *clean.shape[2:])
@@ -162,24 +192,25 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
         noise,
         demosaic(mosaic(noise, sites), sites, cameras.demosaicing),
     )
-    exact = develop(light, cameras.contrast)
-    noise = develop(light + mix_channels(noise, cameras.matrix), cameras.contrast) - exact
-    output_levels = _per_image(cameras.output_levels)
-    noisy = ((exact + _smooth(noise, cameras)).clamp(0, 1) * output_levels).round() / output_levels
-    noisy = jpeg_round_trip(
-        noisy, cameras.jpeg_quality, cameras.jpeg_subsampling, cameras.jpeg_offset
-    )
-
     deviation = variance.sqrt()
     lifted = clipped_black * _per_image(cameras.lift) * _mean_excess(scene, deviation)
     shift = lifted - _mean_excess((1 - scene).abs(), deviation)
     average = light + mix_channels(shift * gains, cameras.matrix)
-    spread = (
-        _per_image(cameras.developed_reference)
-        * (_DEMOSAICED_VARIANCE * mix_channels(variance * gains**2, cameras.matrix**2)).sqrt()
-    )
+    spread = (_DEMOSAICED_VARIANCE * mix_channels(variance * gains**2, cameras.matrix**2)).sqrt()
     # Half of either side is the two-point Gauss-Hermite rule for the mean over Gaussian noise.
-    target = (
+    developed = (
         develop(average + spread, cameras.contrast) + develop(average - spread, cameras.contrast)
     ) / 2
+    target = torch.where(
+        _per_image(cameras.developed_reference), developed, develop(average, cameras.contrast)
+    )
+
+    exact = develop(light, cameras.contrast)
+    noise = develop(light + mix_channels(noise, cameras.matrix), cameras.contrast) - exact
+    smooth = _smooth(noise - (developed - exact), exact, cameras) + developed
+    output_levels = _per_image(cameras.output_levels)
+    noisy = (smooth.clamp(0, 1) * output_levels).round() / output_levels
+    noisy = jpeg_round_trip(
+        noisy, cameras.jpeg_quality, cameras.jpeg_subsampling, cameras.jpeg_offset
+    )
     return NoisyPair(noisy, target)

@@ -19,9 +19,9 @@ Progress = Callable[[int, int], None]  # rows done, rows in all
 
 # Strips start on the grid of JPEG's largest blocks, which is a whole period of the Bayer pattern.
 _GRID = 16
-# Rows above and below a strip that are computed and dropped. The camera's kernels reach 8 rows;
-# 99.9 % of what a pixel of the network depends on lies within 32 rows.
-_CAMERA_CONTEXT = _GRID
+# Rows above and below a strip that are computed and dropped. The camera's kernels reach 14 rows and
+# a block of JPEG 16 more; 99.9 % of what a pixel of the network depends on lies within 32 rows.
+_CAMERA_CONTEXT = 2 * _GRID
 _NETWORK_CONTEXT = 4 * _GRID
 _STRIP_PIXELS = 1_000_000  # for about a gigabyte at the widest photographs
 _GREY = np.array((0.299, 0.587, 0.114), np.float32)

@@ -1,6 +1,5 @@
 """From samples as loaded to what the objective takes, on the device."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from ..data.camera import sample_cameras
-from ..data.camera_range import CameraRange
 from ..data.crops import SCALE, Sample
-from ..data.noise import add_camera_noise
+from ..data.synthesis import SynthesisOptions, synthesize
 from ..image.resize import downscaling_matrix
 
 
@@ -32,17 +29,16 @@ class Batch:
     latent: Tensor
 
 
-def prepare(
-    samples: Sample, cameras: Mapping[CameraRange, float], seed: int, device: torch.device
-) -> Batch:
+def prepare(samples: Sample, synthesis: SynthesisOptions, seed: int, device: torch.device) -> Batch:
     """Make noise where there is none, the low-resolution target, and the latent sample.
 
-    Latents are keyed by the number of the sample, so that they do not depend on how many processes
-    share a batch; synthetic noise is keyed by the first number of the local batch.
+    Latents and what happens to a crop are keyed by the number of the sample, so that they do not
+    depend on how many processes share a batch; synthetic noise is keyed by the first number of the
+    local batch.
 
     Args:
         samples: a collated batch of one process, on the host.
-        cameras: what photographs without noise are taken with, and in which shares.
+        synthesis: what happens to photographs without noise.
         seed: of the run.
         device: where to compute.
     """
@@ -52,12 +48,11 @@ def prepare(
     samples = Sample(*(field.to(device, non_blocking=True) for field in samples))
     noisy, clean = samples.noisy.float() / 255, samples.clean.float() / 255  # (B, 3, H, W)
     if len(synthetic):
+        keys = [numbers[index] for index in synthetic.tolist()]
         synthetic = synthetic.to(device, non_blocking=True)
         photographs = enlarge(clean[synthetic], samples.zoom[synthetic].float())
         random = keyed_generator(device, seed, 1, numbers[0])
-        made = add_camera_noise(
-            photographs, sample_cameras(len(photographs), random, cameras), random
-        )
+        made = synthesize(photographs, keys, synthesis, seed, random)
         clean = clean.index_copy(0, synthetic, made.clean)
         noisy = noisy.index_copy(0, synthetic, made.noisy)
     target = downscale(clean)  # (B, 3, H/4, W/4)

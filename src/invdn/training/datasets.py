@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data.camera_range import DSLR, PHONE, CameraRange
+from ..data.colors import ColorOptions
 from ..data.crops import CropDataset, CropOptions
 from ..data.images import ImageSource, Progress
 from ..data.sources import PairSource, open_images, open_pairs, verify
+from ..data.synthesis import SynthesisOptions
 from ..errors import RecipeError
 from .recipe import DataSettings, Recipe
 
@@ -82,3 +84,15 @@ def camera_shares(settings: DataSettings) -> dict[CameraRange, float]:
     """The cameras that synthetic noise comes from, with their shares."""
     shares = settings.cameras.model_dump()
     return {camera: shares[name] for name, camera in CAMERAS.items() if shares[name]}
+
+
+def synthesis_options(settings: DataSettings) -> SynthesisOptions:
+    """How clean crops become pairs."""
+    return SynthesisOptions(
+        cameras=camera_shares(settings),
+        colors=ColorOptions(**settings.colors.model_dump()),
+        drawn_share=settings.drawn_share,
+        full_exposure_share=settings.full_exposure_share,
+        unchanged_share=settings.unchanged_share,
+        faint_share=settings.faint_share,
+    )

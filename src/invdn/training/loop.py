@@ -19,7 +19,7 @@ from .batches import prepare
 from .budget import StepProgress, TimeProgress
 from .callbacks import Interval, Measured, Watcher
 from .checkpoint import BEST, LAST, open_state, save_checkpoint
-from .datasets import Material, camera_shares, open_material
+from .datasets import Material, open_material, synthesis_options
 from .failures import begun_together, told_clearly
 from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
@@ -162,7 +162,7 @@ def _run(
     )
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
-    cameras = camera_shares(recipe.data)
+    synthesis = synthesis_options(recipe.data)
     interval = Interval(fabric)
 
     while not progress.finished:
@@ -183,7 +183,7 @@ def _run(
             generator=torch.Generator().manual_seed(recipe.seed),  # leaves the global one alone
         )
         for samples in loader:
-            batch = prepare(Sample(*samples), cameras, recipe.seed, fabric.device)
+            batch = prepare(Sample(*samples), synthesis, recipe.seed, fabric.device)
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
             rate = progress.learning_rate
             for group in optimiser.param_groups:

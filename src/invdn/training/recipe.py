@@ -75,6 +75,28 @@ class CameraSettings(_Model):
         return self
 
 
+Factor = Annotated[float, Field(gt=0, le=100)]
+
+
+class ColorSettings(_Model):
+    """How the colours of clean crops are changed; see ``data.colors.ColorOptions``."""
+
+    share: float = Field(default=0, ge=0, le=1)
+    saturation: tuple[Factor, Factor] = (1.0, 1.0)
+    hue_share: float = Field(default=0, ge=0, le=1)
+    permutation_share: float = Field(default=0, ge=0, le=1)
+    white_balance: float = Field(default=0, ge=0, le=1)
+    gains: tuple[Factor, Factor] = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name in ("saturation", "gains"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must rise, from the least to the largest factor")
+        return self
+
+
 class DataSettings(_Model):
     """Where samples come from; paths are relative to ``root``."""
 
@@ -85,7 +107,18 @@ class DataSettings(_Model):
     zoom_share: float = Field(default=0, ge=0, le=1)
     zoom_largest: float = Field(default=1, ge=1, le=8)
     smooth_share: float = Field(default=0, ge=0, le=1)
+    drawn_share: float = Field(default=0, ge=0, le=1)
+    full_exposure_share: float = Field(default=0, ge=0, le=1)
+    unchanged_share: float = Field(default=0, ge=0, le=1)
+    faint_share: float = Field(default=0, ge=0, le=1)
+    colors: ColorSettings = ColorSettings()
     cameras: CameraSettings = CameraSettings()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.unchanged_share + self.faint_share > 1:
+            raise ValueError("unchanged_share and faint_share together exceed 1")
+        return self
 
 
 class LossSettings(_Model):

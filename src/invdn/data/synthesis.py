@@ -1,0 +1,123 @@
+"""Make training pairs of clean crops: change colours, draw pictures, add noise of every level."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .camera import Cameras, sample_cameras
+from .camera_range import MIXED, CameraRange
+from .colors import ColorOptions, Matrix, draw_color_matrix
+from .drawings import Drawing, render, sketch
+from .jpeg import mix_channels
+from .noise import NoisyPair, add_camera_noise
+
+# Ours: the exponents with which read noise (its variance) and row noise follow shot noise.
+_READ, _ROWS = 1.8, 0.9
+_LEAST = 1e-6  # factor on the shot noise of a picture that stays without any
+_FAINTEST = 1e-3  # factor on the shot noise of the faintest noise: far below a level of 255
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """How clean crops become pairs.
+
+    Attributes:
+        cameras: ranges with their shares.
+        colors: how the colours of photographs are changed.
+        drawn_share: share of the crops that a drawn picture replaces.
+        full_exposure_share: share of the drawn and recoloured crops whose exposure stays, so that
+            the bright corners of the RGB cube come up: a camera's exposure darkens most.
+        unchanged_share: share of the crops without any noise.
+        faint_share: share of the crops whose camera is up to a thousand times less noisy.
+    """
+
+    cameras: Mapping[CameraRange, float] = field(default_factory=lambda: dict(MIXED))
+    colors: ColorOptions = field(default_factory=ColorOptions)
+    drawn_share: float = 0.0
+    full_exposure_share: float = 0.0
+    unchanged_share: float = 0.0
+    faint_share: float = 0.0
+
+
+def synthesize(
+    photographs: Tensor,
+    numbers: Sequence[int],
+    options: SynthesisOptions,
+    seed: int,
+    generator: torch.Generator,
+) -> NoisyPair:
+    """Turn crops of clean photographs into training pairs.
+
+    What happens to a crop is drawn on the host from ``(seed, number)`` alone; only lists of numbers
+    travel to the device, and nothing comes back. The noise is the generator's.
+
+    Args:
+        photographs: (n, 3, S, S), RGB in [0, 1].
+        numbers: of the samples, which key what happens to them.
+        options: how often what happens.
+        seed: of the run.
+        generator: source of cameras and noise, on the device of the photographs.
+
+    Example:
+        >>> import torch
+        >>> options = SynthesisOptions(drawn_share=1.0, unchanged_share=1.0)
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> pair = synthesize(torch.zeros(2, 3, 16, 16), [7, 8], options, 0, generator)
+        >>> bool((pair.noisy - pair.clean).abs().max() < 0.6 / 255)
+        True
+    """
+    device = photographs.device
+    drawings: dict[int, Drawing] = {}
+    matrices: dict[int, Matrix] = {}
+    noise = np.ones(len(numbers))  # factor on the shot noise
+    unchanged, exposed = np.zeros((2, len(numbers)), bool)
+    for index, number in enumerate(numbers):
+        random = np.random.default_rng((seed, 3, number))
+        kind, level, exposure = random.random(3)
+        if kind < options.drawn_share:
+            drawings[index] = sketch(photographs.shape[2], random)
+        elif kind < options.drawn_share + (1 - options.drawn_share) * options.colors.share:
+            matrices[index] = draw_color_matrix(options.colors, random)
+        else:
+            exposure = 1.0
+        exposed[index] = exposure < options.full_exposure_share
+        unchanged[index] = level < options.unchanged_share
+        if unchanged[index]:
+            noise[index] = _LEAST
+        elif level < options.unchanged_share + options.faint_share:
+            noise[index] = _FAINTEST ** random.random()
+
+    clean = photographs
+    if matrices:
+        place = _sent(list(matrices), device).long()
+        changed = mix_channels(clean[place], _sent(list(matrices.values()), device)).clamp(0, 1)
+        clean = clean.index_copy(0, place, changed)
+    if drawings:
+        pictures = render(list(drawings.values()), clean.shape[2], device)
+        clean = clean.index_copy(0, _sent(list(drawings), device).long(), pictures)
+    cameras = sample_cameras(len(clean), generator, options.cameras)
+    cameras = _quieten(cameras, _sent(noise, device))
+    kept = _sent(exposed, device) > 0
+    cameras = replace(cameras, exposure=torch.where(kept, 1.0, cameras.exposure))
+    noisy, target = add_camera_noise(clean, cameras, generator)
+    as_it_is = (_sent(unchanged, device) > 0).view(-1, 1, 1, 1)
+    # rounded where clean, as files are; an untouched picture is its own target
+    return NoisyPair(torch.where(as_it_is, (target * 255).round() / 255, noisy), target)
+
+
+def _quieten(cameras: Cameras, factor: Tensor) -> Cameras:
+    """The same cameras with another strength of noise, down to none at all."""
+    return replace(
+        cameras,
+        shot=cameras.shot * factor,
+        read=cameras.read * factor**_READ,
+        banding=cameras.banding * factor**_ROWS,
+        hot=torch.where(factor > _LEAST, cameras.hot, 0.0),
+    )
+
+
+def _sent(values: object, device: torch.device) -> Tensor:
+    return torch.as_tensor(np.asarray(values, np.float32)).to(device, non_blocking=True)
