@@ -48,6 +48,25 @@ def test_an_existing_file_is_safe_unless_allowed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_the_contents_are_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the rename must not leave an empty file under the final name."""
+    flushed: list[tuple[int, bool]] = []
+    flush = os.fsync
+
+    def record(descriptor: int) -> None:
+        flushed.append((os.fstat(descriptor).st_ino, (tmp_path / "a").exists()))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    for overwrite in (False, True):
+        flushed.clear()
+        write(tmp_path / "a", overwrite=overwrite)
+        file, folder = (tmp_path / "a").stat().st_ino, tmp_path.stat().st_ino
+        assert flushed == [(file, overwrite), (folder, True)]
+
+
 @pytest.mark.parametrize("hard_links", [True, False])
 def test_a_file_that_appears_meanwhile_is_safe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool

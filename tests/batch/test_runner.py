@@ -98,6 +98,13 @@ class TestExisting:
         assert _statuses(_run(jobs, "renew")) == "sdssss"
         assert jobs[1].target.read_text() == "edited"
 
+    def test_as_old_as_its_photograph(self, jobs: list[Job]) -> None:
+        """A copy that kept its time is not denoised again for ever."""
+        _run(jobs)
+        result = jobs[1].target.stat()
+        os.utime(jobs[1].source, ns=(result.st_atime_ns, result.st_mtime_ns))
+        assert _statuses(_run(jobs, "renew")) == "ssssss"
+
     def test_replaced(self, jobs: list[Job]) -> None:
         _run(jobs)
         jobs[0].target.write_text("old")

@@ -1,6 +1,7 @@
 """Averaging without ghosts, and detail given back."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from invdn.bursts.merging import Merge, agreement
@@ -55,6 +56,20 @@ def test_detail_comes_back_and_noise_does_not(scene: NDArray[np.float32]) -> Non
     flat = np.broadcast_to(scene.mean(axis=(0, 1)), scene.shape).astype(np.float32)
     assert psnr(merge.give_back(flat), scene) > psnr(merge.mean, scene) - 0.5
     assert psnr(merge.give_back(scene), scene) > psnr(merge.mean, scene) + 6
+
+
+@pytest.mark.parametrize(
+    ("deviations", "weight"), [(2.0, 1.0), (2.6, 0.93), (3.25, 0.5), (3.9, 0.07), (4.5, 0.0)]
+)
+def test_how_much_may_differ(deviations: float, weight: float) -> None:
+    """A square that is brighter by so many standard deviations of a mean over 5x5 pixels."""
+    generator = np.random.default_rng(0)
+    reference = np.full((200, 200, 1), 0.53, np.float32)  # in the middle of a step of brightness
+    noise = generator.normal(0, 0.03, reference.shape).astype(np.float32)
+    means = np.lib.stride_tricks.sliding_window_view(noise[..., 0], (5, 5)).mean(axis=(2, 3))
+    noise[90:110, 90:110] = deviations * means.std()
+    found = agreement(reference, reference + noise)[92:108, 92:108]
+    assert np.allclose(found, weight, atol=0.08)
 
 
 def test_frames_without_noise(scene: NDArray[np.float32]) -> None:

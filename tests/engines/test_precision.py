@@ -60,6 +60,23 @@ def test_the_others_compute_in_float32(runtime: str) -> None:
         open_engine(runtime=runtime, device="cpu", precision="float16")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cuda", "float16"), ("cuda:1", "float16"), ("mps", "float32"), ("cpu", "float32")],
+)
+def test_auto_is_half_on_nvidia_only(
+    monkeypatch: pytest.MonkeyPatch, device: str, expected: str
+) -> None:
+    opened = []
+
+    def record(_: InvDN, device: str, precision: str) -> None:
+        opened.append((device, precision))
+
+    monkeypatch.setattr(torch_engine, "TorchEngine", record)
+    open_engine(device=device, runtime="torch", precision="auto")
+    assert opened == [(device, expected)]
+
+
 def test_none_is_refused() -> None:
     with pytest.raises(EngineError, match="one of float32, float16, bfloat16"):
         TorchEngine(InvDN(), precision="int8")

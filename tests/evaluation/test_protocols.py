@@ -59,6 +59,8 @@ def test_rounding_is_what_separates_float_from_8_bit() -> None:
     assert measure(find_protocol("rgb-float"), image, clean).psnr == pytest.approx(
         20 * math.log10(255 / 0.4)
     )
+    above = measure(find_protocol("rgb-8bit"), clean + 0.6 / 255, clean)  # the nearest: 101
+    assert above.psnr == pytest.approx(20 * math.log10(255))
 
 
 def test_integers_and_floats_measure_alike() -> None:

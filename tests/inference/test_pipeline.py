@@ -254,6 +254,29 @@ def test_broken_weights_are_noticed(picture: NDArray[np.uint8]) -> None:
         denoise_pixels(TorchEngine(network), picture)
 
 
+class _OneBrokenPixel(TorchEngine):
+    """As its network computes, but for one value of each result."""
+
+    value = np.nan
+
+    def decode(self, low: Array, latent: Array) -> Array:
+        result = super().decode(low, latent)
+        result[0, 1, result.shape[2] // 2, result.shape[3] // 2] = self.value
+        return result
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # infinity minus infinity
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_broken_pixel_is_noticed(picture: NDArray[np.uint8], value: float) -> None:
+    from invdn.architecture import Architecture
+    from invdn.network import InvDN
+
+    broken = _OneBrokenPixel(InvDN(Architecture(blocks=(1,), features=2)))
+    broken.value = value
+    with pytest.raises(EngineError, match="check the weights"):
+        denoise_pixels(broken, picture[:32, :40])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

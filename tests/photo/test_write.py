@@ -106,6 +106,7 @@ def test_jpeg_is_close_and_grey_stays_grey(tmp_path: Path) -> None:
         (Compression(), None, (95, "4:4:4")),
         (Compression(60, "4:2:0"), None, (60, "4:2:0")),
         (Compression(98, "4:2:2"), None, (98, "4:4:4")),
+        (Compression(80, "4:1:1"), None, (80, "4:2:0")),
         (Compression(98, "4:4:4"), 40, (40, "4:4:4")),
     ],
 )

@@ -113,3 +113,12 @@ def test_phases_follow_each_other() -> None:
     rates = [learning_rate(two, step) for step in (0, 4, 9, 10, 19, 20, 25, 29)]
     expected = [2e-4, 1e-3, 1e-3, 2e-4, 2e-4, 2e-4, 1e-4, 2e-5]
     assert rates == pytest.approx(expected)
+
+
+def test_the_decay_ends_at_a_hundredth() -> None:
+    """The last steps still learn: they would idle at a thousandth."""
+    long = load_recipe(
+        "smoke", ["phases=[{steps=2000, crop=32, batch=4, learning_rate=1e-3, decay=1000}]"]
+    )
+    rates = [learning_rate(long, step) for step in (999, 1000, 1500, 1990, 1995, 1999)]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 1e-5, 1e-5, 1e-5])
