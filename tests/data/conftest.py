@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_sets import SIZES, picture, write_lmdb
 
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
+from support.tiny_sets import SIZES, picture, write_lmdb
 
 
 @pytest.fixture

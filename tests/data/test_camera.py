@@ -4,12 +4,12 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from cameras import batch, random
 
 from invdn.data.camera import DSLR, MIXED, PHONE, CameraRange, Cameras, sample_cameras
 from invdn.data.camera_range import COLOUR_MATRICES
 from invdn.data.noise import add_camera_noise
 from invdn.errors import InputError
+from support.cameras import batch, random
 
 
 def test_equal_seeds_draw_equal_cameras_and_noise() -> None:

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tiny_sets import SIZES
 from torch.utils.data import DataLoader
 
 from invdn.data.crops import CropDataset, CropOptions, Sample, StepSampler
 from invdn.data.images import Pixels
 from invdn.data.sources import PairSource, open_images, open_pairs
 from invdn.errors import DataError
+from support.tiny_sets import SIZES
 
 
 class Ramps:

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from cameras import batch
 
 from invdn.data.demosaicing import bayer_sites, demosaic, mosaic
+from support.cameras import batch
 
 
 @pytest.mark.parametrize("phase", [(0, 0), (0, 1), (1, 0), (1, 1)])

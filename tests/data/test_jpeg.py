@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
-from cameras import batch
 from PIL import Image
 
 from invdn.data.jpeg import jpeg_round_trip
+from support.cameras import batch
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from cameras import batch, random
 
 from invdn.data.latent_noise import perturb_latent
 from invdn.errors import InputError
 from invdn.network import InvDN
+from support.cameras import batch, random
 
 
 def test_the_scale_decides_how_much_changes() -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cameras import PLAIN, batch, random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from invdn.data.camera import DSLR, sample_cameras
 from invdn.data.noise import add_camera_noise, develop, undevelop
 from invdn.data.noise_statistics import measure_noise
 from invdn.errors import InputError
+from support.cameras import PLAIN, batch, random
 
 
 @given(st.floats(0, 4))

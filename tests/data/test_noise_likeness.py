@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from cameras import PLAIN, random
 from torch import Tensor
 
 from invdn.data.camera import DSLR, PHONE, CameraRange, sample_cameras
@@ -12,6 +11,7 @@ from invdn.data.noise import add_camera_noise
 from invdn.data.noise_statistics import NoiseStatistics, measure_noise
 from invdn.image.dtype import to_float
 from invdn.photo.read import read_photo
+from support.cameras import PLAIN, random
 
 
 def test_phones_are_like_sidd() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from cameras import random
 
 from invdn.data.noise_statistics import measure_noise
 from invdn.errors import InputError
+from support.cameras import random
 
 
 def test_known_noise_is_measured() -> None:

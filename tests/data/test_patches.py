@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_sets import SIZES, picture
 
 from invdn import leftovers
 from invdn.data import patches
@@ -19,6 +18,7 @@ from invdn.errors import DataError, ImageError, InputError, OutputError
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.tiny_sets import SIZES, picture
 
 OPTIONS = PatchOptions(size=16, count=3, seed=5)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-from tiny_sets import SIZES, picture, write_lmdb
 
 from invdn.data.images import ImageFolder
 from invdn.data.pack import PackedImages, write_pack
@@ -19,6 +18,7 @@ from invdn.errors import DataError, ImageError, OutputError
 from invdn.leftovers import temporary_name
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
+from support.tiny_sets import SIZES, picture, write_lmdb
 
 
 @pytest.fixture(params=["folder", "pack", "lmdb"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from photographs import encoded, picture, pixels
 from PIL import Image
 
 from invdn.errors import ImageError, OutputError
@@ -17,6 +16,7 @@ from invdn.photo.color import colours_of
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.photographs import encoded, picture, pixels
 
 
 def _tiff(array: np.ndarray, **options: object) -> bytes:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from full_metadata import ICC as SRGB_PROFILE
-from photographs import pixels
 from PIL import Image, ImageCms
 
 from invdn.errors import ImageError
@@ -30,6 +28,8 @@ from invdn.photo.containers.ifd import Directory, Entry, serialise
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.full_metadata import ICC as SRGB_PROFILE
+from support.photographs import pixels
 
 PROPHOTO = ((0.734699, 0.265301), (0.159597, 0.840403), (0.036598, 0.000105), (0.3457, 0.3585))
 PROFILES = {

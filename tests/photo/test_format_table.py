@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from format_table import TABLES, everything, in_document
 
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 from invdn.photo.write_options import WriteChoices
+from support.format_table import TABLES, everything, in_document
 
 NAMES = ("jpeg", "png", "tiff", "webp", "avif", "heic", "raw")
 

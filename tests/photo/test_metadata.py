@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from full_metadata import ICC, SUFFIXES, XMP, check_exif, exif, source
 from hypothesis import given
 from hypothesis import strategies as st
-from photographs import encoded, picture
 from PIL import Image, IptcImagePlugin
 
 from invdn.photo.containers.ifd import (
@@ -22,6 +20,8 @@ from invdn.photo.containers.ifd import (
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
+from support.full_metadata import ICC, SUFFIXES, XMP, check_exif, exif, source
+from support.photographs import encoded, picture
 
 
 @pytest.mark.parametrize("name", SUFFIXES.values())

@@ -10,11 +10,7 @@ import numpy as np
 import pi_heif
 import pytest
 import tifffile
-from format_table import SAMPLES
-from full_metadata import source
-from photographs import encoded, picture, pixels
 from PIL import Image
-from raw_files import write_dng
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
 from invdn.photo.color import colours_of
@@ -25,6 +21,10 @@ from invdn.photo.endings import ending_of_result
 from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
+from support.format_table import SAMPLES
+from support.full_metadata import source
+from support.photographs import encoded, picture, pixels
+from support.raw_files import write_dng
 
 
 def test_heic_pixels_are_those_of_libheif() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import encoded, picture, pixels
 from PIL import Image, ImageCms
 
 from invdn.errors import ImageError
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.photographs import encoded, picture, pixels
 
 FORMATS = ["JPEG", "PNG", "TIFF", "WEBP"]
 

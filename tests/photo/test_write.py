@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from photographs import pixels
 from PIL import Image
 
 from invdn.errors import InputError, OutputError
@@ -21,6 +20,7 @@ from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import check_writable, write_photo
 from invdn.photo.write_options import WriteChoices
+from support.photographs import pixels
 
 RGB = Photo(pixels("uint8"), format="jpeg")
 LOSSLESS = {"png": ("uint8", "uint16"), "tif": ("uint8", "uint16", "float32")}

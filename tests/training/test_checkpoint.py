@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_run import tiny_recipe
 
 from invdn.errors import OutputError, RecipeError
 from invdn.training.checkpoint import load_checkpoint, save_checkpoint
 from invdn.training.state import State, follow, initial_state
+from support.tiny_run import tiny_recipe
 
 CPU = torch.device("cpu")
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import TINY
 
 from invdn.weights import read_parameters
+from support import tiny_run
+from support.tiny_run import TINY
 
-PROGRAM = Path(__file__).with_name("tiny_run.py")
+PROGRAM = Path(tiny_run.__file__)
 # Without spinning threads and other programs' settings; the tests of a busy machine pass too.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 

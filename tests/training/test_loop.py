@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch._dynamo.exc
-from tiny_run import Recorder, tiny_recipe
 
 from invdn.errors import DataError, ImageError, OutputError, RecipeError, WeightsError
 from invdn.photo.photo import Photo
@@ -21,6 +20,7 @@ from invdn.training.log import _append as append_row
 from invdn.training.loop import train
 from invdn.training.recipe_files import load_recipe
 from invdn.weights import open_weights, read_parameters
+from support.tiny_run import Recorder, tiny_recipe
 
 
 @pytest.fixture(scope="module")

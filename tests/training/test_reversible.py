@@ -18,6 +18,7 @@ from invdn.training.recipe import LossSettings
 from invdn.training.recipe_files import load_recipe
 from invdn.training.reversible import Recomputation
 from invdn.weights import read_parameters
+from support import tiny_run
 
 LOSSES = LossSettings(forward=16, backward=1, gradient=0.1, ssim=1, epsilon=1e-3)
 
@@ -94,7 +95,7 @@ def test_in_autocast_gradients_are_float32_and_as_good() -> None:
 @pytest.mark.slow
 def test_a_run_learns_the_same_as_without_and_in_two_processes(data: Path, tmp_path: Path) -> None:
     """Against ordinary training in one process; two share each batch and their gradients."""
-    program = Path(__file__).with_name("tiny_run.py")
+    program = Path(tiny_run.__file__)
     learned = {}
     for name, overrides in {
         "ordinary": (),

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import av
 import pytest
-from films import film, found
 
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import VideoError
 from invdn.video import denoise_video
 from invdn.video.probe import survey
+from support.films import film, found
 
 LIMIT = 1_000_000
 

@@ -10,7 +10,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from films import film, found
 
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
@@ -18,6 +17,7 @@ from invdn.errors import OutputError, VideoError
 from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.video import Encoding, default_target, denoise_video
 from invdn.video.colour import LUMA_WEIGHTS, Coding
+from support.films import film, found
 
 LOSSLESS = Encoding("ffv1")
 UNEVEN = (0, 40, 55, 200, 201, 1000)

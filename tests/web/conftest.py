@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import browser, visit
-from serving import Server, running
 
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.vips import pyvips
 from invdn.photo.write import write_photo
+from support.chromium import browser, visit
+from support.serving import Server, running
 
 __all__ = ["browser", "visit"]  # fixtures of the page's tests
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from serving import Server
 
 from invdn.photo.read import read_photo
+from support.serving import Server
 
 KINDS = [
     "plain.png",

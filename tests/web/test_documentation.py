@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from serving import Server
 
 from invdn.photo.read import read_photo
 from invdn.web.errors import KINDS
+from support.serving import Server
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
 

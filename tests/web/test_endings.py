@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import Server, running
+
+from support.serving import Server, running
 
 
 def _alive(pid: int) -> bool:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from serving import Server
+
+from support.serving import Server
 
 FUZZED = 1000
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import Server
+
+from support.serving import Server
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -9,7 +9,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
-from serving import Server
+
+from support.serving import Server
 
 PATHS = {
     "/api/v1/service",

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import Visit, sent, visiting
 from click.testing import CliRunner
-from serving import Server
 
 from invdn.cli import group
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.chromium import Visit, sent, visiting
+from support.serving import Server
 
 WIDTH, HEIGHT = 120, 90
 

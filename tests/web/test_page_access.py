@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from chromium import Visit, visiting
-from serving import Server
+
+from support.chromium import Visit, visiting
+from support.serving import Server
 
 _CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import Visit, sent
 from click.testing import CliRunner
 
 from invdn.cli import group
@@ -17,6 +16,7 @@ from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.chromium import Visit, sent
 
 SIZE = 112
 

@@ -4,8 +4,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from chromium import visiting
-from serving import running
+from support.chromium import visiting
+from support.serving import running
 
 EXPECTED = "ERR_CONNECTION_REFUSED"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from serving import Server
 
 from invdn.photo.read import read_photo
+from support.serving import Server
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from serving import Server, running
 
 from invdn.errors import OutputError
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 from invdn.web.errors import full_disk, tells_of_full_disk
+from support.serving import Server, running
 
 WORDS = "open+sesame;1"
 

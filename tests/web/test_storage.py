@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server
+from invdn.web.errors import ProblemError
 
-from invdn.web.problems import ProblemError
 from invdn.web.storage import Kept, Storage
+from support.serving import Server
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from photographs import encoded, picture
 from PIL import Image, ImageCms
+
+from support.photographs import encoded, picture
 
 SUFFIXES = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".webp": "WEBP", ".avif": "AVIF"}
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -14,10 +14,7 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pi_heif
 import tifffile
-from full_metadata import ICC, IPTC, XMP, exif, source
-from photographs import pixels
 from PIL import Image, IptcImagePlugin
-from raw_files import write_dng
 
 from invdn.errors import OutputError
 from invdn.photo.color.icc import P3_PRIMARIES, make_profile
@@ -26,9 +23,12 @@ from invdn.photo.endings import ending_of_result
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.full_metadata import ICC, IPTC, XMP, exif, source
+from support.photographs import pixels
+from support.raw_files import write_dng
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 PROPERTIES = (
     "depth",
     "ICC",

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from serving import Server
+
+from support.serving import Server
 
 Pixels = NDArray[np.uint8]
 

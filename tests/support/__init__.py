@@ -1,0 +1,1 @@
+"""What several test files need: servers, photographs, films, tiny runs."""
