@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invdn.web.errors import ProblemError
 
+from invdn.web.errors import ProblemError
 from invdn.web.storage import Kept, Storage
 from support.serving import Server
 
