@@ -83,3 +83,15 @@ def test_impossible_requests_are_refused() -> None:
 
 def test_the_training_mixture_is_mainly_phones() -> None:
     assert MIXED[PHONE] > MIXED[DSLR] > 0
+
+
+@pytest.mark.parametrize(("ranges", "strong"), [(PHONE, 0.02), (DSLR, 0.01)])
+def test_read_noise_follows_the_measured_tables(ranges: CameraRange, strong: float) -> None:
+    """Medians of log(read variance) - 1.8 log(shot) lie within the measured quartiles."""
+    # at weak, middle and strong shot noise: phones' DNG files, darktable's profiles
+    quartiles = {1e-4: (0.5, 2.6), 1e-3: (-0.9, 0.8), strong: (-1.7, 0.8)}
+    for shot, (low, high) in quartiles.items():
+        cameras = sample_cameras(4000, random(), replace(ranges, shot=(shot, shot)))
+        offset = cameras.read.log() - 1.8 * cameras.shot.log()
+        assert low < offset.median() < high, shot
+        assert 0.7 < offset.std() < 1.5

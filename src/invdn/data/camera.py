@@ -76,7 +76,8 @@ def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Came
 
     shot = log_uniform(ranges.shot)
     deviation = torch.randn(count, generator=generator, device=device)
-    read = (1.8 * shot.log() + ranges.read[0] + ranges.read[1] * deviation).exp()
+    offset = ranges.read[0] + ranges.read_slope * (shot.log() - math.log(1e-3))
+    read = (1.8 * shot.log() + offset + ranges.read[1] * deviation).exp()
     matrices = torch.tensor([COLOUR_MATRICES[name] for name in ranges.matrices], device=device)
     between = next(unit).view(-1, 1, 1)
     first, second = whole(len(matrices)), whole(len(matrices))

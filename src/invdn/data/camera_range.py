@@ -64,11 +64,13 @@ class CameraRange:
             sensors at ISO 100: 3e-5, 3.6e-4, 1.2e-3 (5, 50, 95 %); the least is half the median.
         shot_at_iso_100: the same at ISO 100, to which it is proportional. Phone: SIDD; DSLR: the
             inverse of a full-frame pixel's capacity, about 75,000 electrons.
-        read: mean and standard deviation of log(read variance) - 1.8 log(shot). Quartiles of four
-            sources: the noise models in the DNG files of 20 phone sensors -0.6, 0.3, 0.9; SIDD's
-            five phones -0.1, 0.3, 0.5 (its S6 -1.0 at high ISO); darktable's profiles of 374
-            cameras, brought to raw pixels, -0.3, 0.7, 1.4; five DSLRs of Wei et al. (ELD,
-            CVPR 2020) -0.1, 0.7, 1.6. All have long tails to both sides.
+        read: mean and standard deviation of log(read variance) - 1.8 log(shot) where shot is 1e-3.
+            Quartiles there: the noise models in the DNG files of 20 phone sensors -0.9, 0.1, 0.4;
+            darktable's profiles of 374 cameras, brought to raw pixels, -0.6, 0.0, 0.8. Over all
+            sensitivities: SIDD's five phones -0.1, 0.3, 0.5 (its S6 -1.0 at high ISO), five DSLRs
+            of Wei et al. (ELD, CVPR 2020) -0.1, 0.7, 1.6. All have long tails to both sides.
+        read_slope: change of that mean with log(shot). Medians at shot 1e-4, 5e-4, 2e-3, 6e-3 and
+            2e-2: phones 1.5, 0.2, 0.0, 0.2, -0.1; darktable's cameras 1.3, 0.4, -0.2, -0.8, -1.7.
         banding: standard deviation of the noise that a row shares, in units of the read noise;
             drawn for ``banding_share`` of the photographs. ELD's DSLRs: 0.05 to 0.17.
         hot_share: photographs with hot and dead pixels, which no reference shows.
@@ -111,7 +113,8 @@ class CameraRange:
     exposure: Interval = (0.08, 1.3)
     shot: Interval = (1.8e-4, 0.035)
     shot_at_iso_100: float = 4.9e-4
-    read: Interval = (0.2, 1.1)
+    read: Interval = (0.1, 0.9)
+    read_slope: float = -0.2
     banding: Interval = (0.05, 0.2)
     banding_share: float = 0.5
     hot_share: float = 0.1
@@ -159,7 +162,8 @@ DSLR = CameraRange(
     exposure=(0.25, 1.3),
     shot=(4e-5, 2e-2),
     shot_at_iso_100=1.3e-5,
-    read=(0.7, 1.3),
+    read=(0.1, 1.2),
+    read_slope=-0.5,
     matrices=tuple(COLOUR_MATRICES),
     bits=(12, 14),
     clipped_black_share=0.2,

@@ -15,7 +15,7 @@ from .jpeg import mix_channels
 from .noise import NoisyPair, add_camera_noise
 
 # Ours: the exponents with which read noise (its variance) and row noise follow shot noise.
-_READ, _ROWS = 1.8, 0.9
+_READ, _ROWS = 1.6, 0.8
 _LEAST = 1e-6  # factor on the shot noise of a picture that stays without any
 _FAINTEST = 1e-3  # factor on the shot noise of the faintest noise: far below a level of 255
 
