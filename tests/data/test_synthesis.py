@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from cameras import random
 
 from invdn.data.colors import ColorOptions, draw_color_matrix
 from invdn.data.drawings import KINDS, Drawing, draw_color, render, sketch
 from invdn.data.noise import NoisyPair
 from invdn.data.synthesis import SynthesisOptions, synthesize
+from support.cameras import random
 
 CPU = torch.device("cpu")
 EVERYTHING = ColorOptions(

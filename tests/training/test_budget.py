@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from lightning_fabric import Fabric
-from tiny_run import Recorder, tiny_recipe
 
 from invdn.errors import RecipeError
 from invdn.training import loop
@@ -18,6 +17,7 @@ from invdn.training.recipe import Recipe
 from invdn.training.recipe_files import load_recipe
 from invdn.training.state import State, initial_state
 from invdn.weights import read_parameters
+from support.tiny_run import Recorder, tiny_recipe
 
 LIMIT = 1000.0
 

@@ -145,7 +145,7 @@ class Attempt:
         if stamp_of(job.target) != self.present.get(job.target):
             return "another run made it meanwhile"
         place = job.target.lstat()
-        older = place.st_mtime_ns <= modified(job.source)
+        older = place.st_mtime_ns < modified(job.source)
         if self.existing == "refuse":
             raise OutputError(
                 f"cannot write {str(job.target)!r}: it exists already; --skip-existing leaves it "
