@@ -1,5 +1,6 @@
 """Pixels out of an open file through libvips: everything or an error, strip by strip."""
 
+import io
 import re
 import threading
 from dataclasses import replace
@@ -31,6 +32,8 @@ def decode(file: BinaryIO, name: str, header: Header, max_pixels: int) -> Photo:
     """
     # only warnings tell of a JPEG's missing rows; other formats warn of trifles
     strict, lenient = ("warning", "error") if name == "jpeg" else ("error", "truncated")
+    if header.picture is not None:
+        file = io.BytesIO(header.picture)
     with _one_at_a_time:
         try:
             return _attempt(file, name, header, max_pixels, strict)
@@ -80,18 +83,21 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
     made_up = [(1.0, 1.0)]  # libvips' own numbers where the file has none
     if header.aspect:
         made_up += [header.aspect, (72 / 25.4, 72 / 25.4)]
+    known = None if resolution in made_up or max(resolution) > _FINEST else resolution
     metadata = Metadata(
         icc=_blob(image, "icc-profile-data") or header.icc,
         exif=header.exif,
         xmp=_blob(image, "xmp-data"),
         iptc=header.iptc,
-        resolution=None if resolution in made_up or max(resolution) > _FINEST else resolution,
+        resolution=header.resolution if name == "png" else known,
         native=header.native,
+        attachments=header.attachments,
+        mpf=header.mpf,
     )
     compression = header.compression
     if compression.bits and pixels.dtype == np.uint8:
         compression = replace(compression, bits=8)
-    return Photo(pixels, alpha, metadata, name, compression)
+    return Photo(pixels, alpha, metadata, name, compression, header.remarks)
 
 
 def _source(file: BinaryIO) -> Any:

@@ -1,5 +1,6 @@
 """Pixels and metadata into an open file, one function a format."""
 
+import io
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ..image.dtype import Pixels, from_float, narrowed, to_float
 from .containers import heif, jpeg, png, tiff, webp
+from .containers.jpeg_attachments import located
 from .interruptible import interruptible
 from .photo import Photo
 from .vips import pyvips
@@ -16,6 +18,7 @@ DEFAULT_QUALITY = 95
 _AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent
 _DEFAULT_RESOLUTION = 72 / 25.4  # pixels per millimetre, for formats that need a number
 _CLASSIC_TIFF = 3_900_000_000  # bytes; offsets of the classic layout end at 4 GiB
+_MPF_HEAD = 8  # bytes of marker, length and name before an index of pictures
 _ROWS = 256  # converted in one go
 _UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
 _TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
@@ -25,6 +28,8 @@ _TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
     "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
     "avif": (_UINT8, _UINT16),
 }
+#: Makes the head of a file, its first bytes, of the encoder's.
+_Change = Callable[[bytes], bytes]
 _NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
@@ -99,17 +104,27 @@ def _native(photo: Photo, name: str) -> bytes:
 
 
 def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
-    segments = jpeg.segments_of(photo.metadata, _native(photo, "jpeg"))
+    metadata = photo.metadata
+    segments = jpeg.segments_of(metadata, _native(photo, "jpeg"))
+    mpf_at = 2 + len(segments) + _MPF_HEAD
+    if metadata.mpf:
+        segments += jpeg.mpf_segment(metadata.mpf)
     quality = choices.quality or photo.compression.quality or DEFAULT_QUALITY
     _stream(
         file,
         image.jpegsave_target,
         2,
-        segments,
+        lambda head: head + segments,
         Q=quality,
         subsample_mode=_subsample_mode(photo, choices),
         keep="icc",
     )
+    end = file.seek(0, io.SEEK_END)
+    for attachment in metadata.attachments:
+        file.write(attachment.data)
+    if metadata.mpf:
+        file.seek(mpf_at)
+        file.write(located(metadata.mpf, mpf_at, end, metadata.attachments))
 
 
 def _subsample_mode(photo: Photo, choices: WriteChoices) -> str:
@@ -120,7 +135,14 @@ def _subsample_mode(photo: Photo, choices: WriteChoices) -> str:
 
 def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
     chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
-    _stream(file, image.pngsave_target, png.HEADER_SIZE, chunks, keep="none")
+    head_size = png.HEADER_SIZE + png.DENSITY_SIZE
+    _stream(
+        file,
+        image.pngsave_target,
+        head_size,
+        lambda head: png.with_chunks(head, chunks),
+        keep="none",
+    )
 
 
 def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
@@ -128,7 +150,7 @@ def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> No
         file,
         image.tiffsave_target,
         0,
-        b"",
+        None,
         compression="deflate",
         predictor="none" if image.format == "float" else "horizontal",  # none: read everywhere
         bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
@@ -184,15 +206,16 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteChoices], None]] = {
 
 
 class _Sink:
-    """Takes what libvips writes, and slips blocks in once the head of the file has passed.
+    """Takes what libvips writes, and changes the head of the file when it has passed.
 
     An ``OSError`` must not travel through C: it is kept for later and libvips told of a failure.
     """
 
-    def __init__(self, file: BinaryIO, head_size: int, blocks: bytes) -> None:
+    def __init__(self, file: BinaryIO, head_size: int, change: _Change | None) -> None:
         self.file = file
-        self.missing = head_size if blocks else 0
-        self.blocks = blocks
+        self.missing = head_size if change else 0
+        self.change = change
+        self.head = b""
         self.error: OSError | None = None
         self.stopped = False
 
@@ -204,11 +227,13 @@ class _Sink:
         """libvips' ``write``: how many bytes were taken."""
         if self.stopped:
             return -1
-        head, rest = data[: self.missing], data[self.missing :]
+        head, rest = bytes(data[: self.missing]), data[self.missing :]
         self.missing -= len(head)
-        blocks = self.blocks if head and not self.missing else b""
+        self.head += head
         try:
-            self.file.write(head + blocks)
+            if self.change and not self.missing:
+                self.file.write(self.change(self.head))
+                self.change = None
             self.file.write(rest)
         except OSError as error:
             self.error = error
@@ -229,9 +254,13 @@ class _Sink:
 
 
 def _stream(
-    file: BinaryIO, save: Callable[..., None], head_size: int, blocks: bytes, **options: Any
+    file: BinaryIO,
+    save: Callable[..., None],
+    head_size: int,
+    change: _Change | None,
+    **options: Any,
 ) -> None:
-    sink = _Sink(file, head_size, blocks)
+    sink = _Sink(file, head_size, change)
     target = pyvips.TargetCustom()
     target.on_write(sink.write)
     target.on_read(sink.read)

@@ -1,13 +1,17 @@
 """What the blocks around the pixels say, before any pixel is decoded."""
 
-from dataclasses import dataclass, field
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from ..errors import ImageError
 from .color.cicp import profile_of_codes, profile_of_gamma
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.ifd import DirectoryError, upright
+from .containers.jpeg_attachments import Attachment, read_attachments
 from .photo import Compression
+from .xmp import directory
 
 DAMAGED = "the file is damaged or cut short; fetch it again from where it came from"
 
@@ -26,6 +30,11 @@ class Header:
         page: which of the pictures in the file is meant: a TIFF's directory, from 0; or as the
             user counts, where only the decoder knows how many there are.
         grey: the decoder makes three equal channels of one.
+        attachments: what follows the picture of a JPEG.
+        mpf: the index of a JPEG's pictures.
+        picture: the file of the picture itself, where it lies within another.
+        resolution: pixels per millimetre, where the decoder is not asked.
+        remarks: what its owner should know, for people.
     """
 
     exif: bytes | None = None
@@ -36,6 +45,11 @@ class Header:
     aspect: tuple[int, int] | None = None
     page: int | None = None
     grey: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    mpf: bytes | None = None
+    picture: bytes | None = None
+    resolution: tuple[float, float] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
@@ -49,16 +63,19 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
     Raises:
         ImageError: an animation, or of a kind that is not supported, or without that page.
     """
-    if page is not None and name in ("jpeg", "png", "webp"):
+    if page is not None and name in ("png", "webp"):
         choose_page(1, page)
     match name:
         case "jpeg":
-            j = jpeg.read_header(file)
-            return Header(j.exif, j.iptc, j.native, j.compression, aspect=j.aspect)
+            return _jpeg(file, page)
         case "png":
             p = png.read_header(file)
             _refuse_animation(p.animated)
-            return Header(p.exif, p.iptc, p.native, icc=_png_profile(p.native))
+            icc = _png_profile(p.native)
+            remarks = left_out(p.dropped)
+            return Header(
+                p.exif, p.iptc, p.native, icc=icc, resolution=p.resolution, remarks=remarks
+            )
         case "webp":
             file.seek(0)
             w = webp.read_header(file.read())
@@ -94,6 +111,63 @@ def choose_page(pages: int, page: int | None) -> int:
     if page is not None and not 1 <= page <= pages:
         raise ImageError(f"it has {pages} page{'s' * (pages > 1)} and none of number {page}")
     return (page or 1) - 1
+
+
+def left_out(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the remark that tells what is left out of every result; none for nothing."""
+    listed = ", ".join(dict.fromkeys(names))
+    return (f"left out: {listed}",) if listed else ()
+
+
+def _jpeg(file: BinaryIO, page: int | None) -> Header:
+    j = jpeg.read_header(file)
+    attachments, remarks = read_attachments(file, j.mpf, j.mpf_at, j.size)
+    attachments = _labelled(attachments, j.xmp)
+    views = [attachment for attachment in attachments if attachment.kind == "view"]
+    number = choose_page(1 + len(views), page)
+    remarks = (*left_out(j.dropped), *remarks)
+    if views:
+        others = f"{len(views)} other picture{'s' * (len(views) > 1)} of the file"
+        remarks = (*remarks, f"left out: {others}")
+        attachments = tuple(attachment for attachment in attachments if attachment.kind != "view")
+    if number:
+        inner = jpeg.read_header(io.BytesIO(views[number - 1].data))
+        return Header(
+            inner.exif or j.exif,
+            inner.iptc,
+            inner.native,
+            inner.compression,
+            aspect=inner.aspect,
+            picture=views[number - 1].data,
+            remarks=remarks,
+        )
+    for other in attachments:
+        if other.kind == "picture" and (size := other.size):
+            kept = f"a further picture in the file ({size[0]}x{size[1]}) is kept as it was"
+            remarks = (*remarks, kept)
+    return Header(
+        j.exif,
+        j.iptc,
+        j.native,
+        j.compression,
+        aspect=j.aspect,
+        attachments=attachments,
+        mpf=j.mpf,
+        remarks=remarks,
+    )
+
+
+def _labelled(attachments: Sequence[Attachment], xmp: bytes | None) -> tuple[Attachment, ...]:
+    """Call pictures that do not tell what they are by the names that XMP has for them."""
+    listed = [item for item in directory(xmp) if item[0] != "video"]
+    unknown = [a for a in attachments if a.kind in ("picture", "view")]
+    labels: dict[int, str] = {}
+    for kind, length in listed:
+        left = [a for a in unknown if id(a) not in labels]
+        right = next((a for a in left if len(a.data) == length), left[0] if left else None)
+        if right and kind:
+            labels[id(right)] = kind
+    return tuple(replace(a, kind=labels.get(id(a), a.kind)) for a in attachments)
 
 
 def _png_profile(native: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..image.dtype import Pixels
 from .containers.ifd import orientation
+from .containers.jpeg_attachments import Attachment
 
 _STORED = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
@@ -22,6 +23,8 @@ class Metadata:
         xmp: XMP packet.
         iptc: IPTC-IIM records.
         resolution: horizontal and vertical pixels per millimetre.
+        attachments: what follows the picture in a JPEG file: gain map, smaller copies, video.
+        mpf: a JPEG's index of its pictures.
         native: further blocks that only the source's own format knows (comments, PNG's gamma and
             text chunks); copied to a file of the same format and left out of others.
     """
@@ -32,6 +35,8 @@ class Metadata:
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
     native: bytes = b""
+    attachments: tuple[Attachment, ...] = ()
+    mpf: bytes | None = None
 
 
 @dataclass(frozen=True)

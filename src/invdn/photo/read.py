@@ -49,7 +49,7 @@ def read_photo(
         >>> import numpy as np
         >>> from .write import write_photo
         >>> path = Path(tempfile.mkdtemp()) / "grey.png"
-        >>> write_photo(Photo(np.eye(4, dtype=np.uint16)), path)
+        >>> _ = write_photo(Photo(np.eye(4, dtype=np.uint16)), path)
         >>> read_photo(path).pixels.dtype
         dtype('uint16')
     """

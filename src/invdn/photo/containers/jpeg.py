@@ -1,5 +1,10 @@
-"""The marker segments before the pixels of a JPEG (ITU-T T.81, annex B; JFIF 1.02; EXIF 2.32)."""
+"""The marker segments before the pixels of a JPEG.
 
+Sources: ITU-T T.81, annex B; JFIF 1.02; EXIF 2.32; ISO/IEC 19566-5 (JUMBF); C2PA 2.1; Photoshop
+File Formats (Adobe 2019).
+"""
+
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,10 +16,20 @@ from ..photo import Compression, Metadata
 _JFIF = b"JFIF\0"
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_MPF = b"MPF\0"
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_IPTC_NUMBER, _THUMBNAILS = 0x0404, (0x0409, 0x040C)  # of Photoshop's image resources
 _IPTC_RESOURCE = b"8BIM\x04\x04"
-_APP0, _APP1, _APP13, _COMMENT, _TABLES, _SCAN = 0xE0, 0xE1, 0xED, 0xFE, 0xDB, 0xDA
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEF
+_COMMENT, _TABLES, _SCAN = 0xFE, 0xDB, 0xDA
+# what encoders and decoders tell each other, and the new file's encoder tells anew
+_OF_THE_ENCODER = ((_APP2, b"ICC_PROFILE\0"), (0xE8, b"SPIFF\0"), (0xEE, b"Adobe"))
+# what is true of the compressed data of the source only
+_OF_THE_SOURCE = (
+    (0xE4, b"SCALADO", "Scalado's index of the compressed data"),
+    (_APP0, b"JFXX\0", "JFIF's thumbnail"),
+)
 _FRAMES = {0xC0, 0xC1, 0xC2}
 _SUBSAMPLINGS = {(2, 2): "4:2:0", (2, 1): "4:2:2", (1, 2): "4:4:0", (4, 1): "4:1:1"}
 _LONGEST = 65533  # bytes of payload; the length field counts itself
@@ -26,14 +41,29 @@ _STANDARD_SUM = 3688
 class JpegHeader:
     """What the segments say.
 
-    ``aspect`` is a pixel density without a unit, which libvips takes for pixels per millimetre.
+    Attributes:
+        exif: EXIF as a TIFF stream.
+        xmp: XMP packet.
+        iptc: IPTC records.
+        native: segments that only JPEG knows and that stay true of another picture's pixels.
+        compression: quality and chroma.
+        aspect: a pixel density without a unit, which libvips takes for pixels per millimetre.
+        size: width and height.
+        mpf: index of further pictures (a TIFF stream).
+        mpf_at: where the index lies in the file.
+        dropped: what is left out, since it is true of the source's pixels only; for people.
     """
 
     exif: bytes | None = None
+    xmp: bytes | None = None
     iptc: bytes | None = None
     native: bytes = b""
     compression: Compression = field(default_factory=Compression)
     aspect: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
+    mpf: bytes | None = None
+    mpf_at: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 def read_header(file: BinaryIO) -> JpegHeader:
@@ -45,25 +75,110 @@ def read_header(file: BinaryIO) -> JpegHeader:
         >>> read_header(io.BytesIO(b"\\xff\\xd8" + comment)).native == comment
         True
     """
-    exif = iptc = quality = aspect = None
+    exif = xmp = quality = aspect = size = mpf = None
+    mpf_at = 0
     subsampling = "4:4:4"
-    native = []
-    for marker, payload in _segments(file):
-        if marker == _APP1 and payload.startswith(_EXIF):
+    native: list[bytes] = []
+    dropped: list[str] = []
+    resources: list[bytes] = []
+    credentials: set[bytes] = set()
+    for marker, payload, place in _segments(file):
+        if marker == _APP0 and payload.startswith(_JFIF):
+            if payload[7:8] == b"\0":
+                aspect = (int.from_bytes(payload[8:10]), int.from_bytes(payload[10:12]))
+            if payload[12:14].strip(b"\0"):
+                dropped.append("JFIF's thumbnail")
+        elif marker == _APP1 and payload.startswith(_EXIF):
             exif = exif or payload[len(_EXIF) :]
-        elif marker == _APP0 and payload.startswith(_JFIF) and payload[7:8] == b"\0":
-            aspect = (int.from_bytes(payload[8:10]), int.from_bytes(payload[10:12]))
+        elif marker == _APP1 and payload.startswith(_XMP):
+            xmp = xmp or payload[len(_XMP) :]
+        elif marker == _APP2 and payload.startswith(_MPF):
+            if mpf is None:
+                mpf, mpf_at = payload[len(_MPF) :], place + len(_MPF)
         elif marker == _APP13 and payload.startswith(_PHOTOSHOP):
-            iptc = iptc or _iptc_of(payload[len(_PHOTOSHOP) :])
-        elif marker == _COMMENT or (marker == _APP1 and payload.startswith(_MORE_XMP)):
+            resources.append(payload[len(_PHOTOSHOP) :])
+        elif marker == _APP11 and payload.startswith(b"JP"):
+            if label := _about_pixels(payload, credentials):
+                dropped.append(label)
+            else:
+                native.append(_segment(marker, payload))
+        elif label := _true_of_the_source(marker, payload):
+            dropped.append(label)
+        elif any(marker == m and payload.startswith(start) for m, start in _OF_THE_ENCODER):
+            continue
+        elif marker == _COMMENT or _APP0 <= marker <= _APP15:
             native.append(_segment(marker, payload))
         elif marker == _TABLES and quality is None:
             quality = _quality_of(payload)
-        elif marker in _FRAMES and len(payload) > 14:  # three components or more
-            horizontal, vertical = divmod(payload[7], 16)  # of brightness; colours have one each
-            subsampling = _SUBSAMPLINGS.get((horizontal, vertical), "4:4:4")
+        elif marker in _FRAMES and len(payload) > 7:
+            size = int.from_bytes(payload[3:5]), int.from_bytes(payload[1:3])
+            if len(payload) > 14:  # three components or more
+                sampling = divmod(payload[7], 16)  # of brightness; colours have one each
+                subsampling = _SUBSAMPLINGS.get(sampling, "4:4:4")
+    iptc, others, thumbnail = _resources_of(b"".join(resources))
+    if others:
+        native += _in_segments(_APP13, _PHOTOSHOP, others)
+    if thumbnail:
+        dropped.append("Photoshop's thumbnail")
     compression = Compression(quality, subsampling)
-    return JpegHeader(exif, iptc, b"".join(native), compression, aspect)
+    return JpegHeader(
+        exif,
+        xmp,
+        iptc,
+        b"".join(native),
+        compression,
+        aspect,
+        size,
+        mpf,
+        mpf_at,
+        tuple(dict.fromkeys(dropped)),
+    )
+
+
+def names_of(native: bytes) -> tuple[str, ...]:
+    """Return what segments that only JPEG knows are, for people.
+
+    Example:
+        >>> names_of(b"\\xff\\xfe\\x00\\x07hello")
+        ('a comment',)
+    """
+    names = []
+    for marker, payload in _native_segments(native):
+        if marker == _COMMENT:
+            names.append("a comment")
+        elif marker == _APP13 and payload.startswith(_PHOTOSHOP):
+            names.append("Photoshop's resources")
+        elif payload.startswith(b"http://ns.adobe.com/xmp/extension/"):
+            names.append("extended XMP")
+        elif not payload.startswith(_GAIN_MAP):
+            words = re.match(rb"[ -~]{3,30}", payload)
+            name = f" ({words[0].decode().strip()})" if words else ""
+            names.append(f"an APP{marker - _APP0} block{name}")
+    return tuple(dict.fromkeys(names))
+
+
+def without_gain_map(native: bytes) -> bytes:
+    """Return the segments without the one that promises a gain map by ISO 21496-1.
+
+    Example:
+        >>> without_gain_map(b"\\xff\\xfe\\x00\\x07hello")[-5:]
+        b'hello'
+    """
+    return b"".join(
+        _segment(marker, payload)
+        for marker, payload in _native_segments(native)
+        if not payload.startswith(_GAIN_MAP)
+    )
+
+
+def mpf_segment(mpf: bytes) -> bytes:
+    """Return the segment of an index of pictures; the index starts 8 bytes into it."""
+    return _segment(_APP2, _MPF + mpf)
+
+
+def comments_of(native: bytes) -> tuple[bytes, ...]:
+    """Return the comments among segments that only JPEG knows."""
+    return tuple(payload for marker, payload in _native_segments(native) if marker == _COMMENT)
 
 
 def segments_of(metadata: Metadata, native: bytes) -> bytes:
@@ -93,7 +208,8 @@ def segments_of(metadata: Metadata, native: bytes) -> bytes:
     return b"".join(blocks) + native
 
 
-def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
+    """Marker, payload, and where the payload lies."""
     file.seek(2)
     while len(start := file.read(4)) == 4 and start[0] == 0xFF:
         marker, length = start[1], int.from_bytes(start[2:])
@@ -102,7 +218,48 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             continue
         if marker == _SCAN or length < 2:
             return
-        yield marker, file.read(length - 2)
+        place = file.tell()
+        yield marker, file.read(length - 2), place
+
+
+def _native_segments(native: bytes) -> Iterator[tuple[int, bytes]]:
+    place = 0
+    while place + 4 <= len(native):
+        length = int.from_bytes(native[place + 2 : place + 4])
+        yield native[place + 1], native[place + 4 : place + 2 + length]
+        place += 2 + length
+
+
+def _true_of_the_source(marker: int, payload: bytes) -> str | None:
+    """What a segment is that another picture's compressed data makes false."""
+    for other, start, label in _OF_THE_SOURCE:
+        if marker == other and payload.startswith(start):
+            return label
+    return None
+
+
+def _about_pixels(payload: bytes, credentials: set[bytes]) -> str | None:
+    """What a piece of a JUMBF or JPEG XT box is, where a changed picture makes it false.
+
+    Args:
+        payload: of an APP11 segment.
+        credentials: numbers of the boxes known to hold credentials; a box has many pieces.
+    """
+    number, box = payload[2:4], payload[12:16]
+    if box != b"jumb":
+        return "JPEG XT's extension layers"
+    if number in credentials or b"c2pa" in payload[:128]:
+        credentials.add(number)
+        return "its content credentials (C2PA), which vouch for the original's pixels"
+    return None
+
+
+def _in_segments(marker: int, start: bytes, data: bytes) -> list[bytes]:
+    """Data in as many segments as it needs."""
+    most = _LONGEST - len(start)
+    return [
+        _segment(marker, start + data[place : place + most]) for place in range(0, len(data), most)
+    ]
 
 
 def _segment(marker: int, payload: bytes) -> bytes:
@@ -114,17 +271,24 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
-def _iptc_of(resources: bytes) -> bytes | None:
-    """The IPTC records among Photoshop's image resources."""
+def _resources_of(resources: bytes) -> tuple[bytes | None, bytes, bool]:
+    """IPTC records, all other of Photoshop's resources, and whether there was a thumbnail."""
+    iptc, others, thumbnail = None, [], False
     position = 0
     while resources[position : position + 4] == b"8BIM" and position + 12 <= len(resources):
+        number = int.from_bytes(resources[position + 4 : position + 6])
         name = (resources[position + 6] + 2) // 2 * 2  # length byte and text, padded to even
         start = position + 6 + name + 4
         size = int.from_bytes(resources[start - 4 : start])
-        if resources[position:].startswith(_IPTC_RESOURCE):
-            return resources[start : start + size]
-        position = start + size + size % 2
-    return None
+        stop = start + size + size % 2
+        if number == _IPTC_NUMBER:
+            iptc = iptc or resources[start : start + size]
+        elif number in _THUMBNAILS:
+            thumbnail = True
+        else:
+            others.append(resources[position:stop])
+        position = stop
+    return iptc, b"".join(others), thumbnail
 
 
 def _quality_of(tables: bytes) -> int | None:

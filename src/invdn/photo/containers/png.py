@@ -4,28 +4,49 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from ..color.icc import Primaries
 from ..photo import Metadata
 
 HEADER_SIZE = 33  # the signature and the first chunk, IHDR; further ones may follow directly
+DENSITY_SIZE = 21  # a chunk of the resolution
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 _XMP = b"XML:com.adobe.xmp\0"
 _IPTC = b"Raw profile type iptc\0"
 _RESOURCE = b"8BIM\x04\x04"
+_TIME, _DENSITY = b"tIME", b"pHYs"
+# what belongs to the encoding of the pixels, which is done anew, or is read elsewhere
+_OF_THE_ENCODER = {b"iCCP", b"tRNS", b"sBIT", b"hIST", b"iDOT", _DENSITY}
+_OF_THE_SOURCE = {
+    b"caBX": "its content credentials (C2PA), which vouch for the original's pixels",
+    b"dSIG": "its digital signature, which vouches for the original's pixels",
+}
+_ANCILLARY = _SAFE_TO_COPY = 0x20  # the bit of a lower-case letter: the first, the last
 _LARGEST = 1 << 24  # bytes; longer text is left behind, since nobody wrote it by hand
 
 
 @dataclass(frozen=True)
 class PngHeader:
-    """What the chunks say."""
+    """What the chunks say.
+
+    Attributes:
+        exif: EXIF as a TIFF stream.
+        iptc: IPTC records.
+        native: chunks that only PNG knows.
+        animated: whether there are frames.
+        resolution: horizontal and vertical pixels per millimetre.
+        dropped: what is left out, since it is true of the source's pixels only; for people.
+    """
 
     exif: bytes | None = None
     iptc: bytes | None = None
     native: bytes = b""
     animated: bool = False
+    resolution: tuple[float, float] | None = None
+    dropped: tuple[str, ...] = ()
 
 
 def read_header(file: BinaryIO) -> PngHeader:
@@ -37,25 +58,71 @@ def read_header(file: BinaryIO) -> PngHeader:
         >>> read_header(io.BytesIO(bytes(8) + gamma)).native == gamma
         True
     """
-    exif = iptc = None
+    exif = iptc = resolution = None
     native = []
+    dropped = []
     animated = False
     file.seek(8)
     while len(start := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", start)
-        if kind in _TEXT | _COLOUR | {b"eXIf"} and length <= _LARGEST:
-            payload = file.read(length)
-            file.seek(4, 1)
-            if kind == b"eXIf":
-                exif = payload.removeprefix(b"Exif\0\0")
-            elif kind == b"zTXt" and payload.startswith(_IPTC):
-                iptc = iptc or _iptc_of(payload)
-            elif not payload.startswith(_XMP):
-                native.append(_chunk(kind, payload))
-        else:
-            animated = animated or kind == b"acTL"
+        if not kind[0] & _ANCILLARY or kind in _OF_THE_ENCODER - {_DENSITY}:
             file.seek(length + 4, 1)
-    return PngHeader(exif, iptc, b"".join(native), animated)
+            continue
+        if length > _LARGEST:
+            dropped.append(f"a {kind.decode('latin-1')} block of {length / 1e6:.0f} MB")
+            file.seek(length + 4, 1)
+            continue
+        payload = file.read(length)
+        file.seek(4, 1)
+        if kind == b"eXIf":
+            exif = payload.removeprefix(b"Exif\0\0")
+        elif kind == b"zTXt" and payload.startswith(_IPTC):
+            iptc = iptc or _iptc_of(payload)
+        elif kind in _TEXT and payload.startswith(_XMP):
+            continue  # libvips reads it
+        elif kind == _DENSITY and length == 9:
+            x, y, unit = struct.unpack(">2IB", payload)
+            if unit == 1 and x and y:
+                resolution = (x / 1000, y / 1000)
+            else:
+                native.append(_chunk(kind, payload))
+        elif kind in (b"acTL", b"fcTL", b"fdAT"):
+            animated = True
+        elif kind in _TEXT | _COLOUR | {_TIME} or kind[3] & _SAFE_TO_COPY:
+            native.append(_chunk(kind, payload))
+        else:  # from: PNG specification, 14.2: an unknown one goes when the pixels change
+            name = kind.decode("latin-1")
+            dropped.append(
+                _OF_THE_SOURCE.get(kind, f"its {name} block, which belongs to the pixels")
+            )
+    return PngHeader(exif, iptc, b"".join(native), animated, resolution, tuple(dropped))
+
+
+def names_of(native: bytes) -> tuple[str, ...]:
+    """Return what chunks that only PNG knows are, for people; what describes colours is left out.
+
+    Example:
+        >>> names_of(_chunk(b"tEXt", b"Title\\0Dawn"))
+        ("text ('Title')",)
+    """
+    names = []
+    for kind, payload in _chunks(native):
+        if kind in _TEXT:
+            names.append(f"text ({payload.split(bytes(1))[0][:79].decode('latin-1')!r})")
+        elif kind not in _COLOUR | {_TIME, _DENSITY}:
+            names.append(f"a {kind.decode('latin-1')} block")
+    return tuple(dict.fromkeys(names))
+
+
+def with_chunks(head: bytes, chunks: bytes) -> bytes:
+    """Return the start of a PNG with chunks behind IHDR, and without its encoder's resolution.
+
+    Args:
+        head: the first bytes, as many as IHDR and a resolution have.
+        chunks: to be put in.
+    """
+    first, rest = head[:HEADER_SIZE], head[HEADER_SIZE:]
+    return first + chunks + (b"" if rest[4:8] == _DENSITY else rest)
 
 
 def colour_chunks(native: bytes) -> bytes:
@@ -101,13 +168,18 @@ def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def chunks_of(metadata: Metadata, native: bytes) -> bytes:
-    """The chunks that belong right behind IHDR; only the resolution is the encoder's.
+    """The chunks that belong right behind IHDR.
+
+    A time, which is that of the last change of the picture, becomes the present one.
 
     Example:
         >>> chunks_of(Metadata(exif=b"MM"), b"")[:10]
         b'\\x00\\x00\\x00\\x02eXIfMM'
     """
-    chunks = [native]
+    chunks = [_chunk(kind, _now() if kind == _TIME else data) for kind, data in _chunks(native)]
+    if metadata.resolution:
+        x, y = (min(2**31 - 1, max(1, round(number * 1000))) for number in metadata.resolution)
+        chunks.append(_chunk(_DENSITY, struct.pack(">2IB", x, y, 1)))
     if metadata.icc:
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.exif:
@@ -117,6 +189,11 @@ def chunks_of(metadata: Metadata, native: bytes) -> bytes:
     if metadata.iptc:
         chunks.append(_chunk(b"zTXt", _IPTC + b"\0" + zlib.compress(_raw_profile(metadata.iptc))))
     return b"".join(chunks)
+
+
+def _now() -> bytes:
+    now = datetime.now(UTC)
+    return struct.pack(">H5B", now.year, now.month, now.day, now.hour, now.minute, now.second)
 
 
 def _raw_profile(iptc: bytes) -> bytes:

@@ -1,0 +1,183 @@
+"""What of a photograph goes into a file of a format, and what is left out, with a note.
+
+::
+
+    photograph ── what the user wants left out ── what the format cannot hold ── what is made anew
+                  (strip_metadata)                (a note for each)              (thumbnails)
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..image.orientation import turned_upright
+from .containers import jpeg, png
+from .containers.exif_edits import (
+    has_thumbnail,
+    thumbnail_size,
+    with_thumbnail,
+    without_thumbnail,
+)
+from .containers.ifd import upright, with_resolution
+from .containers.jpeg_attachments import Attachment, index_of
+from .iptc import xmp_with_iptc
+from .photo import Metadata, Photo
+from .privacy import stripped
+from .reduced import reduced_jpeg
+from .write_options import WriteChoices
+from .xmp import promises, with_lengths, without_promises, without_thumbnails
+
+_MOST_EXIF = 65527  # bytes in a segment of JPEG
+_FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif": "AVIF"}
+
+
+def fitted(photo: Photo, name: str, choices: WriteChoices) -> tuple[Photo, tuple[str, ...]]:
+    """Fit a photograph to a format and to the user's wishes.
+
+    Args:
+        photo: what is to be written.
+        name: the format.
+        choices: what the user wants of the file.
+
+    Returns:
+        The photograph as the file will hold it, its own pixels where they allow it; and what is
+        left out, for people.
+    """
+    notes: list[str] = []
+    metadata = photo.metadata
+    held = metadata.attachments
+    if choices.strip_metadata:
+        metadata = stripped(photo, name)
+        if held:
+            notes.append(f"left out with the metadata: {_listed(map(label, held))}")
+    elif photo.format != name:
+        metadata, left = _in_another_format(photo, name)
+        if left:
+            notes.append(f"left out, since {_FORMATS[name]} has no place for it: {_listed(left)}")
+    metadata = _without_empty_promises(metadata)
+    if name in ("webp", "avif"):  # which hold nothing but profile, EXIF and XMP
+        if metadata.iptc:
+            metadata = replace(metadata, xmp=xmp_with_iptc(metadata.iptc, metadata.xmp))
+        if metadata.resolution:
+            exif = with_resolution(metadata.exif, metadata.resolution)
+            metadata = replace(metadata, exif=exif)
+    photo = replace(photo, metadata=metadata)
+    if name == "avif" and photo.orientation != 1:
+        photo = _turned(photo)
+    return photo, tuple(notes)
+
+
+def with_new_copies(photo: Photo, name: str) -> Photo:
+    """Make the small copies that a file holds anew, from the photograph's pixels.
+
+    Args:
+        photo: as :func:`fitted` gives it.
+        name: the format.
+    """
+    metadata = photo.metadata
+    exif = metadata.exif
+    if exif and name != "tiff" and has_thumbnail(exif):
+        size = thumbnail_size(exif)
+        small = with_thumbnail(exif, reduced_jpeg(photo.pixels, size)) if size else exif
+        fits = size and (name != "jpeg" or len(small) <= _MOST_EXIF)
+        metadata = replace(metadata, exif=small if fits else without_thumbnail(exif))
+    metadata = replace(metadata, xmp=without_thumbnails(metadata.xmp))
+    if metadata.attachments:
+        copies = tuple(_anew(photo, attachment) for attachment in metadata.attachments)
+        sizes = [len(attachment.data) for attachment in copies]
+        kinds = [attachment.kind for attachment in copies]
+        from_end = sum(sizes[kinds.index("video") :]) if "video" in kinds else None
+        xmp = with_lengths(metadata.xmp, list(zip(kinds, sizes, strict=True)), from_end)
+        metadata = replace(metadata, attachments=copies, xmp=xmp)
+    return replace(photo, metadata=metadata)
+
+
+def of_a_part(photo: Photo) -> Photo:
+    """Return a photograph, of which a part will be cut out, without what belongs to the whole.
+
+    Its remarks tell what that is.
+    """
+    held = photo.metadata.attachments
+    if not held:
+        return photo
+    metadata = _without_empty_promises(replace(photo.metadata, attachments=(), mpf=None))
+    remark = f"left out, since it belongs to the whole: {_listed(map(label, held))}"
+    return replace(photo, metadata=metadata, remarks=(*photo.remarks, remark))
+
+
+def label(attachment: Attachment) -> str:
+    """Name an attachment for people.
+
+    Example:
+        >>> label(Attachment("gain map", b""))
+        'its gain map (HDR)'
+    """
+    match attachment.kind:
+        case "gain map":
+            return "its gain map (HDR)"
+        case "depth map":
+            return "its depth map"
+        case "preview":
+            return "its preview"
+        case "video":
+            return f"its video ({len(attachment.data) / 1e6:.1f} MB)"
+        case "data" if attachment.data.endswith(b"SEFT"):
+            video = b"MotionPhoto_Data" in attachment.data
+            return "Samsung's trailer" + (" with its video" if video else "")
+        case "data":
+            return f"{len(attachment.data)} bytes of unknown data behind the picture"
+        case _:
+            size = attachment.size
+            return f"a further picture ({size[0]}x{size[1]})" if size else "a further picture"
+
+
+def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
+    """Metadata without what only the source's format knows, and what that is."""
+    metadata = photo.metadata
+    left = [label(attachment) for attachment in metadata.attachments]
+    if photo.format == "jpeg":
+        left += jpeg.names_of(metadata.native)
+    elif photo.format == "png":
+        left += png.names_of(metadata.native)
+    if name == "tiff" and has_thumbnail(metadata.exif):
+        left.append("the thumbnail in EXIF")
+    return replace(metadata, native=b"", attachments=(), mpf=None), left
+
+
+def _without_empty_promises(metadata: Metadata) -> Metadata:
+    """Correct what XMP, segments and index say of attachments that the file will not have."""
+    kinds = {attachment.kind for attachment in metadata.attachments}
+    if any(a.kind == "data" and b"MotionPhoto_Data" in a.data for a in metadata.attachments):
+        kinds.add("video")
+    empty = promises(metadata.xmp) - kinds
+    metadata = replace(metadata, xmp=without_promises(metadata.xmp, empty))
+    if "gain map" not in kinds and metadata.native[:1] == b"\xff":  # a JPEG's
+        metadata = replace(metadata, native=jpeg.without_gain_map(metadata.native))
+    if metadata.mpf:
+        listed = any(attachment.entry is not None for attachment in metadata.attachments)
+        mpf, held = index_of(metadata.mpf, metadata.attachments)
+        metadata = replace(metadata, mpf=mpf if listed else None, attachments=held)
+    return metadata
+
+
+def _anew(photo: Photo, attachment: Attachment) -> Attachment:
+    """A smaller copy of the picture, made from its pixels; anything else as it is."""
+    size = attachment.size if attachment.kind == "preview" else None
+    if size is None:
+        return attachment
+    quality = photo.compression.quality or 90
+    return replace(attachment, data=reduced_jpeg(photo.pixels, size, quality))
+
+
+def _turned(photo: Photo) -> Photo:
+    """The photograph upright: readers of AVIF ignore EXIF's orientation."""
+    metadata, alpha = photo.metadata, photo.alpha
+    if alpha is not None:
+        alpha = turned_upright(alpha, photo.orientation).copy()
+    if metadata.exif:
+        metadata = replace(metadata, exif=upright(metadata.exif))
+    pixels = turned_upright(photo.pixels, photo.orientation).copy()
+    return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

@@ -1,0 +1,60 @@
+"""Small JPEG copies of a photograph: thumbnails and previews that its file holds beside it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image.dtype import Pixels, from_float, to_float
+from .interruptible import interruptible
+from .vips import pyvips
+
+_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+_BARS = 0.02  # of a side: more than that is filled with black bars, as cameras do
+
+
+def reduced_jpeg(pixels: Pixels, size: tuple[int, int], quality: int = 85) -> bytes:
+    """Return a JPEG of some size that shows the whole photograph.
+
+    A picture of another shape gets black bars. Colours stay as they are stored.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, 3)`` uint8, uint16 or float32 in [0, 1].
+        size: width and height; turned if the photograph stands and the size lies, or the reverse.
+        quality: 1 to 100.
+
+    Example:
+        >>> reduced_jpeg(np.zeros((60, 90, 3), np.uint8), (16, 12))[:3].hex()
+        'ffd8ff'
+    """
+    height, width = pixels.shape[:2]
+    wide, high = size
+    if (width - height) * (wide - high) < 0:
+        wide, high = high, wide
+    small = _shrunk(pixels, wide, high)
+    eight: Any = from_float(np.clip(to_float(small), 0, 1), np.uint8)
+    canvas: NDArray[np.uint8] = np.zeros((high, wide, *pixels.shape[2:]), np.uint8)
+    top, left = (high - eight.shape[0]) // 2, (wide - eight.shape[1]) // 2
+    canvas[top : top + eight.shape[0], left : left + eight.shape[1]] = eight
+    bands = 1 if canvas.ndim == 2 else 3
+    image = pyvips.Image.new_from_memory(canvas.data.cast("B"), wide, high, bands, "uchar")
+    image = image.copy(interpretation="b-w" if bands == 1 else "srgb")
+    result: bytes = interruptible(lambda: image.jpegsave_buffer(Q=quality, keep="none"))
+    return result
+
+
+def _shrunk(pixels: Pixels, wide: int, high: int) -> Pixels:
+    """The whole picture in no more than so many columns and rows."""
+    height, width = pixels.shape[:2]
+    scale = min(wide / width, high / height)
+    if abs(wide / width / (high / height) - 1) < _BARS:
+        columns, rows = wide, high
+    else:
+        columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    image = pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
+    small = image.resize(columns / width, vscale=rows / height, kernel="linear")
+    small = small.gravity("centre", columns, rows, extend="copy")
+    found = interruptible(small.write_to_memory)
+    return np.frombuffer(found, pixels.dtype).reshape(rows, columns, *pixels.shape[2:])
