@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+import beside_table
 import numpy as np
 import pi_heif
 import tifffile
@@ -273,6 +274,7 @@ def table(first: str, rows: list[list[str]]) -> str:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "same format": lambda folder: table("photograph", same_format(folder)),
+    "beside the picture": beside_table.table,
     "other formats": lambda folder: table("16-bit TIFF into", other_formats(folder)),
 }
 

@@ -14,8 +14,11 @@ from ..errors import ImageError, InputError
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.orientation import turned_upright
 from ..photo.color import colours_of
+from ..photo.keeping import of_a_part
 from ..photo.photo import Photo
+from ..photo.provenance import is_marked, marked
 from ..photo.read import MAX_PIXELS, read_photo
+from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
 from ..photo.write_options import WriteChoices
 from .engine import Engine
@@ -24,6 +27,7 @@ from .pipeline import Progress, denoise_in_place, denoise_region, denoise_with_s
 from .region import Region
 from .trained_range import warning_of
 
+_AGAIN = "it is a result of InvDN already; to denoise it again costs detail"
 #: Takes the spread of the samples: ``(H, W)`` or ``(H, W, 3)`` float32 as a viewer shows it.
 KeepSpread = Callable[[NDArray[np.float32]], None]
 
@@ -43,7 +47,7 @@ class FileResult:
             where the photograph is too small to tell.
         noise: the estimate in full: spread by brightness, correlation of neighbours.
         warning: why the photograph lies outside what the model was trained on, if it does.
-        remarks: what the owner should know about the source, one line each.
+        remarks: what the owner should know about source and result, one line each.
     """
 
     source: Path
@@ -74,8 +78,9 @@ def denoise_file(
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
 
-    The target appears whole or not at all; its suffix decides its format. The result takes the
-    place of the noisy pixels in memory.
+    The work is noted in the metadata (:mod:`invdn.photo.provenance`) and XMP sidecars are copied,
+    unless metadata is stripped. The target appears whole or not at all; its suffix decides its
+    format. The result takes the place of the noisy pixels in memory.
 
     Args:
         engine: the network, ready to run.
@@ -102,13 +107,19 @@ def denoise_file(
     ensure_output(target, overwrite)
     photo = read_photo(source, max_pixels=max_pixels, page=page)
     check_writable(photo, target, overwrite=overwrite, choices=choices)
+    if is_marked(photo):
+        photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
     try:
         photo, noise = denoise_photo(
             engine, photo, options, region=region, keep_spread=keep_spread, progress=progress
         )
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
-    write_photo(photo, target, overwrite=overwrite, choices=choices)
+    if not choices.strip_metadata:
+        photo = marked(photo, f"denoised, strength {options.strength}")
+    notes = write_photo(photo, target, overwrite=overwrite, choices=choices)
+    if not choices.strip_metadata:
+        notes += copy_sidecars(source, target, developed=photo.format == "raw")
     return FileResult(
         source,
         target,
@@ -119,7 +130,7 @@ def denoise_file(
         noise.level if noise else None,
         noise,
         warning_of(noise),
-        photo.remarks,
+        (*photo.remarks, *notes),
     )
 
 
@@ -163,6 +174,7 @@ def _part(
     """A photograph of the region only."""
     stored = region.stored(photo.height, photo.width, photo.orientation)
     part = stored.within(photo.height, photo.width)
+    photo = of_a_part(photo)
     pixels = denoise_region(engine, photo.pixels, stored, options, **how)
     alpha = None if photo.alpha is None else photo.alpha[part].copy()
     return replace(photo, pixels=pixels, alpha=alpha)

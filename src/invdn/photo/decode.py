@@ -89,7 +89,7 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
         exif=header.exif,
         xmp=_blob(image, "xmp-data"),
         iptc=header.iptc,
-        resolution=header.resolution if name == "png" else known,
+        resolution=header.resolution if name in ("png", "tiff") else known,
         native=header.native,
         attachments=header.attachments,
         mpf=header.mpf,
@@ -97,7 +97,7 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
     compression = header.compression
     if compression.bits and pixels.dtype == np.uint8:
         compression = replace(compression, bits=8)
-    return Photo(pixels, alpha, metadata, name, compression, header.remarks)
+    return Photo(pixels, alpha, metadata, name, compression, header.remarks, header.transparency)
 
 
 def _source(file: BinaryIO) -> Any:

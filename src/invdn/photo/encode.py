@@ -156,7 +156,8 @@ def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> No
         bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
         keep="none",
     )
-    tiff.add_metadata(file, photo.metadata)
+    native = _native(photo, "tiff")
+    tiff.add_metadata(file, photo.metadata, native, transparency=photo.transparency)
 
 
 def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:

@@ -34,6 +34,7 @@ class Header:
         mpf: the index of a JPEG's pictures.
         picture: the file of the picture itself, where it lies within another.
         resolution: pixels per millimetre, where the decoder is not asked.
+        transparency: a further channel is one, and not of unknown meaning.
         remarks: what its owner should know, for people.
     """
 
@@ -49,6 +50,7 @@ class Header:
     mpf: bytes | None = None
     picture: bytes | None = None
     resolution: tuple[float, float] | None = None
+    transparency: bool = True
     remarks: tuple[str, ...] = ()
 
 
@@ -80,7 +82,8 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             file.seek(0)
             w = webp.read_header(file.read())
             _refuse_animation(w.animated)
-            return Header(w.exif, compression=Compression(lossless=w.lossless))
+            compression = Compression(lossless=w.lossless)
+            return Header(w.exif, compression=compression, remarks=left_out(w.dropped))
         case "tiff":
             return _tiff(file, page)
         case _:
@@ -89,7 +92,8 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             # decoders turn the picture themselves and the standard tells them to ignore EXIF here
             exif = upright(h.exif) if h.exif else None
             icc = profile_of_codes(h.primaries, h.transfer)
-            return Header(exif, compression=how, icc=icc, page=page, grey=h.grey)
+            remarks = left_out(h.further)
+            return Header(exif, compression=how, icc=icc, page=page, grey=h.grey, remarks=remarks)
 
 
 def choose_page(pages: int, page: int | None) -> int:
@@ -184,7 +188,15 @@ def _tiff(file: BinaryIO, page: int | None) -> Header:
     number = header.pages[choose_page(len(header.pages), page)]
     if header.obstacle:
         raise ImageError(header.obstacle)
-    return Header(header.exif, header.iptc, page=number)
+    return Header(
+        header.exif,
+        header.iptc,
+        header.native,
+        page=number,
+        resolution=header.resolution,
+        transparency=header.transparency,
+        remarks=left_out(header.dropped),
+    )
 
 
 def _refuse_animation(animated: bool) -> None:

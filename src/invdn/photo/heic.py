@@ -44,7 +44,7 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
         xmp=info.get("xmp") or None,
         native=header.native,
     )
-    return Photo(pixels, alpha, metadata, "heic", header.compression)
+    return Photo(pixels, alpha, metadata, "heic", header.compression, header.remarks)
 
 
 def _parts(stored: Any, header: Header) -> tuple[Pixels, Pixels | None]:

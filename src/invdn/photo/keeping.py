@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..image.orientation import turned_upright
-from .containers import jpeg, png
+from .containers import jpeg, png, tiff
 from .containers.exif_edits import (
     has_thumbnail,
     thumbnail_size,
@@ -53,6 +53,9 @@ def fitted(photo: Photo, name: str, choices: WriteChoices) -> tuple[Photo, tuple
         metadata, left = _in_another_format(photo, name)
         if left:
             notes.append(f"left out, since {_FORMATS[name]} has no place for it: {_listed(left)}")
+    if photo.alpha is not None and not photo.transparency and name != "tiff":
+        photo = replace(photo, alpha=None, transparency=True)
+        notes.append(f"left out, since {_FORMATS[name]} has no place for it: its fourth channel")
     metadata = _without_empty_promises(metadata)
     if name in ("webp", "avif"):  # which hold nothing but profile, EXIF and XMP
         if metadata.iptc:
@@ -138,6 +141,8 @@ def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
         left += jpeg.names_of(metadata.native)
     elif photo.format == "png":
         left += png.names_of(metadata.native)
+    elif photo.format == "tiff":
+        left += tiff.names_of(metadata.native)
     if name == "tiff" and has_thumbnail(metadata.exif):
         left.append("the thumbnail in EXIF")
     return replace(metadata, native=b"", attachments=(), mpf=None), left

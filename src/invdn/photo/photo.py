@@ -70,6 +70,8 @@ class Photo:
         format: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, ``"heic"`` or ``"raw"``.
         compression: how the source was compressed.
         remarks: what its owner should know about the file, for people.
+        transparency: whether ``alpha`` is one; else it is a channel of unknown meaning, as TIFF
+            may hold.
 
     Raises:
         InputError: shapes or types do not fit the description.
@@ -86,6 +88,7 @@ class Photo:
     format: str = "png"
     compression: Compression = field(default_factory=Compression)
     remarks: tuple[str, ...] = ()
+    transparency: bool = True
 
     def __post_init__(self) -> None:
         shape, kind = self.pixels.shape, self.pixels.dtype

@@ -57,4 +57,6 @@ def _shrunk(pixels: Pixels, wide: int, high: int) -> Pixels:
     small = image.resize(columns / width, vscale=rows / height, kernel="linear")
     small = small.gravity("centre", columns, rows, extend="copy")
     found = interruptible(small.write_to_memory)
-    return np.frombuffer(found, pixels.dtype).reshape(rows, columns, *pixels.shape[2:])
+    shrunk: Any = np.frombuffer(found, pixels.dtype).reshape(rows, columns, *pixels.shape[2:])
+    result: Pixels = shrunk
+    return result

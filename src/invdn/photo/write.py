@@ -95,10 +95,11 @@ format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
     if largest and max(photo.height, photo.width) > largest:
         raise _unfit(path, f"it holds at most {largest} pixels a side")
     if name == "jpeg":
-        if photo.alpha is not None and (photo.alpha != white(photo.alpha.dtype)).any():
+        kept = fitted(photo, name, choices)[0]
+        if kept.alpha is not None and (kept.alpha != white(kept.alpha.dtype)).any():
             raise _unfit(path, "it holds no transparency")
         try:
-            jpeg.segments_of(fitted(photo, name, choices)[0].metadata, b"")
+            jpeg.segments_of(kept.metadata, b"")
         except OutputError as error:
             raise OutputError(f"cannot write {str(path)!r}: {error}") from error
     icc = photo.metadata.icc

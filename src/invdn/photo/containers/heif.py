@@ -18,6 +18,17 @@ from typing import BinaryIO
 
 _LARGEST = 1 << 26  # bytes of boxes and blocks that are looked at
 _XMP_TYPE = b"application/rdf+xml"
+_BOXES_OF_PICTURES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"wide", b"moov", b"mini"}
+_ALPHA = ("auxid:1", "auxiliary:alpha", "alpha")
+# parts of the names of auxiliary pictures
+_AUXILIARY = {
+    "hdrgainmap": "its gain map (HDR)",
+    "depth": "its depth map",
+    "disparity": "its depth map",
+    "auxid:2": "its depth map",
+    "portraiteffectsmatte": "its portrait matte",
+}
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _FULL = 4  # bytes of version and flags
 
 
@@ -32,6 +43,7 @@ class HeifHeader:
         grey: whether there is no chroma at all.
         primaries: number of the colour primaries by ITU-T H.273, where the file gives them so.
         transfer: number of the transfer characteristics, likewise.
+        further: what the file holds besides the pictures, EXIF and XMP, for people.
     """
 
     exif: bytes | None = None
@@ -40,6 +52,7 @@ class HeifHeader:
     grey: bool = False
     primaries: int | None = None
     transfer: int | None = None
+    further: tuple[str, ...] = ()
 
 
 def read_header(file: BinaryIO) -> HeifHeader:
@@ -124,7 +137,53 @@ def _header(file: BinaryIO, meta: bytes) -> HeifHeader:
             elif name == b"colr" and payload[:4] == b"nclx":
                 primaries, transfer = struct.unpack_from(">2H", payload, 4)
     stream = exif[skipped:].removeprefix(b"Exif\0\0")
-    return HeifHeader(stream or None, bits, subsampling, grey, primaries, transfer)
+    further = (*_further_items(meta, parts), *_further_boxes(file))
+    return HeifHeader(stream or None, bits, subsampling, grey, primaries, transfer, further)
+
+
+def _further_items(meta: bytes, parts: dict[bytes, tuple[int, int]]) -> tuple[str, ...]:
+    """Items that belong to the picture and are no part of it: depth, gain maps, thumbnails."""
+    kinds = dict(_items(meta[slice(*parts[b"iinf"])])).values()
+    found = [_AUXILIARY["hdrgainmap"]] if b"tmap" in kinds else []
+    references = b""
+    if b"iref" in parts:
+        start, stop = parts[b"iref"]
+        references = b"".join(name for name, _, _ in _boxes(meta, start + _FULL, stop))
+    if b"thmb" in references:
+        found.append("its thumbnail")
+    start, stop = parts[b"iprp"]
+    for kind, a, b in _boxes(meta, start, stop):
+        for name, first, last in _boxes(meta, a, b) if kind == b"ipco" else ():
+            if name != b"auxC":
+                continue
+            urn = meta[first + _FULL : last].split(b"\0")[0].decode("latin-1")
+            if urn.endswith(_ALPHA):
+                continue
+            known = (label for sign, label in _AUXILIARY.items() if sign in urn)
+            found.append(next(known, f"an auxiliary picture ({urn.rpartition(':')[2]})"))
+    return tuple(dict.fromkeys(found))
+
+
+def _further_boxes(file: BinaryIO) -> tuple[str, ...]:
+    """Boxes beside the picture's own: a Motion Photo's video, credentials."""
+    found = []
+    file.seek(0)
+    while len(start := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", start)
+        head = 8
+        if size == 1:
+            size, head = int.from_bytes(file.read(8)), 16
+        if size < head or not kind.isascii():
+            break
+        name = file.read(16) if kind == b"uuid" else b""
+        if kind == b"mpvd":
+            found.append(f"its video ({size / 1e6:.1f} MB)")
+        elif name == _C2PA:
+            found.append("its content credentials (C2PA), which vouch for the original's pixels")
+        elif kind not in _BOXES_OF_PICTURES:
+            found.append(f"its block {kind.decode()!r}")
+        file.seek(size - head - len(name), 1)
+    return tuple(dict.fromkeys(found))
 
 
 def _meta(file: BinaryIO) -> bytes:

@@ -257,8 +257,8 @@ def _read(file: BinaryIO, layout: Layout, position: int, depth: int) -> Director
             continue
         data = inline[:size]
         if size > len(inline):
-            if size > _MOST_BYTES:
-                raise DirectoryError("the tags are damaged")
+            if size > _MOST_BYTES:  # layers of an editor, or nonsense; no picture needs it
+                continue
             file.seek(*layout.offset.unpack(inline))
             data = file.read(size)
         if len(data) < size:

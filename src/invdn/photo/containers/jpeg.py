@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from ...errors import OutputError
 from ..photo import Compression, Metadata
+from . import photoshop
 
 _JFIF = b"JFIF\0"
 _EXIF = b"Exif\0\0"
@@ -19,7 +20,6 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MPF = b"MPF\0"
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_IPTC_NUMBER, _THUMBNAILS = 0x0404, (0x0409, 0x040C)  # of Photoshop's image resources
 _IPTC_RESOURCE = b"8BIM\x04\x04"
 _APP0, _APP1, _APP2, _APP11, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEF
 _COMMENT, _TABLES, _SCAN = 0xFE, 0xDB, 0xDA
@@ -115,7 +115,7 @@ def read_header(file: BinaryIO) -> JpegHeader:
             if len(payload) > 14:  # three components or more
                 sampling = divmod(payload[7], 16)  # of brightness; colours have one each
                 subsampling = _SUBSAMPLINGS.get(sampling, "4:4:4")
-    iptc, others, thumbnail = _resources_of(b"".join(resources))
+    iptc, others, thumbnail = photoshop.read(b"".join(resources))
     if others:
         native += _in_segments(_APP13, _PHOTOSHOP, others)
     if thumbnail:
@@ -269,26 +269,6 @@ def _segment(marker: int, payload: bytes) -> bytes:
             f"{len(payload)} bytes; write a PNG or TIFF file instead"
         )
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
-
-
-def _resources_of(resources: bytes) -> tuple[bytes | None, bytes, bool]:
-    """IPTC records, all other of Photoshop's resources, and whether there was a thumbnail."""
-    iptc, others, thumbnail = None, [], False
-    position = 0
-    while resources[position : position + 4] == b"8BIM" and position + 12 <= len(resources):
-        number = int.from_bytes(resources[position + 4 : position + 6])
-        name = (resources[position + 6] + 2) // 2 * 2  # length byte and text, padded to even
-        start = position + 6 + name + 4
-        size = int.from_bytes(resources[start - 4 : start])
-        stop = start + size + size % 2
-        if number == _IPTC_NUMBER:
-            iptc = iptc or resources[start : start + size]
-        elif number in _THUMBNAILS:
-            thumbnail = True
-        else:
-            others.append(resources[position:stop])
-        position = stop
-    return iptc, b"".join(others), thumbnail
 
 
 def _quality_of(tables: bytes) -> int | None:

@@ -8,10 +8,12 @@ may not follow them).
 """
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..photo import Metadata
+from . import photoshop
 from .ifd import (
     ORIENTATION,
     Directory,
@@ -29,6 +31,13 @@ DESCRIPTIVE = {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 
 DESCRIPTIVE |= {40091, 40092, 40093, 40094, 40095}
 _SUBFILE, _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _DNG = 254, 258, 262, 338, 339, 50706
 _PLANAR, _TILE = 284, 322
+_X, _Y, _UNIT, _INCH, _CENTIMETRE = 282, 283, 296, 2, 3
+_PHOTOSHOP, _LAYERS, _PARTS = 34377, 37724, 330
+# how the pixels lie and are coded, which the new file's encoder tells anew; and what is read above
+_OF_THE_ENCODER = {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294)}
+_OF_THE_ENCODER |= {297, 317, 320, 321, 322, 323, 324, 325, 326, 327, 328, 332, 334, 336}
+_OF_THE_ENCODER |= {338, 339, 340, 341, *range(343, 348), 351, *range(512, 522), *range(529, 533)}
+_OF_THE_ENCODER |= {XMP, IPTC, _ICC, _X, _Y, _UNIT, 34675, 50674}
 _REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
 _READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
@@ -45,12 +54,20 @@ class TiffHeader:
         obstacle: why the picture cannot be read, or ``None``.
         pages: numbers (from 0) of the directories that hold pictures; reduced copies and masks
             of them do not count.
+        resolution: horizontal and vertical pixels per millimetre.
+        native: a stream of tags that only TIFF knows.
+        transparency: whether a further channel is one, and not of unknown meaning.
+        dropped: what is left out of every result, for people.
     """
 
     exif: bytes | None = None
     iptc: bytes | None = None
     obstacle: str | None = None
     pages: tuple[int, ...] = (0,)
+    resolution: tuple[float, float] | None = None
+    native: bytes = b""
+    transparency: bool = True
+    dropped: tuple[str, ...] = ()
 
 
 def is_raw(file: BinaryIO) -> bool:
@@ -91,19 +108,46 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
         entries[IPTC].data if IPTC in entries else None,
         _obstacle(directory),
         pages,
+        _resolution(directory),
+        _native(directory),
+        _first(directory, _EXTRA_SAMPLES, 2) != 0,
+        _dropped(directory, len(places) - len(pages)),
     )
 
 
-def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
+def names_of(native: bytes) -> tuple[str, ...]:
+    """Return what tags that only TIFF knows are, for people.
+
+    Example:
+        >>> names_of(serialise(Directory({33550: Entry(12, bytes(24))})))
+        ('the TIFF tag 33550',)
+    """
+    if not native:
+        return ()
+    tags = read_directory(io.BytesIO(native))[1].entries
+    known = {_PHOTOSHOP: "Photoshop's resources"}
+    return tuple(
+        known.get(tag, f"the TIFF tag {tag}") for tag in tags if tag not in (_X, _Y, _UNIT)
+    )
+
+
+def add_metadata(
+    file: BinaryIO, metadata: Metadata, native: bytes = b"", *, transparency: bool = True
+) -> None:
     """Add everything to a finished TIFF file by appending a new first directory.
 
-    EXIF that is too damaged to be taken apart is left out.
+    EXIF that is too damaged to be taken apart is left out. A resolution that the photograph does
+    not have is taken off: the encoder has made it up.
 
     Args:
         file: open for reading and writing.
         metadata: whose profile, EXIF, XMP and IPTC are added.
+        native: a stream of tags that only TIFF knows.
+        transparency: whether a further channel is one, and not of unknown meaning.
     """
     additions = Directory()
+    if native:
+        additions.entries.update(read_directory(io.BytesIO(native))[1].entries)
     if metadata.exif:
         try:
             block = read_directory(io.BytesIO(metadata.exif))[1]
@@ -120,9 +164,15 @@ def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
     ):
         if blob:
             additions.entries[tag] = Entry(kind, blob)
-    if not additions.entries and not additions.children:
-        return
+    if not transparency:
+        additions.entries[_EXTRA_SAMPLES] = Entry(3, b"\0\0")
     layout, directory = read_directory(file)
+    made_up = not metadata.resolution and {_X, _Y} <= directory.entries.keys()
+    if not additions.entries and not additions.children and not made_up:
+        return
+    if made_up:
+        for tag in (_X, _Y, _UNIT):
+            directory.entries.pop(tag, None)
     directory.entries.update(additions.entries)
     directory.children.update(additions.children)
     position = file.seek(0, io.SEEK_END)
@@ -130,6 +180,49 @@ def add_metadata(file: BinaryIO, metadata: Metadata) -> None:
     file.write(serialise(directory, layout, position))
     file.seek(layout.first_offset_at)
     file.write(layout.offset.pack(position))
+
+
+def _resolution(directory: Directory) -> tuple[float, float] | None:
+    unit = {_INCH: 25.4, _CENTIMETRE: 10.0}.get(_first(directory, _UNIT, _INCH))
+    numbers = []
+    for tag in (_X, _Y):
+        entry = directory.entries.get(tag)
+        if not unit or entry is None or entry.type != 5:
+            return None
+        over, under = struct.unpack_from("<2I", entry.data)
+        if not over or not under:
+            return None
+        numbers.append(over / under / unit)
+    return numbers[0], numbers[1]
+
+
+def _native(directory: Directory) -> bytes:
+    """Tags that say something of the picture and have no place in other formats."""
+    found: dict[int, Entry] = {}
+    left_out = DESCRIPTIVE | _OF_THE_ENCODER | {_LAYERS, _PARTS}
+    for tag, entry in directory.entries.items():
+        if tag == _PHOTOSHOP:
+            others = photoshop.read(entry.data)[1]
+            found |= {tag: Entry(entry.type, others)} if others else {}
+        elif tag not in left_out:
+            found[tag] = entry
+    found |= {tag: directory.entries[tag] for tag in (_X, _Y, _UNIT) if tag in directory.entries}
+    return serialise(Directory(found)) if found else b""
+
+
+def _dropped(directory: Directory, other_directories: int) -> tuple[str, ...]:
+    dropped = []
+    if other_directories > 0:
+        dropped.append(
+            f"{other_directories} reduced cop{'ies' if other_directories > 1 else 'y'} or masks"
+        )
+    if _PARTS in directory.entries:
+        dropped.append("the pictures below it (SubIFDs)")
+    if _LAYERS in directory.entries:
+        dropped.append("Photoshop's layers")
+    if _PHOTOSHOP in directory.entries and photoshop.read(directory.entries[_PHOTOSHOP].data)[2]:
+        dropped.append("Photoshop's thumbnail")
+    return tuple(dropped)
 
 
 def _first(directory: Directory, tag: int, default: int) -> int:

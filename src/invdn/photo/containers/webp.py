@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_KNOWN = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"EXIF", b"XMP ", b"ANIM", b"ANMF"}
+_CREDENTIALS = "its content credentials (C2PA), which vouch for the original's pixels"
 _EXIF_FLAG, _ALPHA_FLAG = 0x08, 0x10
 
 
@@ -14,6 +16,7 @@ class WebpHeader:
     exif: bytes | None = None
     lossless: bool = False
     animated: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 def read_header(data: bytes) -> WebpHeader:
@@ -29,6 +32,11 @@ def read_header(data: bytes) -> WebpHeader:
         exif.removeprefix(b"Exif\0\0") if exif else None,
         lossless=b"VP8L" in chunks,
         animated=b"ANIM" in chunks,
+        dropped=tuple(
+            _CREDENTIALS if kind == b"C2PA" else f"its block {kind.decode('latin-1')!r}"
+            for kind in chunks
+            if kind not in _KNOWN
+        ),
     )
 
 
