@@ -308,7 +308,7 @@ class TestXmp:
             assert xmp.with_event(text, "edited", "A", "") == text
 
     def test_a_packet_of_ten_megabytes(self) -> None:
-        filler = "".join(f"<rdf:li>{number:09}</rdf:li>" for number in range(400_000))
+        filler = "".join(f"<rdf:li>{number:0500}</rdf:li>" for number in range(20_000))
         text = packet('hdrgm:Version="1.0"', rest=f"<xmp:Labels>{filler}</xmp:Labels>").encode()
         assert len(text) > 10**7 and xmp.promises(text) == {"gain map"}
         assert xmp.without_promises(text, ["gain map"]) == text.replace(

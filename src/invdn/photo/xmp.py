@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from html import escape
 from xml.parsers import expat
 
@@ -31,12 +32,13 @@ _EMPTY = (
 ).encode()
 _LARGEST = 1 << 25  # bytes; a packet that is larger is left alone
 _DEEPEST = 100
+_TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 
 #: Local names of the item's semantics, by the kind of attachment that they name.
 SEMANTICS = {"gain map": "GainMap", "video": "MotionPhoto", "depth map": "DepthMap"}
 
 
-@dataclass
+@dataclass(slots=True)
 class _Element:
     """Where an element lies.
 
@@ -338,6 +340,7 @@ def _edited(packet: bytes, edits: list[_Edit]) -> bytes:
     return b"".join((*result, packet[place:]))
 
 
+@lru_cache(maxsize=1)  # one packet is asked many things
 def _parsed(packet: bytes | None) -> _Element | None:
     """The tree of a packet; ``None`` where it is none, damaged or too large."""
     if not packet or len(packet) > _LARGEST:
@@ -349,36 +352,36 @@ def _parsed(packet: bytes | None) -> _Element | None:
     root = _Element(("", ""), 0, 0)
     stack = [root]
 
-    def split(name: str) -> tuple[str, str]:
+    @cache
+    def split(name: str) -> tuple[tuple[str, str], str]:
+        """Namespace, local name, and prefix."""
         parts = name.split("\n")
-        return (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
+        if len(parts) == 1:
+            return ("", name), ""
+        return (parts[0], parts[1]), parts[2] if len(parts) > 2 else ""
 
-    def start(name: str, attributes: dict[str, str]) -> None:
+    def start(label: str, attributes: dict[str, str]) -> None:
         if len(stack) > _DEEPEST:
             raise ValueError("too deep")
-        prefixes = dict(stack[-1].prefixes)
-        for label in (name, *attributes):
-            parts = label.split("\n")
-            if len(parts) == 3:
-                prefixes[parts[0]] = parts[2]
+        above = stack[-1].prefixes
+        name, prefix = split(label)
+        prefixes = above if above.get(name[0]) == prefix else {**above, name[0]: prefix}
+        named = {}
+        for key, value in attributes.items():
+            other, prefix = split(key)
+            named[other] = value
+            if prefixes.get(other[0]) != prefix:
+                prefixes = {**prefixes, other[0]: prefix}
         at = parser.CurrentByteIndex
-        element = _Element(
-            split(name),
-            lead + at,
-            lead + _tag_end(body, at),
-            attributes={split(label): value for label, value in attributes.items()},
-            prefixes=prefixes,
-        )
+        element = _Element(name, lead + at, lead + _tag_end(body, at), 0, named, prefixes)
         stack[-1].children.append(element)
         stack.append(element)
 
     def end(_: str) -> None:
         element = stack.pop()
         at = lead + parser.CurrentByteIndex
-        if packet[at : at + 2] == b"</":
-            element.end = lead + _tag_end(body, at - lead)
-        else:  # <empty/>
-            element.end = element.inside
+        # <empty/> ends where it starts
+        element.end = packet.index(b">", at) + 1 if packet[at : at + 2] == b"</" else element.inside
 
     def text(data: str) -> None:
         stack[-1].text += data
@@ -395,7 +398,7 @@ def _parsed(packet: bytes | None) -> _Element | None:
 
 def _tag_end(body: bytes, start: int) -> int:
     """Where the tag that starts here ends; a ``>`` in a value does not end it."""
-    found = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""").match(body, start)
+    found = _TAG.match(body, start)
     if not found:
         raise ValueError("no tag")
     return found.end()
