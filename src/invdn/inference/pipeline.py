@@ -254,7 +254,7 @@ def _counter(progress: Progress | None, total: int) -> Callable[[], None]:
 def _sound(estimates: Iterator[Estimate]) -> Iterator[Estimate]:
     """The same, as long as they are numbers."""
     for estimate in estimates:
-        if np.isnan(estimate[2].mean).all():
+        if not np.isfinite(estimate[2].mean).all():
             raise EngineError("the network's result is not a number: check the weights")
         yield estimate
 
