@@ -65,7 +65,7 @@ def test_a_broken_batch_is_refused() -> None:
         ("losses={forward=1, backward=0, epsilon=1e-3, cauchy=0.01}", "cauchy needs a weight"),
         ("log.every=30", "multiple of log.every"),
         ("validation.every=150", "multiple of log.checkpoint_every"),
-        ("network.blocks=[8]", r"network\.blocks"),
+        ("network.blocks=[]", r"network\.blocks"),
         ("network.blocks=[8, 0]", r"network\.blocks\.1: .*greater"),
         ("optimiser.betas=[0.9, 1]", r"optimiser\.betas\.1: .*less than 1"),
         ("validation.pairs=['a/medium']", "both name 'medium'"),

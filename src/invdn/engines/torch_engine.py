@@ -131,7 +131,7 @@ class TorchEngine:
         """A drawn picture, there and back; noise of half of the range meets every value."""
         generator = np.random.default_rng(0)
         edge = 32 * self.architecture.scale
-        noisy = generator.random((1, 3, edge, edge), np.float32)
+        noisy = generator.random((1, self.architecture.channels, edge, edge), np.float32)
         low = self.encode(noisy)
         channels = self.architecture.latent_channels
         return self.decode(low, np.zeros((1, channels, *low.shape[2:]), np.float32))

@@ -52,7 +52,7 @@ def denoise_pixels(
         InputError: shape, type or values are not of these kinds, or the memory is too small.
         EngineError: the network gave something that is not a number.
     """
-    result = _checked(pixels).copy()
+    result = _checked(engine, pixels).copy()
     _denoise(engine, result, options, noise, progress, None, copies=2)
     return result
 
@@ -72,7 +72,7 @@ def denoise_in_place(
     off, the array holds parts of both. Where ``space`` is given, the pixels are colours of that
     space, floating-point ones beyond [0, 1] as well.
     """
-    _denoise(engine, _checked(pixels, space), options, noise, progress, space, copies=1)
+    _denoise(engine, _checked(engine, pixels, space), options, noise, progress, space, copies=1)
 
 
 def denoise_region(
@@ -96,7 +96,7 @@ def denoise_region(
     Raises:
         InputError: as above, or the region lies outside the image.
     """
-    part = region.within(*_checked(pixels, space).shape[:2])
+    part = region.within(*_checked(engine, pixels, space).shape[:2])
     result: Pixels = pixels[part].copy()
     if options.takes_nothing:
         return result
@@ -137,7 +137,7 @@ def denoise_with_spread(
     """
     if options.symmetries * options.draws < 2:
         raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")
-    noise = _noise(_checked(pixels, space), options, noise)
+    noise = _noise(_checked(engine, pixels, space), options, noise)
     result = pixels.copy()
     colours = _colours(result)
     spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
@@ -287,7 +287,7 @@ def _colours(pixels: Pixels) -> Pixels:
     return pixels[:, :, : 3 if pixels.shape[2] > 2 else 1]
 
 
-def _checked(pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
+def _checked(engine: Engine, pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
     if not isinstance(pixels, np.ndarray):
         raise InputError(f"pixels must be a numpy array, not {type(pixels).__name__}")
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and not 1 <= pixels.shape[2] <= 4):
@@ -297,6 +297,7 @@ def _checked(pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
         )
     if 0 in pixels.shape:
         raise InputError(f"pixels must not be empty: {pixels.shape}")
+    _check_channels(engine.architecture.channels, _colours(pixels).shape[2])
     if pixels.dtype in (np.uint8, np.uint16) or (space and pixels.dtype == np.float32):
         return pixels
     if not np.issubdtype(pixels.dtype, np.floating):
@@ -308,3 +309,22 @@ def _checked(pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
             f"{high}; divide by the white level, and replace what is not a number"
         )
     return pixels
+
+
+def _check_channels(wanted: int, found: int) -> None:
+    """Refuse photographs whose colours the network does not have; grey ones enter any RGB network.
+
+    Raises:
+        InputError: the message says what the network is for.
+    """
+    if wanted == found or (wanted == 3 and found == 1):
+        return
+    if wanted == 1:
+        raise InputError(
+            "this network denoises grey photographs, and this one has colours: choose a network "
+            "for colours (the shipped 'default'), or make the photograph grey first"
+        )
+    raise InputError(
+        f"this network takes {wanted} planes and no photographs: use its engine's encode and "
+        "decode, or invdn.DenoisingModule"
+    )

@@ -29,7 +29,7 @@ def sample_window(
     Args:
         engine: the network, ready to run.
         window: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1]; both sides divisible by the
-            network's scale.
+            network's scale. Grey enters every colour of the network.
         tile: where the window lies in its photograph, which decides its part of the latent.
         options: how.
         passed: called after every pass of the network.
@@ -37,19 +37,20 @@ def sample_window(
     Returns:
         Moments of the shape of ``window``.
     """
-    noisy = np.broadcast_to(window, (*window.shape[:2], 3)).transpose(2, 0, 1)[None]
+    colours = engine.architecture.channels
+    noisy = np.broadcast_to(window, (*window.shape[:2], colours)).transpose(2, 0, 1)[None]
     bounded = options.max_memory is not None  # then a window alone may be all that fits
     together = 1 if bounded else max(1, _BATCH_PIXELS // (tile.height * tile.width))
     moments = RunningMoments(window.shape)
     for symmetry in range(options.symmetries):
-        low = engine.encode(np.ascontiguousarray(apply_symmetry(noisy, symmetry)))
+        low = engine.encode(np.require(apply_symmetry(noisy, symmetry), None, ["C", "W"]))
         passed()
         for first in range(0, options.draws, together):
             draws = range(first, min(first + together, options.draws))
             latent = np.stack([_latent(engine, tile, options, draw, symmetry) for draw in draws])
             images = undo_symmetry(engine.decode(low, latent), symmetry)
             for image in images.transpose(0, 2, 3, 1):
-                moments.add(image if window.shape[2] == 3 else image.mean(axis=2, keepdims=True))
+                moments.add(image if window.shape[2] > 1 else image.mean(axis=2, keepdims=True))
                 passed()
     return moments
 

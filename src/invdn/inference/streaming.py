@@ -112,7 +112,8 @@ def streamed(
     for top in range(0, full[0], piece):
         window = _rows(colours, top, min(piece, full[0] - top), full[1])
         seen = for_network(window) if for_network else window
-        noisy = np.broadcast_to(seen, (*seen.shape[:2], 3)).transpose(2, 0, 1)
+        shape = (*seen.shape[:2], engine.architecture.channels)
+        noisy = np.broadcast_to(seen, shape).transpose(2, 0, 1)
         low = encoder.push(noisy)
         passed()
         for start in range(0, low.shape[1], piece // scale):
@@ -194,5 +195,5 @@ def _moments(images: NDArray[np.float32], channels: int) -> RunningMoments:
     samples = images.transpose(0, 2, 3, 1)
     moments = RunningMoments((*samples.shape[1:3], channels))
     for sample in samples:
-        moments.add(sample if channels == 3 else sample.mean(axis=2, keepdims=True))
+        moments.add(sample if channels > 1 else sample.mean(axis=2, keepdims=True))
     return moments

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from ..architecture import Architecture
 from ..data.crops import SCALE, Sample
 from ..data.synthesis import SynthesisOptions, synthesize
 from ..image.resize import downscaling_matrix
+from .channels import to_network
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What the objective takes; RGB in [0, 1].
+    """What the objective takes, values in [0, 1]; the shapes are those of the published network.
 
     Attributes:
         noisy: (B, 3, H, W).
@@ -29,7 +31,13 @@ class Batch:
     latent: Tensor
 
 
-def prepare(samples: Sample, synthesis: SynthesisOptions, seed: int, device: torch.device) -> Batch:
+def prepare(
+    samples: Sample,
+    synthesis: SynthesisOptions,
+    seed: int,
+    device: torch.device,
+    architecture: Architecture = Architecture(),
+) -> Batch:
     """Make noise where there is none, the low-resolution target, and the latent sample.
 
     Latents and what happens to a crop are keyed by the number of the sample, so that they do not
@@ -41,6 +49,7 @@ def prepare(samples: Sample, synthesis: SynthesisOptions, seed: int, device: tor
         synthesis: what happens to photographs without noise.
         seed: of the run.
         device: where to compute.
+        architecture: of the network; decides the channels, the target's scale and the latent.
     """
     # numbers and choices are read on the host: asking the device would wait for the step before
     numbers: list[int] = samples.number.tolist()
@@ -55,10 +64,11 @@ def prepare(samples: Sample, synthesis: SynthesisOptions, seed: int, device: tor
         made = synthesize(photographs, keys, synthesis, seed, random)
         clean = clean.index_copy(0, synthetic, made.clean)
         noisy = noisy.index_copy(0, synthetic, made.noisy)
-    target = downscale(clean)  # (B, 3, H/4, W/4)
-    target = torch.where(samples.has_low.view(-1, 1, 1, 1), samples.low.float() / 255, target)
-    channels = clean.shape[1] * (SCALE**2 - 1)
-    shape = (channels, *target.shape[2:])
+    noisy, clean = (to_network(images, architecture.channels) for images in (noisy, clean))
+    target = downscale(clean, architecture.scale)  # (B, 3, H/4, W/4)
+    if samples.low.shape[1:] == target.shape[1:]:  # the data's own are of the published network
+        target = torch.where(samples.has_low.view(-1, 1, 1, 1), samples.low.float() / 255, target)
+    shape = (architecture.latent_channels, *target.shape[2:])
     latent = torch.stack(
         [
             torch.randn(shape, generator=keyed_generator(device, seed, 2, number), device=device)
@@ -68,8 +78,8 @@ def prepare(samples: Sample, synthesis: SynthesisOptions, seed: int, device: tor
     return Batch(noisy, clean, target, latent)
 
 
-def downscale(images: Tensor) -> Tensor:
-    """MATLAB's bicubic by a quarter: (B, 3, H, W) to (B, 3, H/4, W/4), exact, not rounded.
+def downscale(images: Tensor, scale: int = SCALE) -> Tensor:
+    """MATLAB's bicubic: (B, C, H, W) to (B, C, H/scale, W/scale), exact, not rounded.
 
     Example:
         >>> downscale(torch.ones(1, 3, 8, 16)).shape
@@ -78,7 +88,7 @@ def downscale(images: Tensor) -> Tensor:
     # a GPU would round the factors of float32 products to TensorFloat-32 where the recipe allows it
     kind = torch.float64 if images.is_cuda else torch.float32
     rows, columns = (
-        torch.tensor(downscaling_matrix(size, SCALE), dtype=kind, device=images.device)
+        torch.tensor(downscaling_matrix(size, scale), dtype=kind, device=images.device)
         for size in images.shape[2:]
     )
     with torch.autocast(images.device.type, enabled=False):

@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from ..architecture import Architecture
 from .plan import Plan
 from .validation import Score
 
@@ -71,8 +72,11 @@ class Watcher(Protocol):
 class Interval:
     """Sums over the steps between two log lines; kept on the device, so no step waits."""
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric, architecture: Architecture) -> None:
         self._fabric = fabric
+        # values of an image for each pixel of a crop; a filter array has one
+        self._values = 3 if architecture.channels == 3 else 1
+        self._scale = architecture.scale
         self.restart()
 
     def restart(self) -> None:
@@ -83,7 +87,8 @@ class Interval:
 
     def add(self, terms: dict[str, Tensor], norm: Tensor, batch: int, crop: int) -> None:
         """One step; sums over pixels become means per pixel and colour."""
-        whole, low = 3 * crop**2, 3 * (crop // 4) ** 2
+        whole = self._values * crop**2
+        low = whole / self._scale**2
         scale = {"loss": whole, "forward": low, "backward": whole, "areas": whole}
         for name, value in {**terms, "gradient_norm": norm}.items():
             part = value.detach() / scale.get(name, 1)

@@ -18,6 +18,7 @@ from ..weights.network import parameters_of
 from .batches import prepare
 from .budget import StepProgress, TimeProgress
 from .callbacks import Interval, Measured, Watcher
+from .channels import to_picture
 from .checkpoint import BEST, LAST, open_state, save_checkpoint
 from .datasets import Material, open_material, synthesis_options
 from .failures import begun_together, told_clearly
@@ -163,7 +164,8 @@ def _run(
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
     synthesis = synthesis_options(recipe.data)
-    interval = Interval(fabric)
+    architecture = state.network.architecture
+    interval = Interval(fabric, architecture)
 
     while not progress.finished:
         number = progress.phase
@@ -183,7 +185,7 @@ def _run(
             generator=torch.Generator().manual_seed(recipe.seed),  # leaves the global one alone
         )
         for samples in loader:
-            batch = prepare(Sample(*samples), synthesis, recipe.seed, fabric.device)
+            batch = prepare(Sample(*samples), synthesis, recipe.seed, fabric.device, architecture)
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
             rate = progress.learning_rate
             for group in optimiser.param_groups:
@@ -281,7 +283,8 @@ def _validate(
         for name, pairs in sets.items():
             for index, pair in enumerate(pairs[: recipe.log.pictures]):
                 image = denoise(state.ema, pair.noisy, index, fabric.device)
-                log.picture(state.step, f"{name}_{index}", (pair.noisy, image, pair.clean))
+                sides = [to_picture(side) for side in (pair.noisy, image, pair.clean)]
+                log.picture(state.step, f"{name}_{index}", sides)
         watcher.validated(state.step, scores)
     return improved
 

@@ -40,6 +40,8 @@ def activation_bytes(recipe: Recipe, precision: torch.dtype | None, processes: i
         block = Architecture((1,), architecture.features, architecture.channels)
         per_pixel += _block_bytes(InvDN(block), precision) / _PROBE**2
     pixels = max(phase.batch // processes * phase.crop**2 for phase in recipe.phases)
+    if architecture.channels == 4:  # planes of half the size
+        pixels //= 4
     return int(per_pixel * pixels)
 
 
@@ -54,9 +56,10 @@ def _saved_bytes(
     """What a step keeps between its two halves."""
     network = InvDN(architecture)
     objective = Objective(network, recipe.losses, precision, recompute=recompute)
-    image = torch.rand(1, 3, _PROBE, _PROBE)
-    low = torch.rand(1, 3, _PROBE // 4, _PROBE // 4)
-    latent = torch.rand(1, 45, _PROBE // 4, _PROBE // 4)
+    image = torch.rand(1, architecture.channels, _PROBE, _PROBE)
+    small = _PROBE // architecture.scale
+    low = torch.rand(1, architecture.channels, small, small)
+    latent = torch.rand(1, architecture.latent_channels, small, small)
     return _kept_bytes(network, lambda: objective(image, image, low, latent)["loss"])
 
 
@@ -65,7 +68,8 @@ def _block_bytes(network: InvDN, precision: torch.dtype | None) -> int:
 
     def run() -> Tensor:
         with torch.autocast("cpu", precision, enabled=precision is not None):
-            result: Tensor = network(torch.rand(1, 3, _PROBE, _PROBE))
+            channels = network.architecture.channels
+            result: Tensor = network(torch.rand(1, channels, _PROBE, _PROBE))
         return result
 
     return _kept_bytes(network, run)

@@ -48,18 +48,25 @@ class _Model(BaseModel):
 
 
 class NetworkSettings(_Model):
-    """The shape of the network."""
+    """The shape of the network.
 
-    blocks: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        min_length=2,
-        max_length=2,  # the target is fixed at a quarter
-    )
+    A level for every number of ``blocks``: two make x4, three x8. ``channels`` is 3 for RGB, 1 for
+    grey (the luma of the data's colours), 4 for the planes R, G, G, B of a colour filter array.
+    """
+
+    blocks: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=4)
     features: int = Field(ge=1)
+    channels: Literal[1, 3, 4] = 3
 
     @property
     def architecture(self) -> Architecture:
         """The same as the rest of the package knows it."""
-        return Architecture(blocks=self.blocks, features=self.features)
+        return Architecture(self.blocks, self.features, self.channels)
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a crop must be divisible by."""
+        return self.architecture.scale * (2 if self.channels == 4 else 1)
 
 
 class CameraSettings(_Model):
@@ -245,6 +252,13 @@ class Recipe(_Model):
             raise ValueError("log.checkpoint_every must be a multiple of log.every")
         if self.validation.every % self.log.checkpoint_every:
             raise ValueError("validation.every must be a multiple of log.checkpoint_every")
+        sides = {f"phases.{n}.crop": phase.crop for n, phase in enumerate(self.phases)}
+        for name, side in {**sides, "validation.crop": self.validation.crop}.items():
+            if side % self.network.multiple:
+                raise ValueError(
+                    f"{name} must be a multiple of {self.network.multiple} for this network, "
+                    f"not {side}"
+                )
         if self.validation.noise and not self.validation.photographs:
             raise ValueError("validation.noise needs validation.photographs to put noise on")
         for path in self.validation.pairs:

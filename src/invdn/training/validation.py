@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.camera import sample_cameras
-from ..data.crops import SCALE
 from ..data.images import ImageSource
 from ..data.noise import add_camera_noise
 from ..data.sources import PairSource, open_pairs
@@ -21,6 +20,7 @@ from ..errors import DataError
 from ..image.metrics import luma, psnr, ssim
 from ..network import InvDN
 from .batches import keyed_generator
+from .channels import to_network
 from .datasets import CAMERAS
 from .recipe import Recipe
 
@@ -29,7 +29,7 @@ _SEED = 0  # of every validation: the same noise and the same draws, so that num
 
 @dataclass(frozen=True)
 class Pair:
-    """One image to measure: ``(3, H, W)`` float32 RGB in [0, 1], sides divisible by 4."""
+    """One image to measure: ``(C, H, W)`` float32 in [0, 1], sides that the scale divides."""
 
     noisy: Tensor
     clean: Tensor
@@ -37,7 +37,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Score:
-    """Means over one set: PSNR over RGB in decibels, SSIM of the luma; unrounded images."""
+    """Means over one set: PSNR over all channels in dB, SSIM of the luma; unrounded images."""
 
     psnr: float
     ssim: float
@@ -61,7 +61,10 @@ def open_validation(recipe: Recipe, photographs: Sequence[ImageSource]) -> Valid
     for path in settings.pairs:
         source = open_pairs(recipe.data.root / path)
         count = min(len(source.clean.names), settings.limit or len(source.clean.names))
-        sets[_set_name(path, sets)] = [_whole_pair(source, index) for index in range(count)]
+        multiple = recipe.network.multiple
+        sets[_set_name(path, sets)] = [
+            _whole_pair(source, index, multiple, recipe.network.channels) for index in range(count)
+        ]
     if settings.photographs:
         crops = torch.stack([_middle(photographs, n, settings.crop) for n in settings.photographs])
         for name, noise in settings.noise.items():
@@ -69,7 +72,8 @@ def open_validation(recipe: Recipe, photographs: Sequence[ImageSource]) -> Valid
             camera = replace(CAMERAS[noise.camera], shot=(noise.shot, noise.shot))
             cameras = sample_cameras(len(crops), random, camera)
             made = add_camera_noise(crops, cameras, random)
-            sets[name] = [Pair(*sides) for sides in zip(made.noisy, made.clean, strict=True)]
+            both = (to_network(x, recipe.network.channels) for x in (made.noisy, made.clean))
+            sets[name] = [Pair(*sides) for sides in zip(*both, strict=True)]
     return sets
 
 
@@ -81,7 +85,7 @@ def validate(network: InvDN, sets: ValidationSets, fabric: Fabric) -> dict[str, 
         for index in range(fabric.global_rank, len(pairs), fabric.world_size):
             clean = _pixels(pairs[index].clean)
             image = _pixels(denoise(network, pairs[index].noisy, index, fabric.device))
-            scored = (psnr(image, clean), ssim(luma(image), luma(clean)))
+            scored = (psnr(image, clean), ssim(_brightness(image), _brightness(clean)))
             total += torch.tensor(scored, dtype=torch.float64)
         mean = cast(Tensor, fabric.all_reduce(total, reduce_op="sum")) / len(pairs)
         scores[name] = Score(*mean.tolist())
@@ -90,20 +94,21 @@ def validate(network: InvDN, sets: ValidationSets, fabric: Fabric) -> dict[str, 
 
 @torch.no_grad()
 def denoise(network: InvDN, noisy: Tensor, number: int, device: torch.device) -> Tensor:
-    """One draw: ``(3, H, W)`` to ``(3, H, W)``, clipped to [0, 1]; keyed by the image's number."""
+    """One draw: ``(C, H, W)`` to ``(C, H, W)``, clipped to [0, 1]; keyed by the image's number."""
     low, latent = network.encode(noisy[None].to(device))
     # drawn on the host, so that the numbers are the same on every device
     draw = torch.randn(latent.shape, generator=keyed_generator(torch.device("cpu"), _SEED, number))
     return network.decode(low, draw.to(device))[0].clamp(0, 1).cpu()
 
 
-def _whole_pair(source: PairSource, index: int) -> Pair:
-    height, width = (int(size) // SCALE * SCALE for size in source.clean.sizes[index])
+def _whole_pair(source: PairSource, index: int, multiple: int, channels: int) -> Pair:
+    height, width = (int(size) // multiple * multiple for size in source.clean.sizes[index])
     if not height or not width:
         raise DataError(f"{source.clean.names[index]!r} is too small to validate on")
-    return Pair(
-        *(_tensor(side.crop(index, 0, 0, height, width)) for side in (source.noisy, source.clean))
+    sides = (
+        _tensor(side.crop(index, 0, 0, height, width)) for side in (source.noisy, source.clean)
     )
+    return Pair(*(to_network(side, channels) for side in sides))
 
 
 def _middle(photographs: Sequence[ImageSource], name: str, crop: int) -> Tensor:
@@ -126,6 +131,11 @@ def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 def _pixels(image: Tensor) -> NDArray[np.float32]:
     return image.permute(1, 2, 0).numpy()
+
+
+def _brightness(image: NDArray[np.float32]) -> NDArray[np.floating]:
+    """What SSIM is measured on: luma of RGB, the mean of any other channels."""
+    return luma(image) if image.shape[2] == 3 else np.asarray(image.mean(axis=2))
 
 
 def _set_name(path: Path, taken: ValidationSets) -> str:
