@@ -43,9 +43,7 @@ WAYS = {
     "recompute": ("hardware.recompute=true",),
     "bf16": ("hardware.precision=bf16",),
     "bf16, channels last": ("hardware.precision=bf16", "hardware.channels_last=true"),
-    "bf16, channels last, recompute": (
-        "hardware.precision=bf16", "hardware.channels_last=true", "hardware.recompute=true",
-    ),
+    "mixed, channels last": ("hardware.precision=mixed", "hardware.channels_last=true"),
 }  # fmt: skip
 COMPILED = {
     "compiled": ("hardware.compile=true",),
@@ -210,6 +208,7 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
     seconds = interleave({"": step}, steps, clock)[""]
     median = statistics.median(seconds)
     precision = autocast_type(recipe.hardware)
+    product = torch.float32 if recipe.hardware.precision in ("fp32", "tf32") else torch.bfloat16
     peak = peak_memory(device) - before
     crop, batch = recipe.phases[0].crop, recipe.phases[0].batch
     rate = MACS_PER_PIXEL * batch * crop**2 / median * recipe.network.blocks[0] / 8
@@ -226,7 +225,7 @@ def measure_one(recipe: Recipe, steps: int, clock: Callable[[], float]) -> dict[
         "estimated_bytes": step_bytes(recipe, precision, 1),
         "activation_bytes": activation_bytes(recipe, precision, 1),
         "gmac_per_second": round(rate / 1e9, 1),
-        "share_of_matrix_rate": round(rate / matrix_rate(device, precision or torch.float32), 3),
+        "share_of_matrix_rate": round(rate / matrix_rate(device, product), 3),
     }
 
 

@@ -282,7 +282,7 @@ def test_a_gpu_without_memory(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(loop, "prepare", exhausted)
-    with pytest.raises(RecipeError, match="bf16"):
+    with pytest.raises(RecipeError, match="precision=mixed"):
         train(tiny_recipe(data), tmp_path / "a", Recorder())
 
 

@@ -28,9 +28,9 @@ def told_clearly(folder: Path) -> Iterator[None]:
         yield
     except torch.cuda.OutOfMemoryError as error:
         raise RecipeError(
-            "the GPU has too little memory for this step: use hardware.recompute=true, "
-            "hardware.precision=bf16, a smaller phases.0.crop or a hardware.batch_scale below 1, "
-            "then --resume"
+            "the GPU has too little memory for this step: use hardware.precision=mixed or, with "
+            "fp32, hardware.recompute=true, a smaller phases.0.crop or a hardware.batch_scale "
+            "below 1, then --resume"
         ) from error
     except Timeout as error:
         raise RecipeError(
@@ -95,8 +95,9 @@ def _reason(error: RuntimeError) -> str | None:
         )
     if "DefaultCPUAllocator" in text:
         return (
-            "the machine has too little memory for this step: use hardware.recompute=true, a "
-            "smaller crop or a hardware.batch_scale below 1, then --resume"
+            "the machine has too little memory for this step: use hardware.precision=mixed or, "
+            "with fp32, hardware.recompute=true, a smaller crop or a hardware.batch_scale below 1, "
+            "then --resume"
         )
     if any(mark in text for mark in ("gloo/transport", "NCCL", "Connection closed by peer")):
         return "another process of this training ended: see what it says, then --resume"

@@ -62,7 +62,7 @@ def count_processes(settings: HardwareSettings) -> int:
 
 
 def autocast_type(settings: HardwareSettings) -> torch.dtype | None:
-    """The type of the convolutions, None for float32 (and TF32, which is a mode of it)."""
+    """The type of autocast; None for float32, TF32 (a mode of it), and mixed (without autocast)."""
     return torch.bfloat16 if settings.precision == "bf16" else None
 
 

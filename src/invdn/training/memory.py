@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..architecture import Architecture
 from ..network import InvDN
+from .mixed import use_mixed_precision
 from .objective import Objective
 from .recipe import Recipe
 
@@ -55,6 +56,8 @@ def _saved_bytes(
 ) -> int:
     """What a step keeps between its two halves."""
     network = InvDN(architecture)
+    if recipe.hardware.precision == "mixed":
+        use_mixed_precision(network)
     objective = Objective(network, recipe.losses, precision, recompute=recompute)
     image = torch.rand(1, architecture.channels, _PROBE, _PROBE)
     small = _PROBE // architecture.scale

@@ -34,7 +34,7 @@ class Objective(nn.Module):
         settings: weights of the terms.
         precision: type of the convolutions; None for the parameters' own.
         recompute: rebuild activations in the backward pass instead of keeping them: a third more
-            work, and memory that does not grow with the blocks.
+            work, and memory that does not grow with the blocks; in float32, whatever ``precision``.
 
     Reference:
         Liu et al., Invertible Denoising Network, CVPR 2021, section 3.3 (arXiv 2104.10546).

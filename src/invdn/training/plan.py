@@ -127,8 +127,8 @@ def _check(plan: Plan) -> None:
     if plan.free_memory is not None and plan.step_bytes > plan.free_memory:
         raise RecipeError(
             f"a step takes about {plan.step_bytes / 2**30:.1f} GiB, the GPU has "
-            f"{plan.free_memory / 2**30:.1f} free: use hardware.recompute=true, "
-            "hardware.precision=bf16, a smaller crop or hardware.batch_scale below 1"
+            f"{plan.free_memory / 2**30:.1f} free: use hardware.precision=mixed or, with "
+            "fp32, hardware.recompute=true, a smaller crop or hardware.batch_scale below 1"
         )
     if plan.disk_bytes > plan.free_disk:
         raise OutputError(

@@ -209,7 +209,7 @@ class HardwareSettings(_Model):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(default=1, ge=1)
     nodes: int = Field(default=1, ge=1)
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "mixed", "bf16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
     recompute: bool = False
@@ -221,6 +221,11 @@ class HardwareSettings(_Model):
     def _fits(self) -> Self:
         if self.compile and self.recompute:
             raise ValueError("compile cannot see into what recompute does: choose one of them")
+        if self.recompute and self.precision != "fp32":
+            raise ValueError(
+                f"recompute inverts the network, which {self.precision} is too coarse for (a "
+                "trained network gets wrong gradients): use precision = 'fp32' with it"
+            )
         return self
 
 

@@ -11,6 +11,7 @@ from ..errors import RecipeError
 from ..network import InvDN
 from ..weights.network import load_network
 from .hardware import memory_format
+from .mixed import use_mixed_precision
 from .recipe import Recipe
 from .schedule import learning_rate
 
@@ -54,6 +55,8 @@ def initial_state(recipe: Recipe, start: str | Path | None, device: torch.device
                 f"{start} is {loaded.architecture}, the recipe wants {network.architecture}"
             )
         network.load_state_dict(loaded.state_dict())
+    if recipe.hardware.precision == "mixed":
+        use_mixed_precision(network)
     network = _placed(network, recipe, device)
     ema = InvDN(recipe.network.architecture)
     ema.load_state_dict(network.state_dict())
