@@ -15,11 +15,11 @@ from invdn.engines import open_engine
 from invdn.engines.factory import PUBLISHED_GRAPHS
 from invdn.errors import EngineError, OutputError
 from invdn.network import InvDN
-from invdn.weights import onnx_export, write_parameters
+from invdn.weights import checks, write_parameters
 from invdn.weights.network import load_network, parameters_of
-from invdn.weights.onnx_export import CHECKED_SIZES, export_onnx
+from invdn.weights.onnx_export import CHECKED_SIZES, PLAIN_SIZES, export_onnx
 
-FILES = {"weights.safetensors", "encode.onnx", "decode.onnx", "denoise.onnx"}
+FILES = {"weights.safetensors", "encode.onnx", "decode.onnx", "denoise.onnx", "plain.onnx"}
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def exported(network: InvDN, tmp_path_factory: pytest.TempPathFactory) -> Path:
         group, ["export", str(base / "small.safetensors"), str(base / "onnx")]
     )
     assert result.exit_code == 0, result.output
-    assert result.output.count("difference from torch") == 3 * len(CHECKED_SIZES)
+    assert result.output.count("difference from torch") == 3 * len(CHECKED_SIZES) + len(PLAIN_SIZES)
     assert "largest difference" in result.output
     return base / "onnx"
 
@@ -126,7 +126,7 @@ def test_nothing_is_overwritten_unasked(exported: Path, network: InvDN) -> None:
 def test_a_graph_that_differs_is_not_written(
     network: InvDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
+    monkeypatch.setattr(checks, "TOLERANCE", 0.0)
     with pytest.raises(EngineError, match="differs from torch"):
         export_onnx(network, tmp_path / "onnx")
     assert list((tmp_path / "onnx").iterdir()) == []

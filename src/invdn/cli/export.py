@@ -1,49 +1,166 @@
-"""``invdn export``: a model as ONNX graphs."""
+"""``invdn export``: a model in the formats of other programs."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import MissingDependencyError
+from ..errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from ..weights import Parameters
+    from ..weights.checks import Comparison
+
+_LONGEST_NAME = 24
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """Height and width, such as ``512x768``."""
+
+    name = "HxW"
+
+    def convert(
+        self,
+        value: str | tuple[int, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, int]:
+        """Read ``HxW``; a single number is both."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            edges = [int(part) for part in value.lower().split("x")]
+            height, width = edges if len(edges) == 2 else edges * 2
+        except ValueError:
+            self.fail(f"{value!r} is no size; write HEIGHTxWIDTH, such as 512x768", param, ctx)
+        return height, width
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What the user chose, apart from model, folder and format."""
+
+    size: tuple[int, int] | None
+    half: bool
+    licence: str | None
+    overwrite: bool
+
+    def only(self, form: str, *allowed: str) -> None:
+        """Refuse the choices that mean nothing to a format."""
+        options = {
+            "--size": self.size is not None,
+            "--precision": self.half,
+            "--licence": self.licence is not None,
+        }
+        wrong = [name for name, given in options.items() if given and name not in allowed]
+        if wrong:
+            raise InputError(f"{', '.join(wrong)} means nothing to the format {form}")
 
 
 @click.command()
 @click.argument("model")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "darktable"]),
+    default="onnx",
+    show_default=True,
+    help="For which programs.",
+)
+@click.option(
+    "--size", type=Size(), help="Fix height and width of the plain graph; default: any size."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of the plain graph's convolutions; float16 halves its size.",
+)
+@click.option("--licence", help="Of the weights, where their file names none.")
 @click.option("--overwrite", is_flag=True, help="Replace files of an earlier export.")
-def command(model: str, folder: Path, overwrite: bool) -> None:
-    """Write MODEL as ONNX graphs into FOLDER and compare them with torch.
+def command(
+    model: str,
+    folder: Path,
+    form: str,
+    size: tuple[int, int] | None,
+    precision: str,
+    licence: str | None,
+    overwrite: bool,
+) -> None:
+    """Write MODEL into FOLDER for other programs, and compare every file with torch.
 
     MODEL is a shipped model's name or a weights file (.safetensors, .pth, .pdparams).
 
     \b
-    weights.safetensors  one copy of the parameters for the next two
-    encode.onnx          noisy -> low
-    decode.onnx          low, latent -> image (N draws cost one encode and N decodes)
-    denoise.onnx         noisy, latent -> image, in one file of its own
+    --format onnx (docs/export.md)
+      plain.onnx           input -> output, any size: for programs that expect a denoiser
+      weights.safetensors  one copy of the parameters for the next two
+      encode.onnx          noisy -> low
+      decode.onnx          low, latent -> image (N draws cost one encode and N decodes)
+      denoise.onnx         noisy, latent -> image, in one file of its own
+    --format darktable
+      denoise-invdn.dtmodel, for darktable 5.6 and later: preferences, AI, import from file
 
-    Batch, height and width are dynamic; height and width must be divisible by the network's
-    scale (4). Images are float32 RGB in [0, 1]; the latent is a sample of N(0, 1).
+    Batch, height and width are dynamic; but in the plain graph, height and width must be
+    divisible by the network's scale (4). Images are float32 RGB in [0, 1]; the latent is a sample
+    of N(0, 1), and 0 in the plain graph.
     """
-    try:
-        from ..weights.onnx_export import export_onnx
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"exporting needs {error.name}: pip install 'invdn[export]'"
-        ) from error
     from ..weights import read_parameters
-    from ..weights.network import build_network
 
+    write = {"onnx": _onnx, "darktable": _darktable}[form]
+    choices = _Choices(size, precision == "float16", licence, overwrite)
     parameters = read_parameters(model)
     click.echo(f"exporting to {folder} ...", err=True)
-    comparisons = export_onnx(
-        build_network(parameters), folder, metadata=parameters.metadata, overwrite=overwrite
-    )
+    comparisons = write(parameters, folder, choices)
     for comparison in comparisons:
         batch, height, width = comparison.shape
         click.echo(
-            f"{comparison.graph:13} {batch} x 3 x {height:3} x {width:3}   "
-            f"difference from torch {comparison.difference:.1e}"
+            f"{comparison.graph:{_LONGEST_NAME}} {batch} x 3 x {height:3} x {width:3}   "
+            f"difference from torch {comparison.difference:.1e} "
+            f"({comparison.steps:.3f} of 255, {comparison.decibels:.1f} dB)"
         )
     largest = max(comparison.difference for comparison in comparisons)
     click.echo(f"largest difference {largest:.1e}; written to {folder}")
+
+
+def _onnx(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comparison, ...]:
+    choices.only("onnx", "--size", "--precision")
+    try:
+        from ..weights.network import build_network
+        from ..weights.onnx_export import export_onnx
+    except ModuleNotFoundError as error:
+        raise _missing(error, "export") from error
+    return export_onnx(
+        build_network(parameters),
+        folder,
+        metadata=parameters.metadata,
+        size=choices.size,
+        half=choices.half,
+        overwrite=choices.overwrite,
+    )
+
+
+def _darktable(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comparison, ...]:
+    choices.only("darktable", "--precision", "--licence")
+    try:
+        from ..weights.dtmodel import export_darktable
+        from ..weights.network import build_network
+    except ModuleNotFoundError as error:
+        raise _missing(error, "export") from error
+    return export_darktable(
+        build_network(parameters),
+        folder,
+        metadata=parameters.metadata,
+        licence=choices.licence,
+        half=choices.half,
+        overwrite=choices.overwrite,
+    )
+
+
+def _missing(error: ModuleNotFoundError, extra: str) -> MissingDependencyError:
+    return MissingDependencyError(f"exporting needs {error.name}: pip install 'invdn[{extra}]'")

@@ -12,13 +12,10 @@ from ..architecture import Architecture
 from ..errors import EngineError
 from ..inference.engine import Array
 from ..network import InvDN
+from ..weights.checks import HALF_TOLERANCE as TOLERANCE
 from .cuda_graphs import Replayed
 
 PRECISIONS = ("float32", "float16", "bfloat16")
-
-#: Largest root mean square, of white, by which half precision may change a picture: an independent
-#: error of this size takes 0.02 dB from a result of 40 dB, 10 log10(1 + 6.8e-4**2 / 1e-4).
-TOLERANCE = 6.8e-4
 
 # Recorded passes read and write memory of their own, and what cuDNN may round is a setting of the
 # process: on a GPU there is one pass at a time.

@@ -13,6 +13,9 @@ machine, and they hold what a tracer cannot know:
 
 What each of them saves is in docs/speed.md. Parameters keep their official names; where a graph
 needs a part of one, a ``Split`` cuts it out, which runtimes do once when they load the graph.
+
+Beside the graphs of the network's two directions there is a plain one for programs that know
+nothing of it: an image in, an image out, of any size (:func:`plain_graph`).
 """
 
 from collections.abc import Mapping
@@ -28,7 +31,12 @@ from .layout import tensor_shapes
 
 _OPSET = 18
 _IR_VERSION = 9  # of that opset's time
+#: Of the plain graph, which serves runtimes as old as TensorRT 8.5 and ONNX Runtime 1.12.
+_PLAIN_OPSET = 17
+_PLAIN_IR_VERSION = 8
 _SLOPE = 0.2  # of the LeakyReLU; paper, section 3.2
+
+_ZERO = ""  # in place of the name of a latent that is 0 everywhere
 
 Parts = tuple[str, str]  # names of the two parts of a coupling block's input or output
 
@@ -61,18 +69,52 @@ def denoise_graph(architecture: Architecture) -> onnx.ModelProto:
     return graph.model({"noisy": "noisy_batch", "latent": "batch"}, {"image": image})
 
 
+def plain_graph(
+    architecture: Architecture, *, size: tuple[int, int] | None = None, half: bool = False
+) -> onnx.ModelProto:
+    """Build the graph from ``input`` (B, 3, H, W) to ``output`` (B, 3, H, W), at latent 0.
+
+    The image is mirrored up to a multiple of the scale and cut off again, so every size will do.
+
+    Args:
+        architecture: of the network.
+        size: (height, width), where the graph shall take no other, and one image at a time:
+            browsers and TensorRT run such a graph faster, or no other. None: any size.
+        half: convolve in float16, with parameters of half the size. Input, output and couplings
+            stay in float32: the inverse amplifies what is rounded there.
+
+    Example:
+        >>> model = plain_graph(Architecture(blocks=(1,), features=2), size=(6, 8))
+        >>> [value.name for value in (*model.graph.input, *model.graph.output)]
+        ['input', 'output']
+    """
+    graph = _Graph(architecture, half=half)
+    padded, extent = graph.mirror("input", size)
+    image = graph.decode(graph.encode(padded), None)
+    axes = size or ("height", "width")
+    return graph.model(
+        {"input": 1 if size else "batch"},
+        {"output": graph.crop(image, extent)},
+        axes=axes,
+        versions=(_PLAIN_OPSET, _PLAIN_IR_VERSION),
+    )
+
+
 def hold_parameters(model: onnx.ModelProto, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Put the values of the parameters that a graph names into it."""
+    """Put the values of the parameters that a graph names into it, in the type that it declares."""
     for tensor in model.graph.initializer:
         if tensor.name in tensors:
-            tensor.CopyFrom(numpy_helper.from_array(tensors[tensor.name], tensor.name))
+            kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            values = tensors[tensor.name].astype(kind)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
 class _Graph:
     """A graph that grows by one operation of the network at a time; values go by their names."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, *, half: bool = False) -> None:
         self._architecture = architecture
+        self._convolution_type = TensorProto.FLOAT16 if half else TensorProto.FLOAT
         self._shapes = tensor_shapes(architecture)
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, TensorProto] = {}
@@ -100,9 +142,9 @@ class _Graph:
             whole = self._concatenate(*self._couple(block, x1, x2))
         raise AssertionError("an architecture has a level")
 
-    def decode(self, low: str, latent: str) -> str:
-        """All levels backwards."""
-        y1, y2 = low, latent
+    def decode(self, low: str, latent: str | None) -> str:
+        """All levels backwards; without a latent, as with one that is 0 everywhere."""
+        y1, y2 = low, latent or _ZERO
         whole = ""
         for (number, channels), blocks in zip(
             reversed(self._levels), reversed(self._architecture.blocks), strict=True
@@ -114,27 +156,73 @@ class _Graph:
             whole = self._inverse_haar(self._concatenate(y1, y2), channels // 4)
         return whole
 
-    def model(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> onnx.ModelProto:
+    def mirror(self, image: str, size: tuple[int, int] | None) -> tuple[str, str]:
+        """The image mirrored to a multiple of the scale, and the name of its size.
+
+        As ``network/denoising.py``: the edge pixel is not repeated, a single one is.
+        """
+        scale = self._architecture.scale
+        if size and not any(edge % scale for edge in size):
+            return image, ""
+        one = self._constant("one", np.array(1, np.int64))
+        for axis in (2, 3):
+            if size:
+                extent = self._constant(f"extent_{axis}", np.array(size[axis - 2], np.int64))
+            else:
+                extent = self._op("Squeeze", self._op("Shape", image, start=axis, end=axis + 1))
+            whole = self._constant("scale", np.array(scale, np.int64))
+            missing = self._op("Mod", self._op("Neg", extent), whole)
+            full = self._add(extent, missing)
+            last = self._op("Sub", extent, one)
+            # The endless mirror repeats itself after this many pixels; a single pixel after one.
+            period = self._op("Max", self._add(last, last), one)
+            zero = self._constant("zero", np.array(0, np.int64))
+            place = self._op("Mod", self._op("Range", zero, full, one), period)
+            place = self._op("Min", place, self._op("Sub", period, place))
+            image = self._op("Gather", image, place, axis=axis)
+        return image, self._op("Shape", "input", start=2)
+
+    def crop(self, image: str, extent: str) -> str:
+        """The first rows and columns of an image, as many as ``extent`` says."""
+        if not extent:
+            return image
+        starts = self._constant("starts", np.zeros(2, np.int64))
+        return self._op(
+            "Slice", image, starts, extent, self._constant("axes", np.array([2, 3], np.int64))
+        )
+
+    def model(
+        self,
+        inputs: Mapping[str, str | int],
+        outputs: Mapping[str, str],
+        *,
+        axes: tuple[str | int, str | int] | None = None,
+        versions: tuple[int, int] = (_OPSET, _IR_VERSION),
+    ) -> onnx.ModelProto:
         """The finished graph.
 
         Args:
-            inputs: what the inputs are called, and the name of the size of their batch.
+            inputs: what the inputs are called, and the name (or number) of the size of their batch.
             outputs: what the outputs shall be called, and the values that they are.
+            axes: height and width, by name or number, of all of these. None: as their names say.
+            versions: of the operator set, and of the format.
         """
         for name, value in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
+        batch = next(reversed(inputs.values()))
         graph = helper.make_graph(
             self._nodes,
             "InvDN",
-            [self._interface(name, batch) for name, batch in inputs.items()],
-            [self._interface(name, "batch") for name in outputs],
+            [self._interface(name, batch, axes) for name, batch in inputs.items()],
+            [self._interface(name, batch, axes) for name in outputs],
             list(self._initializers.values()),
         )
+        opset, ir_version = versions
         return helper.make_model(
             graph,
             producer_name="invdn",
-            ir_version=_IR_VERSION,
-            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=ir_version,
+            opset_imports=[helper.make_opsetid("", opset)],
         )
 
     def _couple(self, block: int, x1: str, x2: str) -> Parts:
@@ -145,7 +233,8 @@ class _Graph:
 
     def _uncouple(self, block: int, y1: str, y2: str) -> Parts:
         """``AffineCoupling.inverse`` on the two parts; ``y1`` may serve many ``y2``."""
-        difference = self._op("Sub", y2, self._subnet(f"operations.{block}.G", y1))
+        shift = self._subnet(f"operations.{block}.G", y1)
+        difference = self._op("Neg", shift) if y2 == _ZERO else self._op("Sub", y2, shift)
         x2 = self._op("Mul", difference, self._scale(block, y1, -0.5))
         return self._op("Sub", y1, self._subnet(f"operations.{block}.F", x2)), x2
 
@@ -157,6 +246,7 @@ class _Graph:
 
     def _subnet(self, name: str, x: str) -> str:
         """``ResidualSubnet.forward``."""
+        x = self._cast(x, self._convolution_type)
         features = x
         for layer in ("conv1", "conv2"):
             weight, bias = (
@@ -167,7 +257,13 @@ class _Graph:
             features = self._op("LeakyRelu", features, alpha=_SLOPE)
         for_input, for_features = self._cut_kernels(name)
         of_features = self._convolve(features, for_features, self._parameter(name, "conv3", "bias"))
-        return self._add(of_features, self._convolve(x, for_input))
+        return self._cast(self._add(of_features, self._convolve(x, for_input)), TensorProto.FLOAT)
+
+    def _cast(self, value: str, kind: int) -> str:
+        """The value in another type; the whole graph is in float32 but for half convolutions."""
+        if self._convolution_type == TensorProto.FLOAT:
+            return value
+        return self._op("Cast", value, to=kind)
 
     def _cut_kernels(self, name: str) -> list[str]:
         """The kernels of conv3 for the subnet's input, and those for its features."""
@@ -233,13 +329,17 @@ class _Graph:
     def _parameter(self, subnet: str, layer: str, kind: str) -> str:
         name = f"{subnet}.{layer}.{kind}"
         self._initializers[name] = TensorProto(
-            name=name, data_type=TensorProto.FLOAT, dims=self._shapes[name]
+            name=name, data_type=self._convolution_type, dims=self._shapes[name]
         )
         return name
 
-    def _interface(self, name: str, batch: str) -> onnx.ValueInfoProto:
+    def _interface(
+        self, name: str, batch: str | int, axes: tuple[str | int, str | int] | None
+    ) -> onnx.ValueInfoProto:
         colours = self._architecture.channels
         channels = self._architecture.latent_channels if name == "latent" else colours
         prefix = "" if name in ("noisy", "image") else "low_"
-        axes: list[str | int | None] = [batch, channels, f"{prefix}height", f"{prefix}width"]
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)
+        height, width = axes or (f"{prefix}height", f"{prefix}width")
+        return helper.make_tensor_value_info(
+            name, TensorProto.FLOAT, [batch, channels, height, width]
+        )
