@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from darktable_host import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
 
-from benchmarks.darktable import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
 from invdn.architecture import Architecture
 from invdn.errors import InputError, OutputError
 from invdn.network import InvDN

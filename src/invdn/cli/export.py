@@ -46,6 +46,7 @@ class _Choices:
     size: tuple[int, int] | None
     half: bool
     licence: str | None
+    noise_input: bool
     overwrite: bool
 
     def only(self, form: str, *allowed: str) -> None:
@@ -54,6 +55,7 @@ class _Choices:
             "--size": self.size is not None,
             "--precision": self.half,
             "--licence": self.licence is not None,
+            "--noise-input": self.noise_input,
         }
         wrong = [name for name, given in options.items() if given and name not in allowed]
         if wrong:
@@ -66,7 +68,7 @@ class _Choices:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["onnx", "darktable"]),
+    type=click.Choice(["onnx", "darktable", "paddle"]),
     default="onnx",
     show_default=True,
     help="For which programs.",
@@ -82,6 +84,11 @@ class _Choices:
     help="Of the plain graph's convolutions; float16 halves its size.",
 )
 @click.option("--licence", help="Of the weights, where their file names none.")
+@click.option(
+    "--noise-input",
+    is_flag=True,
+    help="Paddle: the noise joined to the image, as the reproduction has it.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files of an earlier export.")
 def command(
     model: str,
@@ -90,6 +97,7 @@ def command(
     size: tuple[int, int] | None,
     precision: str,
     licence: str | None,
+    noise_input: bool,
     overwrite: bool,
 ) -> None:
     """Write MODEL into FOLDER for other programs, and compare every file with torch.
@@ -105,6 +113,8 @@ def command(
       denoise.onnx         noisy, latent -> image, in one file of its own
     --format darktable
       denoise-invdn.dtmodel, for darktable 5.6 and later: preferences, AI, import from file
+    --format paddle
+      model.json and model.pdiparams, for paddle.inference (docs/from-paddle.md)
 
     Batch, height and width are dynamic; but in the plain graph, height and width must be
     divisible by the network's scale (4). Images are float32 RGB in [0, 1]; the latent is a sample
@@ -112,8 +122,8 @@ def command(
     """
     from ..weights import read_parameters
 
-    write = {"onnx": _onnx, "darktable": _darktable}[form]
-    choices = _Choices(size, precision == "float16", licence, overwrite)
+    write = {"onnx": _onnx, "darktable": _darktable, "paddle": _paddle}[form]
+    choices = _Choices(size, precision == "float16", licence, noise_input, overwrite)
     parameters = read_parameters(model)
     click.echo(f"exporting to {folder} ...", err=True)
     comparisons = write(parameters, folder, choices)
@@ -158,6 +168,21 @@ def _darktable(parameters: Parameters, folder: Path, choices: _Choices) -> tuple
         metadata=parameters.metadata,
         licence=choices.licence,
         half=choices.half,
+        overwrite=choices.overwrite,
+    )
+
+
+def _paddle(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comparison, ...]:
+    choices.only("paddle", "--noise-input")
+    try:
+        from ..weights.network import build_network
+        from ..weights.paddle_export import export_paddle
+    except ModuleNotFoundError as error:
+        raise _missing(error, "paddle") from error
+    return export_paddle(
+        build_network(parameters),
+        folder,
+        noise_input=choices.noise_input,
         overwrite=choices.overwrite,
     )
 

@@ -53,6 +53,21 @@ def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     return shapes
 
 
+def haar_matrix(channels: int) -> NDArray[np.float32]:
+    """Return the Haar transform of a layer as one dense kernel, (4C, C, 2, 2).
+
+    Its outputs are ordered band first and colour second. As kernel of a convolution of stride 2 it
+    gives 4 times the forward transform; as that of a transposed one, the inverse.
+
+    Example:
+        >>> haar_matrix(3)[4, :, 0].tolist()  # the second band of the second colour, upper row
+        [[0.0, 0.0], [1.0, -1.0], [0.0, 0.0]]
+    """
+    bands = np.array(_KERNELS, np.float32)
+    colours = np.eye(channels, dtype=np.float32)
+    return np.einsum("bij,oc->bocij", bands, colours).reshape(4 * channels, channels, 2, 2)
+
+
 def haar_kernels(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
     """The fixed kernels that official files carry beside the learned tensors.
 

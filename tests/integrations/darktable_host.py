@@ -1,4 +1,4 @@
-"""darktable's treatment of a model, imitated, and what its ``shadow_boost`` does to ours.
+"""darktable's treatment of a model, imitated.
 
 What the host does, from darktable's ``src/common/ai/restore.c`` and ``restore_rgb.c`` (5.6):
 linear light of the working profile (Rec. 2020) goes to linear sRGB, may be lifted by a square root
