@@ -15,13 +15,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "integrations"))
-
-from darktable_host import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from invdn.photo.read import read_photo
 from invdn.weights.dtmodel import FILE_NAME, export_darktable
 from invdn.weights.network import load_network
+from support.darktable_host import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _SHOT, _READ = 5e-4, 1e-6  # variance a unit of linear light, and in the dark
@@ -45,7 +44,9 @@ def main() -> None:
                 for boost, values in measured.items():
                     found[boost].append(values)
             for boost, values in found.items():
-                before, after, shadows = (statistics.median(column) for column in zip(*values))
+                before, after, shadows = (
+                    statistics.median(column) for column in zip(*values, strict=True)
+                )
                 rows.append(
                     {
                         "stops": stops,

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from darktable_host import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
 
 from invdn.architecture import Architecture
 from invdn.errors import InputError, OutputError
 from invdn.network import InvDN
 from invdn.weights.dtmodel import FILE_NAME, export_darktable
 from invdn.weights.network import load_network
+from support.darktable_host import FROM_SRGB, TO_SRGB, Model, decode_srgb, encode_srgb, restore
 
 
 @pytest.fixture(scope="module")

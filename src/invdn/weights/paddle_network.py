@@ -5,7 +5,6 @@ Paddle keeps convolution kernels as torch does, so the parameters need no conver
 
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddle.nn import functional
@@ -137,6 +136,6 @@ def input_specs(architecture: Architecture, *, noise_input: bool) -> list[Any]:
         else {"noisy": colours, "latent": latent}
     )
     return [
-        paddle.static.InputSpec([None, channels, None, None], np.dtype("float32").name, name)
+        paddle.static.InputSpec([None, channels, None, None], "float32", name)
         for name, channels in inputs.items()
     ]
