@@ -21,7 +21,7 @@ from invdn.engines import open_engine
 from invdn.image.dtype import from_float, to_float
 from invdn.image.metrics import psnr
 from invdn.image.noise_estimation import estimate_noise
-from invdn.inference import QUALITIES, DenoiseOptions, Region, blend, denoise_region
+from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, Region, blend
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
@@ -93,7 +93,7 @@ def figures(data: Path) -> None:
         start = max(0, (noisy.shape[0] - PART) // 2)
         part = Region(start, start, PART, PART)
         seen, target = (side[part.within(*side.shape[:2])] for side in (noisy, clean))
-        denoised = denoise_region(engine, noisy, part, options_of({}))
+        denoised = Pipeline(engine, options_of({})).denoise_region(noisy, part)
         row = found.setdefault(name, {setting: [] for setting in SETTINGS})
         for setting, choices in SETTINGS.items():
             made = blend(seen, denoised, options_of(choices), noise)
@@ -116,7 +116,7 @@ def pictures(folder: Path) -> None:
 
     def panel(source, place: str, **choices):
         x, y = PLACES[place]
-        return denoise_region(engine, source, Region(x, y, 96, 96), options_of(choices))
+        return Pipeline(engine, options_of(choices)).denoise_region(source, Region(x, y, 96, 96))
 
     def strip(name: str, *panels) -> None:
         gap = np.full((192, 6, 3), 255, np.uint8)
@@ -138,7 +138,7 @@ def pictures(folder: Path) -> None:
     x, y, side = 120, 200, 160
     framed = noisy[64:448].copy()
     framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
-    part = denoise_region(engine, noisy, Region(x, y, side, side), options_of({}))
+    part = Pipeline(engine, options_of({})).denoise_region(noisy, Region(x, y, side, side))
     framed[y - 64 : y + side - 64, x : x + side] = part
     write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, choices=SMALL)
 

@@ -25,7 +25,7 @@ from invdn.engines import open_engine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
 from invdn.evaluation.profiling import peak_memory
-from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 
@@ -77,7 +77,9 @@ def photograph(runtime: str, path: str, max_memory: str) -> dict[str, float]:
     engine = StandIn() if runtime == "stand-in" else open_engine(device="cpu", runtime=runtime)
     source = Path(path)
     options = DenoiseOptions(strength="auto", max_memory=int(max_memory) or None)
-    result = denoise_file(engine, source, source.with_stem("clean"), options, overwrite=True)
+    result = denoise_file(
+        engine, source, source.with_stem("clean"), options, FileOptions(overwrite=True)
+    )
     decoded = result.width * result.height * 3 * np.dtype(result.depth).itemsize / 1e6
     return {
         "megapixels": round(result.width * result.height / 1e6, 2),

@@ -33,7 +33,7 @@ import numpy as np
 
 from invdn.engines import open_engine
 from invdn.evaluation.machine import describe_machine
-from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
@@ -106,7 +106,7 @@ def latency(address: str, folder: Path, megapixels: float, runs: int) -> dict[st
             start = time.perf_counter()
             denoise_pixels(engine, pixels, USUAL)
             engine_end = time.perf_counter()
-            denoise_file(engine, source, target, USUAL, overwrite=True)
+            denoise_file(engine, source, target, USUAL, FileOptions(overwrite=True))
             file_end = time.perf_counter()
             answer = client.post(f"{address}api/v1/denoise", content=source.read_bytes())
             service_end = time.perf_counter()

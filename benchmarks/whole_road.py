@@ -25,7 +25,7 @@ import numpy as np
 from invdn.engines import open_engine
 from invdn.evaluation.bench import noisy_photograph
 from invdn.evaluation.machine import describe_machine
-from invdn.inference import DenoiseOptions, denoise_file
+from invdn.inference import DenoiseOptions, FileOptions, denoise_file
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 
@@ -70,7 +70,7 @@ class Timed:
 def run(engine, source: Path, options: DenoiseOptions) -> dict[str, float]:
     timed = Timed(engine)
     wall, processor = time.perf_counter(), time.process_time()
-    denoise_file(timed, source, source.with_stem("clean"), options, overwrite=True)
+    denoise_file(timed, source, source.with_stem("clean"), options, FileOptions(overwrite=True))
     return {
         "seconds": time.perf_counter() - wall,
         "network_seconds": timed.wall,

@@ -13,13 +13,13 @@ from .image.dtype import Pixels
 from .inference import (
     DenoiseOptions,
     Engine,
+    FileOptions,
     FileResult,
+    Pipeline,
     Progress,
     Region,
     denoise_file,
     denoise_pixels,
-    denoise_region,
-    denoise_with_spread,
 )
 from .photo.write_options import WriteChoices
 
@@ -90,7 +90,7 @@ class Denoiser:
             >>> Denoiser().denoise_region(noisy, Region(x=30, y=20, width=50, height=40)).shape
             (40, 50, 3)
         """
-        return denoise_region(self.engine, pixels, region, self.options, progress=progress)
+        return Pipeline(self.engine, self.options, progress=progress).denoise_region(pixels, region)
 
     def denoise_with_spread(
         self, pixels: Pixels, *, progress: Progress | None = None
@@ -107,7 +107,7 @@ class Denoiser:
             >>> clean.shape, spread.shape, spread.dtype
             ((8, 8, 3), (8, 8, 3), dtype('float32'))
         """
-        return denoise_with_spread(self.engine, pixels, self.options, progress=progress)
+        return Pipeline(self.engine, self.options, progress=progress).denoise_with_std(pixels)
 
     def denoise_image(self, image: "Image", *, progress: Progress | None = None) -> "Image":
         """Denoise a Pillow image of mode L, LA, RGB or RGBA (8 bit).
@@ -160,9 +160,6 @@ class Denoiser:
             Path(source),
             Path(target),
             self.options,
-            region=region,
-            overwrite=overwrite,
-            page=page,
-            choices=choices,
-            progress=progress,
+            FileOptions(region=region, page=page, overwrite=overwrite, write=choices),
+            progress,
         )

@@ -17,7 +17,7 @@ from invdn.image.dct import LUMA
 from invdn.image.dtype import to_float
 from invdn.image.metrics import psnr
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
-from invdn.inference import DenoiseOptions, blend, denoise_pixels, denoise_with_spread
+from invdn.inference import DenoiseOptions, Pipeline, blend, denoise_pixels
 from invdn.inference.blending import GRID, REACH
 from invdn.photo.read import read_photo
 
@@ -174,8 +174,8 @@ def test_grey_has_luma_only(engine: TorchEngine) -> None:
 
 def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
     pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
-    _, full = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=1))
-    clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=3, strength=0.0))
+    _, full = Pipeline(engine, DenoiseOptions(draws=3, strength=1)).denoise_with_std(pixels)
+    clean, spread = Pipeline(engine, DenoiseOptions(draws=3, strength=0.0)).denoise_with_std(pixels)
     assert np.array_equal(spread, full)
     assert np.array_equal(clean, pixels)
 

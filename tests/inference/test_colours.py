@@ -11,7 +11,7 @@ from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import ImageError
 from invdn.image.dtype import from_float, to_float
-from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
 from invdn.photo.color import colours_of
 from invdn.photo.color.curves import LINEAR
 from invdn.photo.color.icc import (
@@ -89,7 +89,9 @@ def test_remarks_and_choices_reach_the_file(
     write_photo(photo, tmp_path / "a.tif")
     (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
     choices = WriteChoices(quality=71, subsampling="4:2:0", strip_metadata=True)
-    result = denoise_file(engine, tmp_path / "a.jpg", tmp_path / "b.jpg", WHOLE, choices=choices)
+    result = denoise_file(
+        engine, tmp_path / "a.jpg", tmp_path / "b.jpg", WHOLE, FileOptions(write=choices)
+    )
     assert "TIFF inside" in result.remarks[0] and "damaged" in result.remarks[1]
     found = read_photo(tmp_path / "b.jpg")
     assert (found.compression.quality, found.compression.subsampling) == (71, "4:2:0")

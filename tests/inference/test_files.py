@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import ImageError, OutputError
-from invdn.inference import DenoiseOptions, denoise_file, denoise_pixels
+from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
@@ -43,7 +43,7 @@ def test_nothing_is_overwritten_unasked(
     with pytest.raises(OutputError, match="exists already"):
         denoise_file(engine, source, target)
     assert target.read_bytes() == b"precious"
-    denoise_file(engine, source, target, overwrite=True)
+    denoise_file(engine, source, target, files=FileOptions(overwrite=True))
     assert read_photo(target).pixels.shape == picture.shape
 
 

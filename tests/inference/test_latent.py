@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invdn.inference.latent import LatentField
+from invdn.inference.sampling import LatentField
 
 
 @settings(max_examples=50)

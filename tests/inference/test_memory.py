@@ -10,9 +10,8 @@ import pytest
 from invdn.engines import native_absence
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
-from invdn.inference import DenoiseOptions
-from invdn.inference.memory import fits_in_rows, fitting_tile
-from invdn.inference.pipeline import denoise_region, denoise_with_spread
+from invdn.inference import DenoiseOptions, Pipeline
+from invdn.inference.memory import can_stream, choose_tile_size
 from invdn.inference.region import Region
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
@@ -27,7 +26,8 @@ class _Engine:
 
 def _tile(limit: float | None, copies: int = 1, **choices: int) -> int:
     options = DenoiseOptions(max_memory=None if limit is None else round(limit), **choices)
-    return fitting_tile(_Engine(), _PHOTO, options, copies=copies)  # type: ignore[arg-type]
+    resident = copies * _PHOTO.nbytes
+    return choose_tile_size(_Engine(), _PHOTO, options, resident=resident)  # type: ignore[arg-type]
 
 
 def test_no_limit_is_the_options_own_tile(engine: TorchEngine) -> None:
@@ -61,7 +61,7 @@ class _Rows(_Engine):
 def _fits(width: int, height: int, limit: float, draws: int = 1) -> bool:
     pixels = np.broadcast_to(np.uint8(0), (height, width, 3))
     options = DenoiseOptions(draws=draws, max_memory=round(limit))
-    return fits_in_rows(_Rows(), pixels, options, copies=1)  # type: ignore[arg-type]
+    return can_stream(_Rows(), pixels, options, resident=pixels.nbytes)  # type: ignore[arg-type]
 
 
 def test_rows_in_flight_must_fit() -> None:
@@ -83,13 +83,13 @@ def test_what_is_kept_beside_the_photograph_counts(engine: TorchEngine) -> None:
     def options(limit: int, symmetries: int = 1) -> DenoiseOptions:
         return DenoiseOptions(symmetries, tile=0, max_memory=fixed + limit)
 
-    denoise_with_spread(engine, pixels, options(6 * pixels.nbytes, 8))
+    Pipeline(engine, options(6 * pixels.nbytes, 8)).denoise_with_std(pixels)
     with pytest.raises(InputError, match="too little"):
-        denoise_with_spread(engine, pixels, options(6 * pixels.nbytes - 1, 8))
+        Pipeline(engine, options(6 * pixels.nbytes - 1, 8)).denoise_with_std(pixels)
     left = Region(0, 0, 40, 64)
-    denoise_region(engine, pixels, left, options(pixels.nbytes * 3 // 2))
+    Pipeline(engine, options(pixels.nbytes * 3 // 2)).denoise_region(pixels, left)
     with pytest.raises(InputError, match="too little"):
-        denoise_region(engine, pixels, left, options(pixels.nbytes * 3 // 2 - 1))
+        Pipeline(engine, options(pixels.nbytes * 3 // 2 - 1)).denoise_region(pixels, left)
 
 
 def printed_by(script: str, folder: Path, width: int, height: int) -> list[int]:
@@ -111,12 +111,12 @@ def test_rows_stay_below_the_least_limit_that_lets_them(
         "from dataclasses import replace; from pathlib import Path; import numpy as np; "
         "from invdn.evaluation.profiling import peak_memory; "
         "from invdn.inference import DenoiseOptions, denoise_file; "
-        "from invdn.inference.memory import fits_in_rows; from invdn.engines import open_engine; "
+        "from invdn.inference.memory import can_stream; from invdn.engines import open_engine; "
         "engine = open_engine(runtime='native'); "
         "options = DenoiseOptions(detail=0.5); "
         f"pixels = np.broadcast_to(np.uint8(0), ({height}, {width}, 3)); "
         "limits = (replace(options, max_memory=n * 10**6) for n in range(100, 2000)); "
-        "least = next(o for o in limits if fits_in_rows(engine, pixels, o, copies=1)); "
+        "least = next(o for o in limits if can_stream(engine, pixels, o, resident=pixels.nbytes)); "
         "denoise_file(engine, Path('noisy.png'), Path('c.png'), least); "
         "print(peak_memory(), least.max_memory)"
     )

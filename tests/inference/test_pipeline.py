@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError, InputError
 from invdn.image.orientation import apply_symmetry
-from invdn.inference import QUALITIES, DenoiseOptions, denoise_pixels, denoise_with_spread
+from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, denoise_pixels
 from invdn.inference.engine import Array
-from invdn.inference.latent import LatentField
+from invdn.inference.sampling import LatentField
 
 WHOLE = DenoiseOptions(tile=0, strength=1)
 KINDS = ("uint8", "uint16", "float16", "float32", "float64")
@@ -120,7 +120,7 @@ def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> No
             if symmetry & 1:
                 image = image[:, :, ::-1]
             samples.append(image.transpose(1, 2, 0))
-    clean, spread = denoise_with_spread(engine, pixels, options)
+    clean, spread = Pipeline(engine, options).denoise_with_std(pixels)
     assert np.allclose(clean, np.mean(samples, axis=0), atol=1e-5)
     assert np.allclose(spread, np.std(samples, axis=0, ddof=1), atol=1e-5)
     assert np.array_equal(denoise_pixels(engine, pixels, options), clean)
@@ -149,7 +149,7 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     for pixels in (1, 2 * 152 * 204, 2**30):  # the window is a multiple of the scale
         monkeypatch.setattr("invdn.inference.sampling._BATCH_PIXELS", pixels)
         watched = WatchedEngine(engine)
-        results.append(denoise_with_spread(watched, picture / 255, options))
+        results.append(Pipeline(watched, options).denoise_with_std(picture / 255))
         batches.append(watched.batches)
     assert batches == [[(1, 1)] * 5, [(1, 2), (1, 2), (1, 1)], [(1, 5)]]
     for clean, spread in results[1:]:
@@ -193,7 +193,7 @@ def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.u
 def test_spread_has_the_shape_of_the_colours(engine: TorchEngine, channels: int | None) -> None:
     shape = (9, 14) if channels is None else (9, 14, channels)
     pixels = np.random.default_rng(0).random(shape)
-    clean, spread = denoise_with_spread(engine, pixels, DenoiseOptions(draws=2, strength=1))
+    clean, spread = Pipeline(engine, DenoiseOptions(draws=2, strength=1)).denoise_with_std(pixels)
     colours = {None: (), 1: (1,), 2: (1,), 3: (3,), 4: (3,)}[channels]
     assert clean.shape == shape
     assert spread.shape == (9, 14, *colours)
@@ -202,7 +202,7 @@ def test_spread_has_the_shape_of_the_colours(engine: TorchEngine, channels: int 
 
 def test_one_sample_has_no_spread(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match="2 samples"):
-        denoise_with_spread(engine, picture, DenoiseOptions(strength=1))
+        Pipeline(engine, DenoiseOptions(strength=1)).denoise_with_std(picture)
 
 
 def test_progress_counts_every_pass(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:

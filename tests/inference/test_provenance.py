@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from invdn.engines.torch_engine import TorchEngine
-from invdn.inference.files import denoise_file
+from invdn.inference.files import FileOptions, denoise_file
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.provenance import is_marked
 from invdn.photo.read import read_photo
@@ -27,7 +27,8 @@ def test_a_result_says_who_made_it(
     again = denoise_file(engine, tmp_path / f"b{suffix}", tmp_path / f"c{suffix}")
     assert [remark for remark in again.remarks if "a result of InvDN already" in remark]
     plain = WriteChoices(strip_metadata=True)
-    denoise_file(engine, tmp_path / f"a{suffix}", tmp_path / f"d{suffix}", choices=plain)
+    files = FileOptions(write=plain)
+    denoise_file(engine, tmp_path / f"a{suffix}", tmp_path / f"d{suffix}", files=files)
     assert not is_marked(read_photo(tmp_path / f"d{suffix}"))
     assert b"InvDN" not in (tmp_path / f"d{suffix}").read_bytes()
 

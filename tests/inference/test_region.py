@@ -15,10 +15,11 @@ from invdn.errors import InputError
 from invdn.image.dtype import to_float
 from invdn.inference import (
     DenoiseOptions,
+    FileOptions,
+    Pipeline,
     Region,
     denoise_file,
     denoise_pixels,
-    denoise_region,
 )
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
@@ -56,14 +57,14 @@ def test_a_part_of_the_whole(
         return
     options = DenoiseOptions(tile=64, overlap=72, seed=3, strength="auto", detail=0.3)
     whole = denoise_pixels(engine, pixels, replace(options, tile=0))
-    part = denoise_region(engine, pixels, Region(x, y, width, height), options)
+    part = Pipeline(engine, options).denoise_region(pixels, Region(x, y, width, height))
     assert part.shape == (min(height, 70 - y), min(width, 110 - x), 3)
     assert np.abs(part - whole[y : y + height, x : x + width]).max() < 1e-5
 
 
 def test_alpha_goes_along(engine: TorchEngine) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 4), np.uint8)
-    part = denoise_region(engine, pixels, Region(10, 20, 30, 25))
+    part = Pipeline(engine).denoise_region(pixels, Region(10, 20, 30, 25))
     assert np.array_equal(part[..., 3], pixels[20:45, 10:40, 3])
 
 
@@ -83,7 +84,7 @@ def test_a_preview_of_a_turned_photograph(engine: TorchEngine, tmp_path: Path) -
         tmp_path / "turned.png",
         tmp_path / "part.png",
         options,
-        region=Region(x=5, y=30, width=20, height=16),
+        FileOptions(region=Region(x=5, y=30, width=20, height=16)),
     )
     shown = [
         np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / name)), np.int16)
@@ -99,7 +100,7 @@ def test_a_preview_with_the_shipped_weights_is_the_crop(shared_data: Path) -> No
     pixels = read_photo(shared_data / "real-noisy" / "dnd_01.png").pixels[:160, :200]
     options = DenoiseOptions(tile=96, strength="auto")
     whole = denoise_pixels(engine, pixels, options).astype(int)
-    part = denoise_region(engine, pixels, Region(71, 53, 70, 50), options)
+    part = Pipeline(engine, options).denoise_region(pixels, Region(71, 53, 70, 50))
     assert np.abs(part - whole[53:103, 71:141]).max() <= 1
 
 
@@ -124,10 +125,13 @@ def test_a_part_outside_the_photograph(
     engine: TorchEngine, picture: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="begins at 203,0 and the photograph has 203x150"):
-        denoise_region(engine, picture, Region(203, 0, 1, 1))
+        Pipeline(engine).denoise_region(picture, Region(203, 0, 1, 1))
     write_photo(Photo(picture), tmp_path / "noisy.png")
     with pytest.raises(InputError, match="begins at"):
         denoise_file(
-            engine, tmp_path / "noisy.png", tmp_path / "part.png", region=Region(0, 150, 1, 1)
+            engine,
+            tmp_path / "noisy.png",
+            tmp_path / "part.png",
+            files=FileOptions(region=Region(0, 150, 1, 1)),
         )
     assert not (tmp_path / "part.png").exists()

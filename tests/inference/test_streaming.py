@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from invdn.inference import DenoiseOptions, denoise_pixels, streaming
+from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, streaming
 from invdn.inference.options import QUALITIES
-from invdn.inference.pipeline import denoise_with_spread
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
 
@@ -51,14 +50,16 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
 ) -> None:
     noisy = camera_noise(demo_photo(160))
     options = DenoiseOptions(*QUALITIES["balanced"], tile=0, strength=1)
-    mean, spread = denoise_with_spread(engine, noisy, options)
-    monkeypatch.setattr("invdn.inference.pipeline.streams", lambda *_: False)
-    tiled_mean, tiled_spread = denoise_with_spread(engine, noisy, options)
+    mean, spread = Pipeline(engine, options).denoise_with_std(noisy)
+    monkeypatch.setattr("invdn.inference.blocks.supports_streaming", lambda *_: False)
+    tiled_mean, tiled_spread = Pipeline(engine, options).denoise_with_std(noisy)
     assert np.array_equal(mean, tiled_mean)
     assert np.abs(spread - tiled_spread).max() < 1e-6
 
 
 def test_only_an_engine_that_can_and_an_upright_photograph(engine: NativeEngine) -> None:
-    assert streaming.streams(engine, DenoiseOptions(strength=1))
-    assert not streaming.streams(engine, DenoiseOptions(symmetries=8, strength=1))
-    assert not streaming.streams(open_engine(runtime="onnxruntime"), DenoiseOptions(strength=1))
+    assert streaming.supports_streaming(engine, DenoiseOptions(strength=1))
+    assert not streaming.supports_streaming(engine, DenoiseOptions(symmetries=8, strength=1))
+    assert not streaming.supports_streaming(
+        open_engine(runtime="onnxruntime"), DenoiseOptions(strength=1)
+    )

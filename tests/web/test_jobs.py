@@ -173,7 +173,7 @@ def test_thirty_two_clients_lose_nothing(server: Server, pictures: Path) -> None
 def test_another_look_does_not_run_the_network_again(server: Server, pictures: Path) -> None:
     noisy = (pictures / "plain.png").read_bytes()
     photo = server.client.post("/api/v1/photos", params={"name": "a.png"}, content=noisy).json()
-    before = _recordings(server)
+    before = _predictions(server)
 
     def made(**options: object) -> bytes:
         asked = {"photo": photo["id"], "draws": 2, **options}
@@ -181,18 +181,18 @@ def test_another_look_does_not_run_the_network_again(server: Server, pictures: P
         return server.client.get(job["links"]["result"]).content
 
     made(strength=1)
-    assert _recordings(server) == before + 1
+    assert _predictions(server) == before + 1
     look = {"strength": 0.6, "detail": 0.5}
     result = made(**look)
-    assert _recordings(server) == before + 1
+    assert _predictions(server) == before + 1
     at_once = server.client.post(
         "/api/v1/denoise", params={"name": "a.png", "draws": 2, **look}, content=noisy
     )
     assert result == at_once.content
     assert made(seed=1, **look) != result
-    assert _recordings(server) == before + 2
+    assert _predictions(server) == before + 2
 
 
-def _recordings(server: Server) -> int:
-    """How many jobs keep what the network said."""
-    return len(list(server.folder.glob("invdn-serve-*/*/recording")))
+def _predictions(server: Server) -> int:
+    """Return how many jobs keep what the network predicted."""
+    return len(list(server.folder.glob("invdn-serve-*/*/prediction")))

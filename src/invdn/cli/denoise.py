@@ -93,14 +93,13 @@ def _run(choices: dict[str, Any]) -> int:
     look = Look if running["watch"] else plan
     found = look(**batch, suffix_of=suffix_of)
     from ..engines import open_engine
-    from ..inference import denoise_file  # late doors: a quick --help
+    from ..inference import FileOptions, denoise_file  # late: a quick --help
 
     engine = open_engine(**engine_choice)
 
     def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
-        return denoise_file(
-            engine, job.source, job.target, options, **how, overwrite=overwrite, progress=progress
-        )
+        files = FileOptions(overwrite=overwrite, **how)
+        return denoise_file(engine, job.source, job.target, options, files, progress)
 
     run = BatchRun(
         work,
@@ -126,5 +125,5 @@ def _denoise_options(
 
 
 def _reading(max_megapixels: float) -> dict[str, Any]:
-    """Arguments of ``denoise_file`` about reading."""
+    """Return the part of ``FileOptions`` about reading."""
     return {"max_pixels": round(max_megapixels * 1e6)}

@@ -78,12 +78,12 @@ def suffix_of_results(choices: dict[str, Any], output: Path | None) -> Callable[
 
 
 def take_output_choices(choices: dict[str, Any]) -> dict[str, Any]:
-    """Remove the options from a command's choices and give them as arguments of ``denoise_file``.
+    """Remove the options from a command's choices and give them as parts of ``FileOptions``.
 
     Example:
         >>> given = {"jpeg_quality": 80, "subsampling": None, "strip_metadata": False, "page": 2}
         >>> taken = take_output_choices({**given, "seed": 3})
-        >>> taken["page"], taken["choices"].quality
+        >>> taken["page"], taken["write"].quality
         (2, 80)
     """
     from ..photo.write_options import WriteChoices  # late: a quick --help
@@ -91,5 +91,5 @@ def take_output_choices(choices: dict[str, Any]) -> dict[str, Any]:
     taken = {name: choices.pop(name) for name in _NAMES}
     return {
         "page": taken.pop("page"),
-        "choices": WriteChoices(quality=taken.pop("jpeg_quality"), **taken),
+        "write": WriteChoices(quality=taken.pop("jpeg_quality"), **taken),
     }

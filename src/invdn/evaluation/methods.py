@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, EngineError
 from ..image.dtype import Pixels, to_float
-from ..inference import DenoiseOptions, Engine, denoise_pixels, denoise_with_spread
+from ..inference import DenoiseOptions, Engine, Pipeline, denoise_pixels
 from .samples import Sample, read_image
 
 Floats = NDArray[np.float32]
@@ -59,7 +59,7 @@ def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_spread: bo
     def restore(sample: Sample) -> Restored:
         noisy = unit_floats(sample.noisy)
         if with_spread:
-            pixels, spread = denoise_with_spread(engine, noisy, options)
+            pixels, spread = Pipeline(engine, options).denoise_with_std(noisy)
             return Restored(np.asarray(pixels, np.float32), spread)
         return Restored(np.asarray(denoise_pixels(engine, noisy, options), np.float32))
 

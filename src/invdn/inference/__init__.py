@@ -1,17 +1,10 @@
-"""Denoising: an engine, a latent field, tiles, symmetries and draws, in one loop."""
+"""Inference: an engine, latent sampling, tiling, self-ensemble, blending, from file to file."""
 
 from .blending import blend
 from .engine import Engine
-from .files import FileResult, denoise_file, denoise_photo
+from .files import FileOptions, FileResult, denoise_file, denoise_photo
 from .options import QUALITIES, DenoiseOptions, Quality, Strength
-from .pipeline import (
-    Progress,
-    denoise_in_place,
-    denoise_pixels,
-    denoise_region,
-    denoise_with_spread,
-)
-from .recall import recalling, recorded_bytes, recording
+from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 from .trained_range import warning_of
 
@@ -19,20 +12,17 @@ __all__ = [
     "QUALITIES",
     "DenoiseOptions",
     "Engine",
+    "FileOptions",
     "FileResult",
+    "Pipeline",
+    "Prediction",
     "Progress",
     "Quality",
     "Region",
     "Strength",
     "blend",
     "denoise_file",
-    "denoise_in_place",
     "denoise_photo",
     "denoise_pixels",
-    "denoise_region",
-    "denoise_with_spread",
-    "recalling",
-    "recorded_bytes",
-    "recording",
     "warning_of",
 ]

@@ -1,19 +1,13 @@
-"""The one road from a photograph on disk to a clean photograph on disk."""
+"""Denoise a photograph from file to file: read, denoise, write."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..atomic import ensure_output
 from ..errors import ImageError, InputError
-from ..image.noise_estimation import NoiseEstimate, estimate_noise
-from ..image.orientation import turned_upright
-from ..photo.color import colours_of
+from ..image.noise_estimation import NoiseEstimate
 from ..photo.keeping import of_a_part
 from ..photo.photo import Photo
 from ..photo.provenance import is_marked, marked
@@ -23,13 +17,33 @@ from ..photo.write import check_writable, write_photo
 from ..photo.write_options import WriteChoices
 from .engine import Engine
 from .options import DenoiseOptions
-from .pipeline import Progress, denoise_in_place, denoise_region, denoise_with_spread
+from .pipeline import Pipeline, Progress
 from .region import Region
 from .trained_range import warning_of
 
 _AGAIN = "it is a result of InvDN already; to denoise it again costs detail"
-#: Takes the spread of the samples: ``(H, W)`` or ``(H, W, 3)`` float32 as a viewer shows it.
-KeepSpread = Callable[[NDArray[np.float32]], None]
+#: Denoises a photograph in memory, and says which noise it found.
+Work = Callable[[Photo], tuple[Photo, NoiseEstimate | None]]
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How the files around the inference are read and written.
+
+    Attributes:
+        region: denoise and write only this part, as a viewer shows it (turned by the EXIF
+            orientation); it equals that part of the whole result, but for what tiling costs.
+        page: which picture of a file with several, from 1.
+        max_pixels: refuse larger photographs before decoding them.
+        overwrite: replace the target if it exists.
+        write: quality, chroma and metadata of the target.
+    """
+
+    region: Region | None = None
+    page: int | None = None
+    max_pixels: int = MAX_PIXELS
+    overwrite: bool = False
+    write: WriteChoices = WriteChoices()
 
 
 @dataclass(frozen=True)
@@ -67,13 +81,7 @@ def denoise_file(
     source: Path,
     target: Path,
     options: DenoiseOptions = DenoiseOptions(),
-    *,
-    region: Region | None = None,
-    overwrite: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    page: int | None = None,
-    choices: WriteChoices = WriteChoices(),
-    keep_spread: KeepSpread | None = None,
+    files: FileOptions = FileOptions(),
     progress: Progress | None = None,
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
@@ -86,39 +94,51 @@ def denoise_file(
         engine: the network, ready to run.
         source: a JPEG, PNG, TIFF, WebP, AVIF, HEIC or raw file.
         target: the file to write; its folder must exist.
-        options: how.
-        region: denoise and write only this part, as a viewer shows it (turned by the EXIF
-            orientation); it equals that part of the whole result (see ``denoise_region``).
-        overwrite: replace ``target`` if it exists.
-        max_pixels: refuse larger photographs before decoding them.
-        page: which picture of a file with several, from 1.
-        choices: quality, chroma and metadata of the target.
-        keep_spread: given how much the samples differ, as ``denoise_with_spread`` tells it.
-        progress: told after every pass of the network.
+        options: how to denoise.
+        files: how to read and write.
+        progress: called after every pass of the network.
 
     Raises:
         ImageError: the source is not a readable photograph.
         OutputError: the target exists, or cannot be written.
         MissingDependencyError: the package that reads HEIC or raw files is not installed.
-        InputError: the region lies outside the photograph, a spread of a single sample is asked
-            for, or the memory allowed is too small.
+        InputError: the region lies outside the photograph, or the memory allowed is too small.
+    """
+    return process_file(
+        source,
+        target,
+        files,
+        lambda photo: denoise_photo(engine, photo, options, files.region, progress),
+        f"denoised, strength {options.strength}",
+    )
+
+
+def process_file(
+    source: Path, target: Path, files: FileOptions, work: Work, note: str
+) -> FileResult:
+    """Read a photograph, hand it to ``work``, and write what comes back; see :func:`denoise_file`.
+
+    Args:
+        source: the photograph.
+        target: the file to write.
+        files: how to read and write.
+        work: does the rest.
+        note: what the metadata says of the work.
     """
     start = time.perf_counter()
-    ensure_output(target, overwrite)
-    photo = read_photo(source, max_pixels=max_pixels, page=page)
-    check_writable(photo, target, overwrite=overwrite, choices=choices)
+    ensure_output(target, files.overwrite)
+    photo = read_photo(source, max_pixels=files.max_pixels, page=files.page)
+    check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
     if is_marked(photo):
         photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
     try:
-        photo, noise = denoise_photo(
-            engine, photo, options, region=region, keep_spread=keep_spread, progress=progress
-        )
+        photo, noise = work(photo)
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
-    if not choices.strip_metadata:
-        photo = marked(photo, f"denoised, strength {options.strength}")
-    notes = write_photo(photo, target, overwrite=overwrite, choices=choices)
-    if not choices.strip_metadata:
+    if not files.write.strip_metadata:
+        photo = marked(photo, note)
+    notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write)
+    if not files.write.strip_metadata:
         notes += copy_sidecars(source, target, developed=photo.format == "raw")
     return FileResult(
         source,
@@ -138,43 +158,27 @@ def denoise_photo(
     engine: Engine,
     photo: Photo,
     options: DenoiseOptions = DenoiseOptions(),
-    *,
     region: Region | None = None,
-    keep_spread: KeepSpread | None = None,
     progress: Progress | None = None,
 ) -> tuple[Photo, NoiseEstimate | None]:
-    """What :func:`denoise_file` does between reading and writing, with the same arguments.
+    """Denoise a photograph in memory, as :func:`denoise_file` does between reading and writing.
 
     Returns:
         The denoised photograph, or its region, with what is to be said of its colours among its
-        remarks; and the noise that was found. The pixels of ``photo`` are overwritten.
+        remarks; and the noise that was found. The pixels of ``photo`` are overwritten, unless
+        there is a region.
 
     Raises:
         ImageError: its colour profile cannot be used.
-        InputError: the region lies outside, a spread of a single sample is asked for, or the
-            memory allowed is too small.
+        InputError: the region lies outside, or the memory allowed is too small.
     """
-    space, remarks = colours_of(photo)
-    photo = replace(photo, remarks=(*photo.remarks, *remarks))
-    noise = estimate_noise(photo.pixels, space.for_network if space else None)
-    how: Any = {"noise": noise, "space": space, "progress": progress}
-    if region is not None:
-        return _part(engine, photo, region, options, **how), noise
-    if keep_spread is None:
-        denoise_in_place(engine, photo.pixels, options, **how)
-        return photo, noise
-    pixels, spread = denoise_with_spread(engine, photo.pixels, options, **how)
-    keep_spread(turned_upright(spread, photo.orientation))
-    return replace(photo, pixels=pixels), noise
-
-
-def _part(
-    engine: Engine, photo: Photo, region: Region, options: DenoiseOptions, **how: Any
-) -> Photo:
-    """A photograph of the region only."""
+    pipeline, photo = Pipeline.for_photo(engine, photo, options, progress)
+    if region is None:
+        pipeline.denoise_in_place(photo.pixels)
+        return photo, pipeline.noise
     stored = region.stored(photo.height, photo.width, photo.orientation)
     part = stored.within(photo.height, photo.width)
     photo = of_a_part(photo)
-    pixels = denoise_region(engine, photo.pixels, stored, options, **how)
+    pixels = pipeline.denoise_region(photo.pixels, stored)
     alpha = None if photo.alpha is None else photo.alpha[part].copy()
-    return replace(photo, pixels=pixels, alpha=alpha)
+    return replace(photo, pixels=pixels, alpha=alpha), pipeline.noise

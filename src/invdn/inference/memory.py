@@ -1,4 +1,4 @@
-"""How large a tile may be for the memory that there is."""
+"""Choose the size of tiles by the memory that is allowed."""
 
 import math
 
@@ -22,16 +22,18 @@ _STEP = 16  # tiles grow in these steps
 _TILE = 512  # of an engine that does not say what suits it; docs/speed.md
 
 
-def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, copies: float) -> int:
-    """The edge of a tile for one photograph: the options' own, or the largest within their memory.
+def choose_tile_size(
+    engine: Engine, pixels: Pixels, options: DenoiseOptions, *, resident: int
+) -> int:
+    """Return the edge of a tile: the options' own, or the largest within their memory.
 
     Args:
         engine: what will run; it may say what it needs as ``process_bytes`` and
             ``bytes_per_pixel`` (of a window), and which edge suits it as ``tile``.
         pixels: the photograph.
         options: ``tile``, ``overlap`` and ``max_memory``.
-        copies: how often the photograph lies in memory: 1 if its result takes its place, else 2;
-            what is kept beside them counts by its bytes.
+        resident: bytes of the photograph, of its result where that is another array, and of what
+            is kept beside them.
 
     Returns:
         0 for the whole photograph at once.
@@ -42,7 +44,7 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     wanted: int = getattr(engine, "tile", _TILE) if options.tile is None else options.tile
     if options.max_memory is None:
         return wanted
-    fixed = _fixed(engine, pixels, options, copies)
+    fixed = _fixed(engine, pixels, options, resident)
     each: int = getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
     height, width = pixels.shape[:2]
 
@@ -63,10 +65,10 @@ def fitting_tile(engine: Engine, pixels: Pixels, options: DenoiseOptions, *, cop
     )
 
 
-def fits_in_rows(
-    engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, copies: float
+def can_stream(
+    engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, resident: int
 ) -> bool:
-    """Whether the rows that are in flight, when a photograph is streamed, fit into the memory."""
+    """Return whether the rows in flight, when a photograph is streamed, fit into the memory."""
     height, width = pixels.shape[:2]
     # However low a photograph is: what goes in rows keeps some of every layer.
     in_one_piece = height * width <= WHOLE
@@ -74,11 +76,11 @@ def fits_in_rows(
     flight: int = width * each * (1 + options.draws) // 2
     if options.max_memory is None:
         return flight <= _FLIGHT
-    return _fixed(engine, pixels, options, copies) + flight <= options.max_memory
+    return _fixed(engine, pixels, options, resident) + flight <= options.max_memory
 
 
-def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, copies: float) -> int:
-    """What does not depend on how the photograph is cut."""
+def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, resident: int) -> int:
+    """Return the bytes that do not depend on how the photograph is cut."""
     process: int = getattr(engine, "process_bytes", _PROCESS)
     rows: int = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
-    return process + math.ceil(copies * pixels.nbytes) + rows
+    return process + resident + rows

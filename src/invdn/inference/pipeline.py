@@ -1,7 +1,20 @@
-"""The act itself: arrays of pixels in, arrays of the same kind out, through any engine."""
+"""Denoise one image: plan blocks, read, predict, blend, store.
 
-import math
+::
+
+    pixels ─ plan_blocks ─┬─ read ─ predict ─ blend ─ store ─ result
+                          └────── for every block ──────┘
+                                       │
+                                       └─ Prediction: mean and std, to be blended again
+
+There is one loop, :meth:`Pipeline.run`. The network runs in ``predict``; strength and its
+companions act in ``blend`` only, so a :class:`Prediction` gives any number of results without
+another pass of the network.
+"""
+
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count
 
 import numpy as np
@@ -10,20 +23,22 @@ from numpy.typing import NDArray
 from ..errors import EngineError, InputError
 from ..image.dtype import Pixels, from_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
-from ..image.tiling import Tile, read_window, tiles
-from ..photo.color import NetworkColours
-from .blending import GRID, blend
+from ..image.tiling import Tile, read_window
+from ..photo.color import NetworkColours, colours_of
+from ..photo.photo import Photo
+from .blending import blend
+from .blocks import plan_blocks, predict_blocks
 from .engine import Engine
-from .memory import fits_in_rows, fitting_tile
-from .moments import RunningMoments
 from .options import DenoiseOptions
 from .region import Region
-from .sampling import sample_window
-from .streaming import Estimate, pushes, streamed, streams
-from .windows import noisy_windows
+from .sampling import Block
+
+Floats = NDArray[np.float32]
 
 #: Called with (network passes done, passes in all); an exception that it raises ends the work.
 Progress = Callable[[int, int], None]
+#: Called with every block before its result is stored.
+Recorder = Callable[[Block], None]
 
 
 def denoise_pixels(
@@ -43,7 +58,7 @@ def denoise_pixels(
             JPEG. Alpha passes through unchanged.
         options: how.
         noise: the image's estimate, if it is known; made where the options need it and it is not.
-        progress: told after every pass of the network.
+        progress: called after every pass of the network.
 
     Returns:
         A new array of the same shape and type.
@@ -52,263 +67,366 @@ def denoise_pixels(
         InputError: shape, type or values are not of these kinds, or the memory is too small.
         EngineError: the network gave something that is not a number.
     """
-    result = _checked(engine, pixels).copy()
-    _denoise(engine, result, options, noise, progress, None, copies=2)
-    return result
+    return Pipeline(engine, options, noise=noise, progress=progress).denoise(pixels)
 
 
-def denoise_in_place(
-    engine: Engine,
-    pixels: Pixels,
-    options: DenoiseOptions = DenoiseOptions(),
-    *,
-    noise: NoiseEstimate | None = None,
-    space: NetworkColours | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """As :func:`denoise_pixels`, written over the noisy pixels, so that there is no second copy.
+@dataclass(frozen=True)
+class Pipeline:
+    """Everything that the inference on one image needs, but its pixels.
 
-    Beside the pixels only one tile and narrow margins are in memory. Should the work be broken
-    off, the array holds parts of both. Where ``space`` is given, the pixels are colours of that
-    space, floating-point ones beyond [0, 1] as well.
+    Attributes:
+        engine: the network, ready to run.
+        options: how.
+        noise: the image's estimate, if it is known; made where the options need it and it is not.
+        colors: conversion of the image's colours for the network; None: they are sRGB.
+        progress: called after every pass of the network.
+
+    All methods raise:
+        InputError: shape, type or values of the pixels are not of the kinds that
+            :func:`denoise_pixels` names, or the memory is too small.
+        EngineError: the network gave something that is not a number.
     """
-    _denoise(engine, _checked(engine, pixels, space), options, noise, progress, space, copies=1)
 
+    engine: Engine
+    options: DenoiseOptions = DenoiseOptions()
+    noise: NoiseEstimate | None = None
+    colors: NetworkColours | None = None
+    progress: Progress | None = None
 
-def denoise_region(
-    engine: Engine,
-    pixels: Pixels,
-    region: Region,
-    options: DenoiseOptions = DenoiseOptions(),
-    *,
-    noise: NoiseEstimate | None = None,
-    space: NetworkColours | None = None,
-    progress: Progress | None = None,
-) -> Pixels:
-    """What :func:`denoise_in_place` gives in a part of the image, for the price of the part.
+    @classmethod
+    def for_photo(
+        cls,
+        engine: Engine,
+        photo: Photo,
+        options: DenoiseOptions = DenoiseOptions(),
+        progress: Progress | None = None,
+    ) -> tuple["Pipeline", Photo]:
+        """Find the colours and the noise of a photograph.
 
-    The part sees its true surroundings, the latent of its place and the noise of the whole image.
-    So it differs from the whole result as two tilings do: docs/tiling.md.
+        Returns:
+            The pipeline, and the photograph with what is to be said of its colours among its
+            remarks.
 
-    Returns:
-        A new array of the region's size (as far as it lies in the image).
+        Raises:
+            ImageError: its colour profile cannot be used.
+        """
+        colors, remarks = colours_of(photo)
+        noise = estimate_noise(photo.pixels, colors.for_network if colors else None)
+        photo = replace(photo, remarks=(*photo.remarks, *remarks))
+        return cls(engine, options, noise, colors, progress), photo
 
-    Raises:
-        InputError: as above, or the region lies outside the image.
-    """
-    part = region.within(*_checked(engine, pixels, space).shape[:2])
-    result: Pixels = pixels[part].copy()
-    if options.takes_nothing:
+    def denoise(self, pixels: Pixels) -> Pixels:
+        """Return a denoised copy."""
+        result: Pixels = self._validate(pixels).copy()
+        self.run(pixels, result)
         return result
-    noise = _noise(pixels, options, noise)
-    colours = _colours(result)
-    copies = 1 + result.nbytes / pixels.nbytes
-    pieces = _pieces(engine, pixels, options, copies=copies, part=part)
-    windows = ((tile, read_window(_colours(pixels), tile)) for tile in pieces)
-    for tile, window, moments in _estimates(engine, windows, len(pieces), options, progress, space):
-        rows, columns = (
-            slice(core.start - axis.start, core.stop - axis.start)
-            for core, axis in zip(tile.core, part, strict=True)
+
+    def denoise_in_place(
+        self, pixels: Pixels, record: Recorder | None = None, *, kept: int = 0
+    ) -> None:
+        """Write the result over the noisy pixels, so that there is no second copy.
+
+        Besides the pixels only one block and narrow margins are in memory. Should the work be
+        broken off, the array holds parts of both. For the arguments see :meth:`run`.
+        """
+        self.run(self._validate(pixels), pixels, record=record, kept=kept)
+
+    def denoise_region(self, pixels: Pixels, region: Region) -> Pixels:
+        """Return the result in a part of the image, for the price of the part.
+
+        The part sees its true surroundings, the latent of its place and the noise of the whole
+        image. So it differs from the whole result as two tilings do: docs/tiling.md.
+
+        Returns:
+            A new array of the region's size (as far as it lies in the image).
+
+        Raises:
+            InputError: as above, or the region lies outside the image.
+        """
+        part = region.within(*self._validate(pixels).shape[:2])
+        result: Pixels = pixels[part].copy()
+        self.run(pixels, result, part=part)
+        return result
+
+    def denoise_with_std(self, pixels: Pixels) -> tuple[Pixels, Floats]:
+        """Return a denoised copy, and how much the samples differ in every pixel.
+
+        Returns:
+            The denoised pixels, and the standard deviation over all samples as float32
+            ``(H, W)`` or ``(H, W, C)`` without alpha, in units of the full range (1 = white). It
+            is that of the network's samples in its own colours; strength and its companions do
+            not change it.
+
+        Raises:
+            InputError: as above, or the options make a single sample, which has no spread.
+        """
+        _require_samples(self.options)
+        result: Pixels = self._validate(pixels).copy()
+        std = StdMap(pixels)
+        self.run(pixels, result, record=std, kept=std.values.nbytes)
+        return result, std.map
+
+    def predict(self, pixels: Pixels) -> "Prediction":
+        """Run the network, and blend nothing yet."""
+        blocks: list[PredictedBlock] = []
+        kept = 8 * color_channels(self._validate(pixels)).size  # mean and std, float32
+        self.run(pixels, None, record=lambda block: blocks.append(predicted(block)), kept=kept)
+        return Prediction(replace(self, noise=self._noise_of(pixels)), pixels, tuple(blocks))
+
+    def run(
+        self,
+        pixels: Pixels,
+        result: Pixels | None,
+        *,
+        part: tuple[slice, slice] | None = None,
+        record: Recorder | None = None,
+        kept: int = 0,
+    ) -> None:
+        """Plan blocks, then read, predict, blend and store one after another.
+
+        Args:
+            pixels: the image; it must have passed validation.
+            result: receives the result, and holds the noisy pixels so far; may be ``pixels``
+                itself. None: only ``record`` is called.
+            part: rows and columns of the image that ``result`` holds; None: all.
+            record: called with every block before its result is stored.
+            kept: bytes that ``record`` keeps.
+        """
+        stores = result is not None and not self.options.takes_nothing
+        if not (stores or record):
+            return
+        blender = replace(self, noise=self._noise_of(pixels)) if stores else self
+        resident = pixels.nbytes + kept
+        if result is not None and result is not pixels:
+            resident += result.nbytes
+        for block in self._predict(pixels, part, resident):
+            if record:
+                record(block)
+            if stores and result is not None:
+                clean = blender.blend(block.tile, block.noisy, block.stats.mean, pixels.shape)
+                store(result, block.tile.core, clean, part)
+
+    def blend(self, tile: Tile, noisy: Floats, mean: Floats, shape: tuple[int, ...]) -> Floats:
+        """Blend the noisy window of a tile with the network's, as the options say.
+
+        Args:
+            tile: the window's place.
+            noisy: ``(h, w, 1 or 3)`` window in the image's colours.
+            mean: the same of the network's samples, in the network's colours.
+            shape: of the image; a window may reach beyond it.
+
+        Returns:
+            The core of the tile, in the image's colours.
+        """
+        inside = tuple(
+            slice(end - start) for start, end in zip((tile.top, tile.left), shape[:2], strict=True)
         )
-        clean = _blended(pixels, tile, window, moments, options, noise, space)
-        colours[rows, columns] = from_float(clean, colours.dtype)
-    return result
+        noisy, mean = noisy[inside], mean[inside]
+        if self.colors is None:
+            return blend(noisy, mean, self.options, self.noise)[tile.inner]
+        clean = blend(self.colors.for_network(noisy), mean, self.options, self.noise)
+        return self.colors.from_network(clean, noisy)[tile.inner]
+
+    def blend_saved(self, pixels: Pixels, blocks: Iterable["PredictedBlock"]) -> Pixels:
+        """Blend what the network predicted earlier for the same image.
+
+        Args:
+            pixels: the noisy image.
+            blocks: as :func:`predicted` made them of the blocks of a run with options that
+                differed in strength and its companions only.
+        """
+        result: Pixels = self._validate(pixels).copy()
+        blender = replace(self, noise=self._noise_of(pixels))
+        colors = color_channels(pixels)
+        for block in blocks:
+            if self.options.takes_nothing:
+                continue
+            noisy = read_window(colors, block.tile)
+            clean = blender.blend(block.tile, noisy, block.mean, pixels.shape)
+            store(result, block.tile.core, clean)
+        return result
+
+    def _predict(
+        self, pixels: Pixels, part: tuple[slice, slice] | None, resident: int
+    ) -> Iterator[Block]:
+        """Run the network block by block, and check what it gives."""
+        plan = plan_blocks(self.engine, pixels, self.options, resident=resident, part=part)
+        done = count(1)
+
+        def on_forward() -> None:
+            step = next(done)
+            if self.progress is not None:
+                self.progress(step, plan.passes)
+
+        to_srgb = self.colors.for_network if self.colors else None
+        colors = color_channels(pixels)
+        for block in predict_blocks(self.engine, colors, self.options, plan, on_forward, to_srgb):
+            if not np.isfinite(block.stats.mean).all():
+                raise EngineError("the network's result is not a number: check the weights")
+            yield block
+
+    def _noise_of(self, pixels: Pixels) -> NoiseEstimate | None:
+        """Return the estimate that the options need, if they need one."""
+        if self.noise or not self.options.looks_at_noise:
+            return self.noise
+        return estimate_noise(color_channels(pixels))
+
+    def _validate(self, pixels: Pixels) -> Pixels:
+        """Return the pixels, if they are of a kind that can be denoised."""
+        if not isinstance(pixels, np.ndarray):
+            raise InputError(f"pixels must be a numpy array, not {type(pixels).__name__}")
+        if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and not 1 <= pixels.shape[2] <= 4):
+            raise InputError(
+                f"pixels must be (H, W) or (H, W, 1 to 4), not {pixels.shape}; "
+                "a batch goes image by image, and channels come last"
+            )
+        if 0 in pixels.shape:
+            raise InputError(f"pixels must not be empty: {pixels.shape}")
+        _check_channels(self.engine.architecture.channels, color_channels(pixels).shape[2])
+        if pixels.dtype in (np.uint8, np.uint16) or (self.colors and pixels.dtype == np.float32):
+            return pixels
+        if not np.issubdtype(pixels.dtype, np.floating):
+            raise InputError(f"pixels must be uint8, uint16 or floating point, not {pixels.dtype}")
+        low, high = pixels.min(), pixels.max()  # NaN comes through both
+        if not (low >= 0 and high <= 1):
+            raise InputError(
+                f"floating-point pixels must be numbers from 0 to 1, and these run from {low} to "
+                f"{high}; divide by the white level, and replace what is not a number"
+            )
+        return pixels
 
 
-def denoise_with_spread(
-    engine: Engine,
-    pixels: Pixels,
-    options: DenoiseOptions,
-    *,
-    noise: NoiseEstimate | None = None,
-    space: NetworkColours | None = None,
-    progress: Progress | None = None,
-) -> tuple[Pixels, NDArray[np.float32]]:
-    """As :func:`denoise_pixels`, and how much the samples differ in every pixel.
+@dataclass(frozen=True)
+class PredictedBlock:
+    """What is kept of a block, so that it can be blended again.
 
-    Returns:
-        The denoised pixels, and the standard deviation over symmetries and draws as float32
-        ``(H, W)`` or ``(H, W, C)`` without alpha, in units of the full range (1 = white). It is
-        that of the network's samples in its own colours; strength and its companions do not change
-        it.
-
-    Raises:
-        InputError: as above, or the options make a single sample, which has no spread.
+    Attributes:
+        tile: its place.
+        mean: ``(h, w, 1 or 3)`` float32 window, the mean of the samples in the network's colours.
+        std: standard deviation of the samples in the core; None for a single sample.
     """
-    if options.symmetries * options.draws < 2:
-        raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")
-    noise = _noise(_checked(engine, pixels, space), options, noise)
-    result = pixels.copy()
-    colours = _colours(result)
-    spread: NDArray[np.float32] = np.empty(colours.shape, np.float32)
-    copies = 2 + spread.nbytes / pixels.nbytes
-    for tile, window, moments in _whole(engine, result, options, progress, space, copies=copies):
-        spread[tile.core] = moments.spread()[tile.inner]
-        if not options.takes_nothing:
-            clean = _blended(pixels, tile, window, moments, options, noise, space)
-            colours[tile.core] = from_float(clean, colours.dtype)
-    return result, spread[..., 0] if pixels.ndim == 2 else spread
+
+    tile: Tile
+    mean: Floats
+    std: Floats | None
 
 
-def _denoise(
-    engine: Engine,
-    pixels: Pixels,
-    options: DenoiseOptions,
-    noise: NoiseEstimate | None,
-    progress: Progress | None,
-    space: NetworkColours | None,
-    *,
-    copies: int,
-) -> None:
-    """Denoise checked pixels in their own place."""
-    if options.takes_nothing:
-        return
-    noise = _noise(pixels, options, noise)
-    colours = _colours(pixels)
-    pieces = _whole(engine, pixels, options, progress, space, copies=copies)
-    for tile, window, moments in pieces:
-        clean = _blended(pixels, tile, window, moments, options, noise, space)
-        colours[tile.core] = from_float(clean, colours.dtype)
+def predicted(block: Block) -> PredictedBlock:
+    """Return what is to be kept of a block."""
+    std = block.stats.std()[block.tile.inner] if block.stats.count > 1 else None
+    return PredictedBlock(block.tile, block.stats.mean, std)
 
 
-def _noise(
-    pixels: Pixels, options: DenoiseOptions, known: NoiseEstimate | None
-) -> NoiseEstimate | None:
-    """The estimate that the options need, if they need one."""
-    if known or not options.looks_at_noise:
-        return known
-    return estimate_noise(_colours(pixels))
+@dataclass(frozen=True)
+class Prediction:
+    """Output of the network for one image, to be blended any number of times.
+
+    Attributes:
+        pipeline: what made it.
+        pixels: the noisy image.
+        blocks: what the network gave.
+    """
+
+    pipeline: Pipeline
+    pixels: Pixels
+    blocks: tuple[PredictedBlock, ...]
+
+    @cached_property
+    def mean(self) -> Floats:
+        """The network's own result: ``(H, W)`` or ``(H, W, C)`` float32, without alpha.
+
+        In the network's colours, sRGB; values a little beyond [0, 1] are possible.
+        """
+        return self._assembled([block.mean[block.tile.inner] for block in self.blocks])
+
+    @cached_property
+    def std(self) -> Floats | None:
+        """Standard deviation of the samples (1 = white), shaped as the mean; None for one."""
+        parts = [block.std for block in self.blocks if block.std is not None]
+        return self._assembled(parts) if parts else None
+
+    @property
+    def noise(self) -> NoiseEstimate | None:
+        """The noise that was found; None where the image is too small to tell."""
+        return self.pipeline.noise or estimate_noise(color_channels(self.pixels))
+
+    def blend(self, options: DenoiseOptions | None = None) -> Pixels:
+        """Blend the noisy and the denoised image; the network does not run.
+
+        Args:
+            options: strength and its companions matter; None: those of the prediction.
+
+        Returns:
+            A new array, of the shape and type of the image.
+        """
+        pipeline = replace(self.pipeline, options=options or self.pipeline.options)
+        return pipeline.blend_saved(self.pixels, self.blocks)
+
+    def _assembled(self, parts: list[Floats]) -> Floats:
+        whole: Floats = np.empty(color_channels(self.pixels).shape, np.float32)
+        for block, part in zip(self.blocks, parts, strict=True):
+            whole[block.tile.core] = part
+        return whole[..., 0] if self.pixels.ndim == 2 else whole
 
 
-def _pieces(
-    engine: Engine,
-    pixels: Pixels,
-    options: DenoiseOptions,
-    *,
-    copies: float,
+class StdMap:
+    """Records the standard deviation of the samples while a pipeline runs.
+
+    Args:
+        pixels: the image.
+
+    Attributes:
+        values: ``(H, W, 1 or 3)`` float32.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._grey = pixels.ndim == 2
+        self.values: Floats = np.empty(color_channels(pixels).shape, np.float32)
+
+    def __call__(self, block: Block) -> None:
+        """Take the core of a block."""
+        self.values[block.tile.core] = block.stats.std()[block.tile.inner]
+
+    def watch(self, blocks: Iterable["PredictedBlock"]) -> Iterator["PredictedBlock"]:
+        """Take the cores of blocks that were predicted earlier, and pass the blocks on."""
+        for block in blocks:
+            if block.std is not None:
+                self.values[block.tile.core] = block.std
+            yield block
+
+    @property
+    def map(self) -> Floats:
+        """``(H, W)`` for a grey image without channels, else ``(H, W, C)``."""
+        return self.values[..., 0] if self._grey else self.values
+
+
+def store(
+    result: Pixels,
+    core: tuple[slice, slice],
+    clean: Floats,
     part: tuple[slice, slice] | None = None,
-) -> list[Tile]:
-    height, width = pixels.shape[:2]
-    edge = fitting_tile(engine, pixels, options, copies=copies)
-    multiple = math.lcm(engine.architecture.scale, GRID)
-    return tiles(height, width, edge, options.overlap, multiple, part)
+) -> None:
+    """Round the core of a block to the sample type of the image, and put it there.
 
-
-def _whole(
-    engine: Engine,
-    pixels: Pixels,
-    options: DenoiseOptions,
-    progress: Progress | None,
-    space: NetworkColours | None = None,
-    *,
-    copies: float,
-) -> Iterator[Estimate]:
-    """The whole photograph piece by piece: in rows where the engine can, else in tiles.
-
-    The core of a piece may be overwritten before the next one is asked for.
+    Args:
+        result: the image, or the part of it.
+        core: rows and columns of the whole image.
+        clean: the core.
+        part: rows and columns that ``result`` holds; None: all.
     """
-    colours = _colours(pixels)
-    if streams(engine, options) and fits_in_rows(engine, pixels, options, copies=copies):
-        passed = _counter(progress, pushes(engine, *pixels.shape[:2]) * (1 + options.draws))
-        for_network = space.for_network if space else None
-        return _sound(streamed(engine, colours, options, passed, for_network))
-    pieces = _pieces(engine, pixels, options, copies=copies)
-    windows = noisy_windows(colours, pieces)
-    return _estimates(engine, windows, len(pieces), options, progress, space)
-
-
-def _estimates(
-    engine: Engine,
-    windows: Iterable[tuple[Tile, NDArray[np.float32]]],
-    number: int,
-    options: DenoiseOptions,
-    progress: Progress | None,
-    space: NetworkColours | None = None,
-) -> Iterator[Estimate]:
-    """``number`` tiles with what the network makes of them."""
-    passed = _counter(progress, number * options.symmetries * (1 + options.draws))
-    return _sound(
-        (
-            tile,
-            window,
-            sample_window(
-                engine, space.for_network(window) if space else window, tile, options, passed
-            ),
+    if part is not None:
+        core = (
+            slice(core[0].start - part[0].start, core[0].stop - part[0].start),
+            slice(core[1].start - part[1].start, core[1].stop - part[1].start),
         )
-        for tile, window in windows
-    )
+    color_channels(result)[core] = from_float(clean, result.dtype)
 
 
-def _counter(progress: Progress | None, total: int) -> Callable[[], None]:
-    """A function that tells of one more pass of the network."""
-    done = count(1)
-
-    def passed() -> None:
-        step = next(done)
-        if progress is not None:
-            progress(step, total)
-
-    return passed
-
-
-def _sound(estimates: Iterator[Estimate]) -> Iterator[Estimate]:
-    """The same, as long as they are numbers."""
-    for estimate in estimates:
-        if not np.isfinite(estimate[2].mean).all():
-            raise EngineError("the network's result is not a number: check the weights")
-        yield estimate
-
-
-def _blended(
-    pixels: Pixels,
-    tile: Tile,
-    window: NDArray[np.float32],
-    moments: RunningMoments,
-    options: DenoiseOptions,
-    noise: NoiseEstimate | None,
-    space: NetworkColours | None,
-) -> NDArray[np.float32]:
-    """What becomes of the core of a tile, in the colours of the photograph."""
-    inside = tuple(  # a window may reach beyond the photograph
-        slice(end - start)
-        for start, end in zip((tile.top, tile.left), pixels.shape[:2], strict=True)
-    )
-    noisy, mean = window[inside], moments.mean[inside]
-    if space is None:
-        return blend(noisy, mean, options, noise)[tile.inner]
-    clean = blend(space.for_network(noisy), mean, options, noise)
-    return space.from_network(clean, noisy)[tile.inner]
-
-
-def _colours(pixels: Pixels) -> Pixels:
-    """A view of grey or RGB as ``(H, W, 1)`` or ``(H, W, 3)``, without alpha."""
+def color_channels(pixels: Pixels) -> Pixels:
+    """Return a view of grey or RGB as ``(H, W, 1)`` or ``(H, W, 3)``, without alpha."""
     if pixels.ndim == 2:
         return pixels[:, :, None]
     return pixels[:, :, : 3 if pixels.shape[2] > 2 else 1]
-
-
-def _checked(engine: Engine, pixels: Pixels, space: NetworkColours | None = None) -> Pixels:
-    if not isinstance(pixels, np.ndarray):
-        raise InputError(f"pixels must be a numpy array, not {type(pixels).__name__}")
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and not 1 <= pixels.shape[2] <= 4):
-        raise InputError(
-            f"pixels must be (H, W) or (H, W, 1 to 4), not {pixels.shape}; "
-            "a batch goes image by image, and channels come last"
-        )
-    if 0 in pixels.shape:
-        raise InputError(f"pixels must not be empty: {pixels.shape}")
-    _check_channels(engine.architecture.channels, _colours(pixels).shape[2])
-    if pixels.dtype in (np.uint8, np.uint16) or (space and pixels.dtype == np.float32):
-        return pixels
-    if not np.issubdtype(pixels.dtype, np.floating):
-        raise InputError(f"pixels must be uint8, uint16 or floating point, not {pixels.dtype}")
-    low, high = pixels.min(), pixels.max()  # NaN comes through both
-    if not (low >= 0 and high <= 1):
-        raise InputError(
-            f"floating-point pixels must be numbers from 0 to 1, and these run from {low} to "
-            f"{high}; divide by the white level, and replace what is not a number"
-        )
-    return pixels
 
 
 def _check_channels(wanted: int, found: int) -> None:
@@ -328,3 +446,8 @@ def _check_channels(wanted: int, found: int) -> None:
         f"this network takes {wanted} planes and no photographs: use its engine's encode and "
         "decode, or invdn.DenoisingModule"
     )
+
+
+def _require_samples(options: DenoiseOptions) -> None:
+    if options.symmetries * options.draws < 2:
+        raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")

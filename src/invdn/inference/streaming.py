@@ -1,4 +1,4 @@
-"""A photograph from top to bottom through the whole network, without tiles.
+"""Stream a photograph through the whole network from top to bottom, without tiles.
 
 ::
 
@@ -19,15 +19,10 @@ from ..image.dtype import Pixels
 from ..image.tiling import Tile, read_window
 from .blending import GRID, REACH
 from .engine import Array, Engine
-from .latent import LatentField
-from .moments import RunningMoments
 from .options import DenoiseOptions
+from .sampling import Block, LatentField, RunningStats
 
 Floats = NDArray[np.float32]
-
-#: A piece of a photograph: its place, its noisy window ``(h, w, 1 or 3)`` in the photograph's
-#: colours, and the moments of its samples in the network's, of the same shape.
-Estimate = tuple[Tile, Floats, RunningMoments]
 
 #: Pixels that are taken in one piece: up to here no rows are held back, so it is a little faster.
 WHOLE = 1 << 20
@@ -70,25 +65,25 @@ class StreamingEngine(Engine, Protocol):
         ...
 
 
-def streams(engine: Engine, options: DenoiseOptions) -> TypeGuard[StreamingEngine]:
-    """Whether the photograph can go through in rows: the engine can, and it is not turned."""
+def supports_streaming(engine: Engine, options: DenoiseOptions) -> TypeGuard[StreamingEngine]:
+    """Return whether rows can stream: the engine can, and the photograph is not turned."""
     return options.symmetries == 1 and hasattr(engine, "decode_rows")
 
 
-def pushes(engine: Engine, height: int, width: int) -> int:
-    """In how many pieces a photograph goes through."""
+def num_chunks(engine: Engine, height: int, width: int) -> int:
+    """Return the number of pieces in which a photograph goes through."""
     piece = _piece(engine, height, width)
     return -(-_padded(height, engine.architecture.scale) // piece)
 
 
-def streamed(
+def stream(
     engine: StreamingEngine,
     colours: Pixels,
     options: DenoiseOptions,
-    passed: Callable[[], None],
-    for_network: Callable[[Floats], Floats] | None = None,
-) -> Iterator[Estimate]:
-    """Bands of the photograph from top to bottom, with what the network makes of them.
+    on_forward: Callable[[], None],
+    to_srgb: Callable[[Floats], Floats] | None = None,
+) -> Iterator[Block]:
+    """Yield blocks of full width from top to bottom, with what the network predicts for them.
 
     The core of a band may be overwritten before the next one is asked for. Where it is not the end
     of the photograph, its window reaches ``REACH`` rows beyond it.
@@ -97,8 +92,8 @@ def streamed(
         engine: the network, ready to run.
         colours: ``(H, W, 1)`` grey or ``(H, W, 3)`` RGB.
         options: how; ``tile`` and ``overlap`` do not matter.
-        passed: called ``1 + options.draws`` times for each of the :func:`pushes`.
-        for_network: takes windows to the colours of the network.
+        on_forward: called ``1 + options.draws`` times for each of the :func:`num_chunks`.
+        to_srgb: converts windows to the colours of the network.
     """
     scale = engine.architecture.scale
     height, width, _ = colours.shape
@@ -107,15 +102,15 @@ def streamed(
     encoder = engine.encode_rows(*full, piece)
     # At the end the encoder lets go of all the rows that it held back: they go on in pieces, too.
     decoder = engine.decode_rows(*full, options.draws, piece // scale)
-    bands = _Bands(colours, full)
+    bands = RowBuffer(colours, full)
     given = 0  # rows of `low`
     for top in range(0, full[0], piece):
         window = _rows(colours, top, min(piece, full[0] - top), full[1])
-        seen = for_network(window) if for_network else window
+        seen = to_srgb(window) if to_srgb else window
         shape = (*seen.shape[:2], engine.architecture.channels)
         noisy = np.broadcast_to(seen, shape).transpose(2, 0, 1)
         low = encoder.push(noisy)
-        passed()
+        on_forward()
         for start in range(0, low.shape[1], piece // scale):
             part = low[:, start : start + piece // scale]
             images = decoder.push(part, _latents(engine, options, given, part.shape))
@@ -123,10 +118,10 @@ def streamed(
             for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
                 yield bands.next(images[:, :, row : row + _ROWS])
         for _ in range(options.draws):
-            passed()
+            on_forward()
 
 
-class _Bands:
+class RowBuffer:
     """Puts finished rows together with the noisy ones, and with the last rows of the band before.
 
     ::
@@ -143,7 +138,7 @@ class _Bands:
         self._noisy: Floats = np.empty((0, full[1], colours.shape[2]), np.float32)
         self._images: Floats | None = None  # (N, 3, n, W)
 
-    def next(self, images: Floats) -> Estimate:
+    def next(self, images: Floats) -> Block:
         """The band that these new rows finish."""
         height, width, channels = self._colours.shape
         new = _rows(self._colours, self._top + len(self._noisy), images.shape[2], self._full[1])
@@ -157,7 +152,7 @@ class _Bands:
         keep = min(len(noisy), end - stop + REACH)
         self._top, self._done = end - keep, stop
         self._noisy, self._images = noisy[len(noisy) - keep :], images[:, :, -keep:]
-        return band, noisy, _moments(images, channels)
+        return Block(band, noisy, _stats(images, channels))
 
 
 def _rows(colours: Pixels, top: int, rows: int, width: int) -> Floats:
@@ -191,9 +186,9 @@ def _latents(
     )
 
 
-def _moments(images: NDArray[np.float32], channels: int) -> RunningMoments:
+def _stats(images: NDArray[np.float32], channels: int) -> RunningStats:
     samples = images.transpose(0, 2, 3, 1)
-    moments = RunningMoments((*samples.shape[1:3], channels))
+    stats = RunningStats((*samples.shape[1:3], channels))
     for sample in samples:
-        moments.add(sample if channels > 1 else sample.mean(axis=2, keepdims=True))
-    return moments
+        stats.add(sample if channels > 1 else sample.mean(axis=2, keepdims=True))
+    return stats

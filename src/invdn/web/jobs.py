@@ -110,7 +110,7 @@ class Job:
         result: its file, once it is there.
         spread: the file of the uncertainty map, if one was asked for.
         once: nobody can ask for another look.
-        recording: the file of what the network said, if it is kept for another look.
+        prediction: the file of what the network predicted, if it is kept for another strength.
         state: how far it is.
         outcome: of a job that is done.
         problem: of a job that failed, or was cancelled by the service.
@@ -132,7 +132,7 @@ class Job:
         self.result = kept.folder / f"result{PurePosixPath(photo.result_name).suffix}"
         self.spread = kept.folder / "spread.png" if spread else None
         self.once = once
-        self.recording: Path | None = None
+        self.prediction: Path | None = None
         self.state: State = "queued"
         self.outcome: Denoised | None = None
         self.problem: ProblemError | None = None
@@ -172,16 +172,16 @@ class Job:
         return elapsed * (self._total - self._done) / self._done
 
     @property
-    def recorded(self) -> int:
-        """Bytes of what the network said that another look can be made of."""
-        return self.outcome.recorded if self.outcome and self.recording else 0
+    def predicted_bytes(self) -> int:
+        """Bytes of the prediction that another result can be blended from."""
+        return self.outcome.predicted if self.outcome and self.prediction else 0
 
-    def forget_recording(self) -> None:
-        """Remove what the network said."""
-        if self.recording:
-            self.kept.count(-self.recorded)
-            self.recording.unlink(missing_ok=True)
-            self.recording = None
+    def forget_prediction(self) -> None:
+        """Remove what the network predicted."""
+        if self.prediction:
+            self.kept.count(-self.predicted_bytes)
+            self.prediction.unlink(missing_ok=True)
+            self.prediction = None
 
     def begin(self) -> None:
         """Its turn has come."""

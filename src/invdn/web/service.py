@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..inference import DenoiseOptions, Engine, Progress, recorded_bytes
+from ..inference import DenoiseOptions, Engine, Progress
 from .errors import ProblemError
 from .jobs import Job, StoredPhoto, photo_name
 from .metrics import Metrics
+from .predictions import prediction_bytes
 from .queue import Ticket, Turns
 from .rendering import Region
 from .settings import Settings
@@ -280,16 +281,16 @@ class Service:
             if earlier:
                 held.enter_context(earlier.kept.used())
             room = 0 if earlier else self._room(job)
-            job.recording = job.kept.folder / "recording" if room else None
+            job.prediction = job.kept.folder / "prediction" if room else None
             return Denoise(
                 job.photo.path,
                 job.result,
                 self.settings.max_pixels,
                 job.options,
                 job.spread,
-                job.recording,
+                job.prediction,
                 room,
-                earlier.recording if earlier else None,
+                earlier.prediction if earlier else None,
             )
 
         try:
@@ -313,8 +314,8 @@ class Service:
         except Exception:  # noqa: BLE001 - whatever it is, the job must end
             _log.exception("a job failed")
             job.end("failed", problem=ProblemError("internal", "the service failed; see its log"))
-        if not job.recorded:
-            job.forget_recording()
+        if not job.predicted_bytes:
+            job.forget_prediction()
         self._typical_seconds += (time.monotonic() - start - self._typical_seconds) / 4
         self.metrics.job_ended(job, time.monotonic() - start)
 
@@ -324,26 +325,26 @@ class Service:
             same = other.photo is job.photo and other.options.of_network == job.options.of_network
             # where the memory decides the tiles, a spread makes them smaller
             tiled = job.options.max_memory is None or bool(other.spread) == bool(job.spread)
-            if same and tiled and other.recorded:
+            if same and tiled and other.predicted_bytes:
                 return other
         return None
 
     def _room(self, job: Job) -> int:
-        """Bytes that the recording of a job may take, or 0: none is made.
+        """Bytes that the prediction of a job may take, or 0: none is made.
 
         All of them take a quarter of the storage at most; the oldest make way.
         """
         pixels = job.photo.inspection.width * job.photo.inspection.height
-        size = recorded_bytes(pixels, job.options)
+        size = prediction_bytes(pixels, job.options)
         most = self.storage.limit // 4
         if job.once or not 0 < size <= most:
             return 0
         room = min(2 * size, most)
-        taken = sum(other.recorded for other in self.jobs.values())
+        taken = sum(other.predicted_bytes for other in self.jobs.values())
         for other in self.jobs.values():
-            if taken + room > most and other.recorded and not other.kept.in_use:
-                taken -= other.recorded
-                other.forget_recording()
+            if taken + room > most and other.predicted_bytes and not other.kept.in_use:
+                taken -= other.predicted_bytes
+                other.forget_prediction()
         free = shutil.disk_usage(self.storage.root).free
         room = min(room, most - taken, (self.storage.limit - self.storage.used) // 2, free // 2)
         return room if size <= room else 0

@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import inference
-from ..image.dtype import to_float
+from ..image.dtype import Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.orientation import turned_upright
-from ..inference import (
-    DenoiseOptions,
-    Engine,
-    Progress,
-    denoise_file,
-    denoise_photo,
-    recalling,
-    recording,
-)
+from ..inference import DenoiseOptions, Engine, FileOptions, Pipeline, Progress, denoise_photo
 from ..inference.blending import GRID, REACH, explained
+from ..inference.files import process_file
+from ..inference.pipeline import Recorder, StdMap
+from ..inference.sampling import Block
 from ..photo.color import colours_of
 from ..photo.photo import Photo
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
+from .predictions import PredictionWriter, read_prediction
 from .rendering import Region, write_grey, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
@@ -113,15 +109,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class Denoise:
-    """Denoise a photograph by the road of the command.
+    """Denoise a photograph as the command does.
 
     Attributes:
         source: the photograph.
         target: the result.
         spread: where the map of its samples goes, if one is wanted.
-        recording: where what the network says goes, if it is to be kept.
+        prediction: where what the network predicts goes, if it is to be kept.
         room: bytes that it may take there; where they do not suffice, nothing is kept.
-        recalled: a recording that takes the network's place.
+        earlier: a prediction of an earlier job that takes the network's place.
     """
 
     source: Path
@@ -129,9 +125,9 @@ class Denoise:
     max_pixels: int
     options: DenoiseOptions
     spread: Path | None = None
-    recording: Path | None = None
+    prediction: Path | None = None
     room: int = 0
-    recalled: Path | None = None
+    earlier: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +136,8 @@ class Denoised:
 
     Attributes:
         bytes: of the result.
-        size: bytes of the result, the map of its spread and the recording.
-        recorded: bytes of the recording.
+        size: bytes of the result, the map of its spread and the prediction.
+        predicted: bytes of the prediction.
         seconds: from reading to the finished file.
         spread_white: the spread that is white in the map (1 = white of the photograph).
     """
@@ -150,7 +146,7 @@ class Denoised:
     size: int
     seconds: float
     spread_white: float | None
-    recorded: int
+    predicted: int
 
 
 Task = Inspect | Render | Explain | Preview | Denoise
@@ -265,30 +261,49 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
     start = time.perf_counter()
     white: list[float] = []
 
-    def keep(values: NDArray[np.float32]) -> None:
-        if task.spread:
-            white.append(_write_spread(values, task.spread))
+    def work(photo: Photo) -> tuple[Photo, NoiseEstimate | None]:
+        pipeline, photo = Pipeline.for_photo(engine, photo, task.options, progress)
+        std = StdMap(photo.pixels) if task.spread else None
+        if task.earlier:
+            pixels = _blend_again(task.earlier, pipeline, photo.pixels, std)
+        else:
+            pixels = _run_network(task, pipeline, photo.pixels, std)
+        if std and task.spread:
+            upright = turned_upright(std.map, photo.orientation)
+            white.append(_write_spread(upright, task.spread))
+        return replace(photo, pixels=pixels), pipeline.noise
 
-    with ExitStack() as files:
-        if task.recalled:
-            engine = recalling(engine, files.enter_context(task.recalled.open("rb")))
-        elif task.recording:
-            file = files.enter_context(task.recording.open("xb", buffering=0))
-            engine = recording(engine, file, task.room)
-        denoise_file(
-            engine,
-            task.source,
-            task.target,
-            task.options,
-            max_pixels=task.max_pixels,
-            keep_spread=keep if task.spread else None,
-            progress=progress,
-        )
-    recorded = task.recording.stat().st_size if task.recording else 0
-    result = task.target.stat().st_size
-    size = result + recorded + (task.spread.stat().st_size if task.spread else 0)
+    note = f"denoised, strength {task.options.strength}"
+    files = FileOptions(max_pixels=task.max_pixels)
+    process_file(task.source, task.target, files, work, note)
+    sizes = [file.stat().st_size if file else 0 for file in (task.target, task.prediction)]
+    spread = task.spread.stat().st_size if task.spread else 0
     seconds = time.perf_counter() - start
-    return Denoised(result, size, seconds, white[0] if white else None, recorded)
+    return Denoised(sizes[0], sum(sizes) + spread, seconds, white[0] if white else None, sizes[1])
+
+
+def _run_network(task: Denoise, pipeline: Pipeline, pixels: Pixels, std: StdMap | None) -> Pixels:
+    """Denoise the pixels in their own place, and keep the prediction if that is wanted."""
+    with ExitStack() as files:
+        recorders: list[Recorder] = [std] if std else []
+        if task.prediction:
+            file = files.enter_context(task.prediction.open("xb", buffering=0))
+            recorders.append(PredictionWriter(file, task.room))
+
+        def record(block: Block) -> None:
+            for recorder in recorders:
+                recorder(block)
+
+        kept = std.values.nbytes if std else 0
+        pipeline.denoise_in_place(pixels, record if recorders else None, kept=kept)
+    return pixels
+
+
+def _blend_again(earlier: Path, pipeline: Pipeline, pixels: Pixels, std: StdMap | None) -> Pixels:
+    """Blend the prediction of an earlier job."""
+    with earlier.open("rb") as file:
+        blocks = read_prediction(file, *pixels.shape[:2])
+        return pipeline.blend_saved(pixels, std.watch(blocks) if std else blocks)
 
 
 def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
@@ -306,5 +321,5 @@ def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     region = task.region
     region.check(width, height)
     place = inference.Region(region.x, region.y, region.w, region.h)
-    part, _ = denoise_photo(engine, photo, task.options, region=place, progress=progress)
+    part, _ = denoise_photo(engine, photo, task.options, place, progress)
     write_rendering(part, task.target)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from invdn.engines.torch_engine import TorchEngine
 from invdn.image.tiling import read_window, tiles
-from invdn.inference import DenoiseOptions, denoise_in_place, denoise_pixels
-from invdn.inference.windows import noisy_windows
+from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels
+from invdn.inference.blocks import iter_windows_in_place
 
 
 @settings(max_examples=150)
@@ -27,7 +27,7 @@ def test_windows_are_those_of_the_untouched_picture(
     worked = picture.copy()
     pieces = tiles(height, width, tile, overlap, 4)
     seen = 0
-    for piece, window in noisy_windows(worked, pieces):
+    for piece, window in iter_windows_in_place(worked, pieces):
         assert np.array_equal(window, read_window(picture, piece))
         worked[piece.core] = 0
         seen += 1
@@ -42,7 +42,7 @@ def test_in_place_is_the_same_result(engine: TorchEngine, channels: int | None) 
     options = DenoiseOptions(tile=64, strength="auto", detail=0.5)
     expected = denoise_pixels(engine, pixels, options)
     untouched = pixels.copy()
-    denoise_in_place(engine, pixels, options)
+    Pipeline(engine, options).denoise_in_place(pixels)
     assert np.array_equal(pixels, expected)
     assert not np.array_equal(pixels, untouched)
 
@@ -53,7 +53,7 @@ def test_only_margins_are_kept_aside() -> None:
     import tracemalloc
 
     tracemalloc.start()
-    for piece, _ in noisy_windows(picture, tiles(4000, 3000, 256, 32, 4)):
+    for piece, _ in iter_windows_in_place(picture, tiles(4000, 3000, 256, 32, 4)):
         picture[piece.core] = 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,0 +1,149 @@
+"""Predict once, blend many times: the same bytes as a run of its own, and no second run."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from invdn.engines import open_engine
+from invdn.engines.torch_engine import TorchEngine
+from invdn.errors import EngineError
+from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, denoise_pixels, streaming
+from invdn.web.predictions import PredictionWriter, prediction_bytes, read_prediction
+
+LOOK: dict[str, Any] = {"strength": "auto", "luminance": 0.8, "chroma": 0.9, "detail": 0.5}
+
+
+class Mute:
+    """Has the kind of an engine, and fails the test that asks it anything about a picture."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.architecture, self.description = engine.architecture, engine.description
+
+    def encode(self, *_: Any) -> Any:
+        """Never."""
+        raise AssertionError("the network was asked")
+
+    decode = encode_rows = decode_rows = encode
+
+
+def saved(engine: Engine, pixels: NDArray[Any], options: DenoiseOptions) -> io.BytesIO:
+    file = io.BytesIO()
+    Pipeline(engine, options).denoise_in_place(pixels.copy(), PredictionWriter(file, 10**9))
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("runtime", ["torch", "native"])
+@pytest.mark.parametrize("sampling", [{}, {"draws": 3}, {"symmetries": 8}])
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "grey", "sixteen"])
+def test_another_strength_is_as_a_run_of_its_own(
+    engine: TorchEngine,
+    picture: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+    sampling: dict[str, int],
+    kind: str,
+) -> None:
+    used: Engine = engine
+    if runtime == "native":
+        pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
+        used = open_engine(runtime="native")
+        monkeypatch.setattr(streaming, "WHOLE", 0)
+        monkeypatch.setattr(streaming, "_ROWS", 24)
+        picture = picture[:40, :72]
+    pixels: NDArray[Any] = {
+        "rgb": picture,
+        "rgba": np.concatenate((picture, picture[..., :1]), axis=2),
+        "grey": picture[..., 0],
+        "sixteen": picture.astype(np.uint16) * 257,
+    }[kind]
+    plain = DenoiseOptions(**sampling, tile=64, overlap=8, strength=1)
+    look = DenoiseOptions(**sampling, tile=64, overlap=8, **LOOK)
+    assert look.of_network == plain
+    wanted = denoise_pixels(used, pixels, look)
+    prediction = Pipeline(used, plain).predict(pixels)
+    muted = replace(prediction, pipeline=replace(prediction.pipeline, engine=Mute(used)))
+    first = muted.blend()
+    assert np.array_equal(first, denoise_pixels(used, pixels, plain))
+    assert np.array_equal(muted.blend(look), wanted)
+    assert not np.array_equal(wanted, first)
+    blocks = read_prediction(saved(used, pixels, plain), *pixels.shape[:2])
+    assert np.array_equal(Pipeline(Mute(used), look).blend_saved(pixels, blocks), wanted)
+
+
+def test_mean_and_std_are_those_of_the_network(
+    engine: TorchEngine, picture: NDArray[np.uint8]
+) -> None:
+    noisy = (picture / 255).astype(np.float32)
+    options = DenoiseOptions(draws=3, tile=64, strength=1)
+    prediction = Pipeline(engine, replace(options, strength=0.3)).predict(noisy)
+    assert isinstance(prediction, Prediction)
+    clean, std = Pipeline(engine, options).denoise_with_std(noisy)
+    assert np.array_equal(prediction.mean, clean)
+    assert prediction.std is not None
+    assert np.array_equal(prediction.std, std)
+    assert prediction.noise is not None
+    single = Pipeline(engine, DenoiseOptions()).predict(picture[..., 0])
+    assert single.std is None
+    assert single.mean.shape == picture.shape[:2]
+    assert np.array_equal(single.blend(DenoiseOptions(strength=0)), picture[..., 0])
+
+
+def test_the_std_comes_back_from_a_file(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
+    options = DenoiseOptions(draws=2, tile=64, strength=0)
+    _, std = Pipeline(engine, options).denoise_with_std(picture)
+    found = np.zeros_like(std)
+    for block in read_prediction(saved(engine, picture, options), *picture.shape[:2]):
+        assert block.std is not None
+        found[block.tile.core] = block.std
+    assert np.array_equal(found, std)
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "foreign", "block"])
+def test_a_damaged_file_is_refused(
+    engine: TorchEngine, picture: NDArray[np.uint8], damage: str
+) -> None:
+    whole = saved(engine, picture, DenoiseOptions(tile=64)).getvalue()
+    file = io.BytesIO(whole)
+    np.load(file)
+    np.load(file)
+    first_block = whole[: file.tell()]
+    content = {
+        "short": whole[:-9],
+        "empty": b"",
+        "foreign": b"not an array" * 99,
+        "block": first_block,
+    }[damage]
+    blocks = read_prediction(io.BytesIO(content), *picture.shape[:2])
+    with pytest.raises(EngineError, match="run the network again"):
+        Pipeline(engine).blend_saved(picture, blocks)
+
+
+def test_the_estimate_of_a_file_is_near(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
+    pixels = picture.shape[0] * picture.shape[1]
+    for options in (DenoiseOptions(tile=128, overlap=16), DenoiseOptions(draws=2, tile=0)):
+        size = len(saved(engine, picture, options).getvalue())
+        assert 0.5 < size / prediction_bytes(pixels, options) < 1.6
+    assert prediction_bytes(pixels, DenoiseOptions(strength=0)) == 0
+
+
+def test_a_full_disk_does_not_stop_the_work(
+    engine: TorchEngine, picture: NDArray[np.uint8]
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() + len(data) > 100_000:
+                raise OSError("no room")
+            return super().write(data)
+
+    options = DenoiseOptions(draws=4, tile=64, strength=1)
+    wanted = denoise_pixels(engine, picture, options)
+    for file, room in ((io.BytesIO(), 100_000), (Full(), 10**9)):
+        pixels = picture.copy()
+        Pipeline(engine, options).denoise_in_place(pixels, PredictionWriter(file, room))
+        assert np.array_equal(pixels, wanted)
+        assert file.getvalue() == b""
