@@ -82,18 +82,21 @@ def ensure_folder(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
+def atomic_output(
+    path: str | os.PathLike[str], overwrite: bool, mode: int = 0o666
+) -> Iterator[Path]:
     """Give a temporary file to fill; when the block ends well, it becomes ``path`` at once.
 
     The temporary file lies in the target's folder, hidden and empty at first. Whatever goes wrong
     (an error, Ctrl-C, a full disk) removes it and leaves the target as it was. A new file has the
-    permissions that the umask gives; a replaced one keeps its own. A symbolic link stays one and
-    the file it leads to is replaced.
+    permissions of ``mode`` that the umask leaves; a replaced one keeps its own, as far as ``mode``
+    has them. A symbolic link stays one and the file it leads to is replaced.
 
     Args:
         path: the file to be written.
         overwrite: whether a file of that name may be replaced. Where not, a file that appears
             while the block runs is safe as well.
+        mode: permissions that the file may have, also while it is written.
 
     Yields:
         The temporary file; the block must write nothing else, since any ``OSError`` inside it
@@ -116,13 +119,17 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
     temporary = target.with_name(temporary_name())
     created = False
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        own = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        os.close(os.open(temporary, own, mode | stat.S_IRUSR | stat.S_IWUSR))
         created = True
         yield temporary
         _flush(temporary, os.O_RDWR)
+        with suppress(OSError):  # a file system without permissions
+            kept = stat.S_IMODE(temporary.stat().st_mode) & mode
+            if overwrite and target.exists():
+                kept = stat.S_IMODE(target.stat().st_mode) & (mode | stat.S_IXUSR)
+            temporary.chmod(kept)
         if overwrite:
-            with suppress(OSError):  # nothing to keep, or a file system without permissions
-                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             temporary.replace(target)
         else:
             _move_exclusively(temporary, target)

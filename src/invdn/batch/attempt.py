@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from .originals import Listing, Originals
 from .plan import Job
 from .stop import Stop
 
-#: What is done where a result exists: fail, leave it, replace it, or replace it if it is older
-#: than its photograph.
-Existing = Literal["refuse", "skip", "replace", "renew"]
+#: What is done where a result exists: fail, leave it, replace it, replace it if it is older than
+#: its photograph, or make another beside it under a new name.
+Existing = Literal["refuse", "skip", "replace", "renew", "rename"]
 #: What became of a photograph; ``left``: the batch was stopped before it was finished.
 Status = Literal["done", "skipped", "failed", "left"]
 #: Called with (done, all) of the work on one photograph.
@@ -85,6 +85,8 @@ class Attempt:
                 return _outcome(job, "left")
             if job.makes_folder:
                 ensure_folder(job.target.parent)
+            if self.existing == "rename":
+                job = replace(job, target=free_name(job.target))
             if finished := self._finished(job):
                 return finished
             with claimed(job.target) as ours:
@@ -148,15 +150,17 @@ class Attempt:
         older = place.st_mtime_ns < modified(job.source)
         if self.existing == "refuse":
             raise OutputError(
-                f"cannot write {str(job.target)!r}: it exists already; --skip-existing leaves it "
-                "and goes on, --overwrite replaces it"
+                f"cannot write {str(job.target)!r}: it exists already; --on-conflict skip leaves "
+                "it, overwrite replaces it, rename makes another"
             )
         if self.existing == "replace" or not place.st_size:
             return ""
         if not older:
             return "its result exists"
         renewed = self.existing == "renew"
-        return "" if renewed else "its result exists, but is older; --overwrite renews it"
+        return (
+            "" if renewed else "its result exists, but is older; --on-conflict overwrite renews it"
+        )
 
     def _guarded(self, job: Job, progress: Progress) -> Progress:
         """Progress that ends the work when it is to stop, or its photograph has changed.
@@ -177,6 +181,23 @@ class Attempt:
             progress(done, total)
 
         return guarded
+
+
+def free_name(target: Path) -> Path:
+    """Return the target, or the first of ``a-2.jpg``, ``a-3.jpg`` ... that is not there.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.jpg").touch()
+        >>> free_name(folder / "a.jpg").name
+        'a-2.jpg'
+    """
+    name, number = target, 2
+    while os.path.lexists(name):
+        name = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        number += 1
+    return name
 
 
 def _unfit(job: Job, reason: str) -> OutputError:

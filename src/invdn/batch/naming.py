@@ -1,5 +1,7 @@
 """Names of results, made from the names of photographs by a template."""
 
+import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,8 @@ from string import Formatter
 from ..errors import InputError
 from ..photo.formats import SUFFIXES
 
+#: Bytes of a name on nearly all file systems.
+LONGEST = 255
 _FIELDS = {
     "stem": "the photograph's name without its ending",
     "suffix": "the result's ending, with the dot",
@@ -77,11 +81,28 @@ class NameTemplate:
         """
         return cls("{stem}" + suffix.replace("{", "{{").replace("}", "}}") + "{suffix}")
 
-    def name(self, source: Path, suffix: str) -> str:
-        """The name of a photograph's result that ends in ``suffix``."""
+    def name(self, source: Path, suffix: str, longest: int = LONGEST) -> str:
+        """The name of a photograph's result that ends in ``suffix``.
+
+        Where it would be longer than a name may be, the photograph's own part is cut short, and
+        eight digits that stand for the whole of it keep it apart from others.
+
+        Args:
+            source: the photograph.
+            suffix: the result's ending.
+            longest: bytes of a name, or fewer where the system's are longer letters.
+        """
         parent = source.parent.name or source.absolute().parent.name
         extension = source.suffix.removeprefix(".")
-        return self.text.format(stem=source.stem, suffix=suffix, parent=parent, extension=extension)
+        stem = source.stem
+        mark = f"~{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}"
+        cut = len(stem)
+        while True:
+            name = self.text.format(stem=stem, suffix=suffix, parent=parent, extension=extension)
+            if len(os.fsencode(name)) <= longest or not cut:
+                return name
+            cut -= 1
+            stem = source.stem[:cut] + mark
 
     def made(self, name: str) -> bool:
         """Whether a name looks as if this template had made it.
@@ -93,4 +114,5 @@ class NameTemplate:
         if added == self.text or "{" in added.replace("{{", ""):
             return False
         ending = Path("a" + added.format()).stem[1:]
-        return bool(ending) and Path(name).stem.endswith(ending)
+        stem = re.sub(r"-[0-9]+$", "", Path(name).stem)  # of several results of one photograph
+        return bool(ending) and (stem.endswith(ending) or Path(name).stem.endswith(ending))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .file_facts import is_folder, is_regular
-from .naming import NameTemplate
+from .naming import LONGEST, NameTemplate
 from .originals import Originals
 from .sources import Source, find_sources
 
@@ -117,7 +117,8 @@ def assign_targets(
     """
     jobs: dict[Path, tuple[Source, Job]] = {}
     for source in sources:
-        result = name.name(source.path, suffix_of(source.path))
+        folder_of_result = source.path.parent if output is None else output
+        result = name.name(source.path, suffix_of(source.path), longest_name(folder_of_result))
         if output is None and source.searched and name.made(source.path.name):
             continue
         target = source.path.with_name(result) if output is None else output / source.place / result
@@ -139,6 +140,20 @@ def assign_targets(
         else:
             kept.append(job)
     return Assignment(tuple(kept), tuple(results), tuple(clashes))
+
+
+@cache
+def longest_name(folder: Path) -> int:
+    """Return how many bytes a name in a folder may have.
+
+    Example:
+        >>> longest_name(Path()) > 100
+        True
+    """
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # not there yet, or no such question
+        return LONGEST
 
 
 def is_file(output: Path, inputs: Sequence[str]) -> bool:

@@ -37,6 +37,7 @@ class BatchReport:
         self._quiet = quiet
         self._start = time.perf_counter()
         self._failures: list[str] = []
+        self._existing = 0
         self.counts: Counter[Status] = Counter()
         self.megapixels = 0.0
         self.exit_code = 0
@@ -44,6 +45,7 @@ class BatchReport:
     def add(self, outcome: Outcome) -> None:
         """Tell of one photograph."""
         self.counts[outcome.status] += 1
+        self._existing += outcome.status == "skipped" and outcome.reason.startswith(_EXPECTED)
         if outcome.status in ("failed", "left"):
             self.exit_code = 1
         facts = {} if outcome.result is None else asdict(outcome.result)
@@ -87,6 +89,11 @@ class BatchReport:
                 self._told(f"and {len(self._failures) - _MOST} more that failed")
         if number > 1 and not self._quiet:
             self._print_table(counts, seconds)
+        if self._existing and not self._quiet:
+            self._told(
+                f"{self._existing} skipped, since their results exist; --on-conflict overwrite "
+                "makes them anew"
+            )
         if stopped:
             hint = "; the same command with --skip-existing goes on" if counts["left"] else ""
             self._told(f"invdn: {stopped}{hint}")

@@ -21,10 +21,16 @@ from .option_group import OptionGroup
 
 running_options = OptionGroup(
     click.option(
+        "--on-conflict",
+        type=click.Choice(["skip", "rename", "overwrite", "error"]),
+        help="Where a result exists: leave it, make another (-2), replace it, or fail.  "
+        "[default: skip for folders, error for files]",
+    ),
+    click.option(
         "--skip-existing",
         is_flag=True,
-        help="Leave results that exist and go on; with --overwrite, renew those that are older "
-        "than their photograph.",
+        help="As --on-conflict skip; with --overwrite, renew those that are older than their "
+        "photograph.",
     ),
     click.option(
         "-j",
@@ -48,11 +54,40 @@ report_options = OptionGroup(
 )
 
 
-def existing_of(*, overwrite: bool, skip_existing: bool) -> Existing:
-    """What is done where a result exists, from the two options that tell."""
+_EXISTING: dict[str, Existing] = {
+    "skip": "skip",
+    "rename": "rename",
+    "overwrite": "replace",
+    "error": "refuse",
+}
+
+
+def existing_of(
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+    on_conflict: str | None = None,
+    inputs: Sequence[str] = (),
+) -> Existing:
+    """What is done where a result exists, from the options that tell.
+
+    Without any, a result of a photograph that was named is an error, and those of a folder are
+    left: who runs a folder again wants what is missing.
+
+    Raises:
+        click.UsageError: the options contradict each other.
+    """
+    if on_conflict and (overwrite or skip_existing):
+        raise click.UsageError(
+            "--on-conflict says it all: leave out --overwrite and --skip-existing."
+        )
+    if on_conflict:
+        return _EXISTING[on_conflict]
     if skip_existing:
         return "renew" if overwrite else "skip"
-    return "replace" if overwrite else "refuse"
+    if overwrite:
+        return "replace"
+    return "skip" if any(map(is_folder, inputs)) else "refuse"
 
 
 @dataclass(frozen=True)
@@ -66,6 +101,7 @@ class BatchRun:
         workers: photographs at a time.
         json_lines: report as JSON lines.
         quiet: neither bars nor lines, but of failures.
+        spoken: changes a message before it is told.
     """
 
     work: Work
@@ -74,6 +110,7 @@ class BatchRun:
     workers: int
     json_lines: bool
     quiet: bool
+    spoken: Callable[[str], str] = str
 
     def do(self, plan: Plan) -> int:
         """Do what was planned.
@@ -116,7 +153,8 @@ class BatchRun:
     def _reported(self, jobs: Sequence[Job]) -> Iterator[tuple[Stop, BatchProgress, BatchReport]]:
         stop = Stop()
         with batch_progress(jobs, quiet=self.quiet) as progress:
-            report = BatchReport(progress.message, json_lines=self.json_lines, quiet=self.quiet)
+            told = _after(self.spoken, progress.message)
+            report = BatchReport(told, json_lines=self.json_lines, quiet=self.quiet)
             with stopping(stop, progress.message) as interrupts:
                 yield stop, progress, report
         report.finish(self.described, stop.reason)
@@ -140,6 +178,10 @@ class BatchRun:
         ):
             progress.finished(outcome)
             report.add(outcome)
+
+
+def _after(change: Callable[[str], str], tell: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: tell(change(text))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from .engine_options import engine_options, quality_options
 from .inputs import BatchOptions
 from .option_group import OptionGroup
 from .output_options import output_options, suffix_of_results, take_output_choices
+from .pipes import pipes, uses_pipes
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -58,8 +60,9 @@ def command(**choices: Any) -> None:
     \b
     invdn denoise IMG_1234.jpg
     invdn denoise holiday/ -o clean/ --recursive --quality best
-    invdn denoise holiday/ -o clean/ --recursive --skip-existing   # go on after Ctrl-C
+    invdn denoise holiday/ -o clean/ --recursive   # again: go on after Ctrl-C
     invdn denoise inbox/ -o clean/ --watch
+    convert a.jpg png:- | invdn denoise - -o - | display -
 
     \b
     Exit codes: 0 all is well; 1 a photograph failed; 2 the command is wrong and nothing was
@@ -80,7 +83,12 @@ def _run(choices: dict[str, Any]) -> int:
     preview = choices.pop("preview")
     batch = _batch_options.take(choices, suffix="_preview" if preview else None)
     running = running_options.take(choices)
-    existing = existing_of(overwrite=batch.pop("overwrite"), skip_existing=running["skip_existing"])
+    existing = existing_of(
+        overwrite=batch.pop("overwrite"),
+        skip_existing=running["skip_existing"],
+        on_conflict=running["on_conflict"],
+        inputs=batch["inputs"],
+    )
     suffix_of = suffix_of_results(choices, batch["output"])
     how = {**_reading(**_reading_options.take(choices)), **take_output_choices(choices)}
     report = report_options.take(choices)
@@ -90,25 +98,33 @@ def _run(choices: dict[str, Any]) -> int:
         from ..inference import Region
 
         how["region"] = Region.parse(preview)
-    look = Look if running["watch"] else plan
-    found = look(**batch, suffix_of=suffix_of)
-    from ..engines import open_engine
-    from ..inference import FileOptions, denoise_file  # late: a quick --help
+    with ExitStack() as stack:
+        streams = None
+        if uses_pipes(batch):
+            json_lines, watch = report["json_lines"], running["watch"]
+            streams = stack.enter_context(pipes(batch, json_lines=json_lines, watch=watch))
+            batch = streams.replaced(batch)
+            report["spoken"] = streams.spoken
+        look = Look if running["watch"] else plan
+        found = look(**batch, suffix_of=suffix_of)
+        from ..engines import open_engine
+        from ..inference import FileOptions, denoise_file  # late: a quick --help
 
-    engine = open_engine(**engine_choice)
+        engine = open_engine(**engine_choice)
 
-    def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
-        files = FileOptions(overwrite=overwrite, **how)
-        return denoise_file(engine, job.source, job.target, options, files, progress)
+        def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
+            files = FileOptions(overwrite=overwrite, **how)
+            return denoise_file(engine, job.source, job.target, options, files, progress)
 
-    run = BatchRun(
-        work,
-        {"engine": engine.description, "options": asdict(options)},
-        existing,
-        workers=running["jobs"],
-        **report,
-    )
-    return run.watch(found) if isinstance(found, Look) else run.do(found)
+        run = BatchRun(
+            work,
+            {"engine": engine.description, "options": asdict(options)},
+            existing,
+            workers=running["jobs"],
+            **report,
+        )
+        code = run.watch(found) if isinstance(found, Look) else run.do(found)
+        return streams.finish(code) if streams else code
 
 
 def _denoise_options(

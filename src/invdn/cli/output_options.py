@@ -14,7 +14,7 @@ from ..errors import InputError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = ("jpeg", "png", "tiff", "webp", "avif")
-_NAMES = ("jpeg_quality", "subsampling", "strip_metadata", "page")
+_NAMES = ("jpeg_quality", "subsampling", "strip_metadata", "page", "keep_time")
 
 
 def output_options(function: Function) -> Function:
@@ -29,7 +29,7 @@ def output_options(function: Function) -> Function:
         click.option(
             "--jpeg-quality",
             type=click.IntRange(1, 100),
-            help="Of JPEG, and of WebP and AVIF. Default: the source JPEG's own, else 95.",
+            help="Of JPEG, and of WebP and AVIF. Default: that of a source of the format, else 95.",
         ),
         click.option(
             "--subsampling",
@@ -39,8 +39,10 @@ def output_options(function: Function) -> Function:
         click.option(
             "--strip-metadata",
             is_flag=True,
-            help="Drop EXIF (GPS too), XMP, IPTC and resolution; profile and orientation stay.",
+            help="Drop EXIF (GPS too), XMP, IPTC, resolution, gain map and video; profile and "
+            "orientation stay.",
         ),
+        click.option("--keep-time", is_flag=True, help="Give results the time of their source."),
         click.option(
             "--page", type=click.IntRange(1), help="Which picture of a file with several pages."
         ),
@@ -82,6 +84,7 @@ def take_output_choices(choices: dict[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> given = {"jpeg_quality": 80, "subsampling": None, "strip_metadata": False, "page": 2}
+        >>> given["keep_time"] = False
         >>> taken = take_output_choices({**given, "seed": 3})
         >>> taken["page"], taken["write"].quality
         (2, 80)
@@ -91,5 +94,6 @@ def take_output_choices(choices: dict[str, Any]) -> dict[str, Any]:
     taken = {name: choices.pop(name) for name in _NAMES}
     return {
         "page": taken.pop("page"),
+        "keep_time": taken.pop("keep_time"),
         "write": WriteChoices(quality=taken.pop("jpeg_quality"), **taken),
     }

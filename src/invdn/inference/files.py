@@ -1,7 +1,10 @@
 """Denoise a photograph from file to file: read, denoise, write."""
 
+import os
+import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +39,7 @@ class FileOptions:
         page: which picture of a file with several, from 1.
         max_pixels: refuse larger photographs before decoding them.
         overwrite: replace the target if it exists.
+        keep_time: give the target the time of the source.
         write: quality, chroma and metadata of the target.
     """
 
@@ -43,6 +47,7 @@ class FileOptions:
     page: int | None = None
     max_pixels: int = MAX_PIXELS
     overwrite: bool = False
+    keep_time: bool = False
     write: WriteChoices = WriteChoices()
 
 
@@ -87,7 +92,8 @@ def denoise_file(
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
 
     The work is noted in the metadata (:mod:`invdn.photo.provenance`) and XMP sidecars are copied,
-    unless metadata is stripped. The target appears whole or not at all; its suffix decides its
+    unless metadata is stripped. The target may be read by those who may read the source, and by no
+    others. It appears whole or not at all; its suffix decides its
     format. The result takes the place of the noisy pixels in memory.
 
     Args:
@@ -127,6 +133,7 @@ def process_file(
     """
     start = time.perf_counter()
     ensure_output(target, files.overwrite)
+    before = _status(source)
     photo = read_photo(source, max_pixels=files.max_pixels, page=files.page)
     check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
     if is_marked(photo):
@@ -137,7 +144,11 @@ def process_file(
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
     if not files.write.strip_metadata:
         photo = marked(photo, note)
-    notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write)
+    mode = stat.S_IMODE(before.st_mode) & 0o666 if before else 0o666
+    notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write, mode=mode)
+    if files.keep_time and before:
+        with suppress(OSError):  # another user's file, which may be replaced but not dated
+            os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     if not files.write.strip_metadata:
         notes += copy_sidecars(source, target, developed=photo.format == "raw")
     return FileResult(
@@ -182,3 +193,10 @@ def denoise_photo(
     pixels = pipeline.denoise_region(photo.pixels, stored)
     alpha = None if photo.alpha is None else photo.alpha[part].copy()
     return replace(photo, pixels=pixels, alpha=alpha), pipeline.noise
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # reading it will say why
+        return None

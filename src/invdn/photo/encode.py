@@ -103,13 +103,19 @@ def _native(photo: Photo, name: str) -> bytes:
     return photo.metadata.native if photo.format == name else b""
 
 
+def _quality(photo: Photo, name: str, choices: WriteChoices) -> int:
+    """What the user wants, else the source's, whose scale is the same in its own format only."""
+    own = photo.compression.quality if photo.format == name else None
+    return choices.quality or own or DEFAULT_QUALITY
+
+
 def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
     metadata = photo.metadata
     segments = jpeg.segments_of(metadata, _native(photo, "jpeg"))
     mpf_at = 2 + len(segments) + _MPF_HEAD
     if metadata.mpf:
         segments += jpeg.mpf_segment(metadata.mpf)
-    quality = choices.quality or photo.compression.quality or DEFAULT_QUALITY
+    quality = _quality(photo, "jpeg", choices)
     _stream(
         file,
         image.jpegsave_target,
@@ -165,7 +171,7 @@ def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
     kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
     data = interruptible(
         lambda: image.webpsave_buffer(
-            Q=choices.quality or DEFAULT_QUALITY, lossless=lossless, exact=True, keep=kept
+            Q=_quality(photo, "webp", choices), lossless=lossless, exact=True, keep=kept
         )
     )
     if photo.metadata.exif:
@@ -185,7 +191,7 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
     data = interruptible(
         lambda: image.heifsave_buffer(
             compression="av1",
-            Q=choices.quality or DEFAULT_QUALITY,
+            Q=_quality(photo, "avif", choices),
             bitdepth=bits,
             effort=_AVIF_EFFORT,
             subsample_mode=_subsample_mode(photo, choices),

@@ -82,13 +82,13 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             file.seek(0)
             w = webp.read_header(file.read())
             _refuse_animation(w.animated)
-            compression = Compression(lossless=w.lossless)
+            compression = Compression(w.quality, lossless=w.lossless)
             return Header(w.exif, compression=compression, remarks=left_out(w.dropped))
         case "tiff":
             return _tiff(file, page)
         case _:
             h = heif.read_header(file)
-            how = Compression(subsampling=h.subsampling, bits=h.bits)
+            how = Compression(h.quality, h.subsampling, bits=h.bits)
             # decoders turn the picture themselves and the standard tells them to ignore EXIF here
             exif = upright(h.exif) if h.exif else None
             icc = profile_of_codes(h.primaries, h.transfer)

@@ -44,7 +44,8 @@ class Compression:
     """How the source was compressed, so that a copy need not be worse.
 
     Attributes:
-        quality: estimated JPEG quality, 1 to 100; ``None`` for other formats.
+        quality: estimated quality of a JPEG, WebP or AVIF, 1 to 100 on the scale of the encoder
+            that is used for its format; ``None`` for other formats and where it cannot be told.
         subsampling: chroma of a JPEG, AVIF or HEIC as in ``"4:2:0"``; full in other formats.
         lossless: whether a WebP keeps every pixel exactly.
         bits: of a sample of an AVIF or HEIC, 8 to 12; ``None`` for other formats.

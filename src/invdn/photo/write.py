@@ -23,6 +23,7 @@ def write_photo(
     *,
     overwrite: bool = False,
     choices: WriteChoices = WriteChoices(),
+    mode: int = 0o666,
 ) -> tuple[str, ...]:
     """Write a photograph in the format that the name's ending asks for.
 
@@ -36,6 +37,7 @@ def write_photo(
         path: the file; ``.jpg``, ``.png``, ``.tif``, ``.webp`` or ``.avif``.
         overwrite: whether an existing file may be replaced.
         choices: quality, chroma, and what to leave out.
+        mode: permissions that the file may have at most, as of :func:`~invdn.atomic.atomic_output`.
 
     Returns:
         What of the photograph the file does not hold, for people.
@@ -60,7 +62,7 @@ name or allow overwriting
     name = format_of_name(path)
     photo, notes = fitted(photo, name, choices)
     photo = with_new_copies(photo, name)
-    with atomic_output(path, overwrite) as temporary, temporary.open("w+b") as file:
+    with atomic_output(path, overwrite, mode) as temporary, temporary.open("w+b") as file:
         try:
             encode(photo, file, name, choices)
         except pyvips.Error as error:

@@ -10,8 +10,9 @@ class WriteChoices:
     """How a photograph is written; by default as its source was.
 
     Attributes:
-        quality: 1 to 100 for JPEG, WebP and AVIF. ``None`` keeps a JPEG's own (estimated from its
-            tables) and a lossless WebP lossless, and means 95 for everything else.
+        quality: 1 to 100 for JPEG, WebP and AVIF. ``None`` keeps that of a source of the
+            same format (estimated from its quantiser) and a lossless WebP lossless, and means 95
+            for everything else.
         subsampling: ``"4:4:4"`` or ``"4:2:0"``: the chroma of a JPEG or AVIF. ``None`` keeps the
             source's, and makes full what lies between the two.
         strip_metadata: leave out EXIF, XMP, IPTC, comments, text and resolution; the colour

@@ -14,7 +14,10 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
+
+from .av1 import base_quantizer
 
 _LARGEST = 1 << 26  # bytes of boxes and blocks that are looked at
 _XMP_TYPE = b"application/rdf+xml"
@@ -29,6 +32,11 @@ _AUXILIARY = {
     "portraiteffectsmatte": "its portrait matte",
 }
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+# base_q_idx that libaom 3 chooses for qualities of libheif, measured
+_QUALITIES = (
+    *((255, 0), (249, 5), (216, 20), (172, 40), (120, 60)),
+    *((76, 75), (60, 80), (32, 90), (16, 95), (0, 100)),
+)
 _FULL = 4  # bytes of version and flags
 
 
@@ -43,6 +51,7 @@ class HeifHeader:
         grey: whether there is no chroma at all.
         primaries: number of the colour primaries by ITU-T H.273, where the file gives them so.
         transfer: number of the transfer characteristics, likewise.
+        quality: of an AVIF, 1 to 100 on libheif's scale with libaom, from its quantiser.
         further: what the file holds besides the pictures, EXIF and XMP, for people.
     """
 
@@ -52,6 +61,7 @@ class HeifHeader:
     grey: bool = False
     primaries: int | None = None
     transfer: int | None = None
+    quality: int | None = None
     further: tuple[str, ...] = ()
 
 
@@ -138,7 +148,26 @@ def _header(file: BinaryIO, meta: bytes) -> HeifHeader:
                 primaries, transfer = struct.unpack_from(">2H", payload, 4)
     stream = exif[skipped:].removeprefix(b"Exif\0\0")
     further = (*_further_items(meta, parts), *_further_boxes(file))
-    return HeifHeader(stream or None, bits, subsampling, grey, primaries, transfer, further)
+    quality = _quality(file, meta, parts)
+    return HeifHeader(
+        stream or None, bits, subsampling, grey, primaries, transfer, quality, further
+    )
+
+
+def _quality(file: BinaryIO, meta: bytes, parts: dict[bytes, tuple[int, int]]) -> int | None:
+    """Quality of the picture, or of its first tile."""
+    pictures = [item for item, kind in _items(meta[slice(*parts[b"iinf"])]) if kind == b"av01"]
+    if not pictures:
+        return None
+    (primary,) = struct.unpack_from(">H", meta, parts[b"pitm"][0] + _FULL)
+    wanted = primary if primary in pictures else pictures[0]
+    index = base_quantizer(_item(file, meta, parts, wanted))
+    if index is None:
+        return None
+    for (coarse, low), (fine, high) in pairwise(_QUALITIES):
+        if index >= fine:
+            return max(1, round(low + (high - low) * (coarse - index) / (coarse - fine)))
+    return 100
 
 
 def _further_items(meta: bytes, parts: dict[bytes, tuple[int, int]]) -> tuple[str, ...]:
