@@ -78,7 +78,7 @@ class TestExisting:
         jobs[0].target.write_text("precious")
         outcomes = _run(jobs)
         assert _statuses(outcomes) == "ffdddd"
-        assert "--skip-existing" in outcomes[0].reason
+        assert "--on-conflict skip" in outcomes[0].reason
         assert jobs[0].target.read_text() == "precious"
 
     def test_skipped(self, jobs: list[Job]) -> None:

@@ -13,7 +13,19 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pytest
 import tifffile
-from attachments import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from invdn.errors import ImageError
+from invdn.photo import xmp
+from invdn.photo.containers import exif_edits
+from invdn.photo.containers.jpeg_attachments import end_of_picture, read_attachments
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
+from invdn.photo.write_options import WriteChoices
+from support.attachments import (
     PREVIEW,
     UNDEFINED,
     VIDEO,
@@ -34,19 +46,7 @@ from attachments import (
     with_thumbnail,
     xmp_segment,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from photographs import encoded
-from PIL import Image
-
-from invdn.errors import ImageError
-from invdn.photo import xmp
-from invdn.photo.containers import exif_edits
-from invdn.photo.containers.jpeg_attachments import end_of_picture, read_attachments
-from invdn.photo.photo import Photo
-from invdn.photo.read import read_photo
-from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from support.photographs import encoded
 
 
 def kept(tmp_path: Path, data: bytes, suffix: str = ".jpg", **how: Any) -> tuple[bytes, str, Photo]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-import beside_table
 import numpy as np
 import pi_heif
 import tifffile
@@ -24,6 +23,7 @@ from invdn.photo.endings import ending_of_result
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support import beside_table
 from support.full_metadata import ICC, IPTC, XMP, exif, source
 from support.photographs import pixels
 from support.raw_files import write_dng

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from attachments import (
+
+from invdn.errors import ImageError
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
+from support.attachments import (
     PREVIEW,
     VIEW,
     credentials,
@@ -23,11 +27,7 @@ from attachments import (
     with_segments,
     with_thumbnail,
 )
-from photographs import encoded
-
-from invdn.errors import ImageError
-from invdn.photo.read import read_photo
-from invdn.photo.write import write_photo
+from support.photographs import encoded
 
 Told = dict[str, Any]
 

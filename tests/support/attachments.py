@@ -4,8 +4,9 @@ import io
 import struct
 
 import numpy as np
-from photographs import encoded
 from PIL import Image
+
+from support.photographs import encoded
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 GAIN_MAP_SPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
