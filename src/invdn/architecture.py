@@ -28,6 +28,7 @@ class Architecture:
     channels: int = 3
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", tuple(self.blocks))  # a list, as JSON has it, will do
         if not self.blocks or min(*self.blocks, self.features, self.channels) < 1:
             raise ValueError(
                 f"blocks of every level, features and channels must be 1 or more: {self}"

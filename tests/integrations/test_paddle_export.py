@@ -11,9 +11,10 @@ from invdn.architecture import Architecture
 from invdn.cli import group
 from invdn.errors import MissingDependencyError
 from invdn.network import InvDN
-from invdn.weights import paddle_export, write_parameters
+from invdn.weights import paddle_runtime, write_parameters
 from invdn.weights.layout import haar_kernels, haar_matrix
 from invdn.weights.network import parameters_of
+from invdn.weights.paddle_export import export_paddle
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def test_paddle_inference_gives_what_torch_gives(
         group, ["export", str(weights), str(folder), "--format", "paddle", *options]
     )
     assert result.exit_code == 0, (result.output, result.exception)
-    assert {path.name for path in folder.iterdir()} == {"model.json", "model.pdiparams"}
+    files = {"model.json", "model.pdiparams", "invdn.json"}
+    assert {path.name for path in folder.iterdir()} == files
 
     config = inference.Config(str(folder / "model.json"), str(folder / "model.pdiparams"))
     predictor = inference.create_predictor(config)
@@ -100,10 +102,10 @@ def test_a_missing_or_old_paddle_is_named(
 ) -> None:
     def version(package: str) -> str:
         if package not in installed:
-            raise paddle_export.PackageNotFoundError
+            raise paddle_runtime.PackageNotFoundError
         return installed[package]
 
-    monkeypatch.setattr(paddle_export, "version", version)
+    monkeypatch.setattr(paddle_runtime, "version", version)
     with pytest.raises(MissingDependencyError, match=message):
-        paddle_export.export_paddle(network, tmp_path / "x")
+        export_paddle(network, tmp_path / "x")
     assert not (tmp_path / "x").exists()

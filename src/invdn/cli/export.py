@@ -47,6 +47,8 @@ class _Choices:
     half: bool
     licence: str | None
     noise_input: bool
+    datasets: tuple[str, ...]
+    results: tuple[str, ...]
     overwrite: bool
 
     def only(self, form: str, *allowed: str) -> None:
@@ -56,6 +58,8 @@ class _Choices:
             "--precision": self.half,
             "--licence": self.licence is not None,
             "--noise-input": self.noise_input,
+            "--dataset": bool(self.datasets),
+            "--result": bool(self.results),
         }
         wrong = [name for name, given in options.items() if given and name not in allowed]
         if wrong:
@@ -68,7 +72,7 @@ class _Choices:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["onnx", "darktable", "paddle"]),
+    type=click.Choice(["onnx", "darktable", "paddle", "hugging-face"]),
     default="onnx",
     show_default=True,
     help="For which programs.",
@@ -89,6 +93,10 @@ class _Choices:
     is_flag=True,
     help="Paddle: the noise joined to the image, as the reproduction has it.",
 )
+@click.option("--dataset", multiple=True, help="Model card: trained on this; may be repeated.")
+@click.option(
+    "--result", multiple=True, metavar="DATASET:METRIC=VALUE", help="Model card: a figure."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files of an earlier export.")
 def command(
     model: str,
@@ -98,6 +106,8 @@ def command(
     precision: str,
     licence: str | None,
     noise_input: bool,
+    dataset: tuple[str, ...],
+    result: tuple[str, ...],
     overwrite: bool,
 ) -> None:
     """Write MODEL into FOLDER for other programs, and compare every file with torch.
@@ -115,6 +125,8 @@ def command(
       denoise-invdn.dtmodel, for darktable 5.6 and later: preferences, AI, import from file
     --format paddle
       model.json and model.pdiparams, for paddle.inference (docs/from-paddle.md)
+    --format hugging-face
+      config.json, model.safetensors and a model card, for InvDN.from_pretrained and the hub
 
     Batch, height and width are dynamic; but in the plain graph, height and width must be
     divisible by the network's scale (4). Images are float32 RGB in [0, 1]; the latent is a sample
@@ -122,8 +134,15 @@ def command(
     """
     from ..weights import read_parameters
 
-    write = {"onnx": _onnx, "darktable": _darktable, "paddle": _paddle}[form]
-    choices = _Choices(size, precision == "float16", licence, noise_input, overwrite)
+    write = {
+        "onnx": _onnx,
+        "darktable": _darktable,
+        "paddle": _paddle,
+        "hugging-face": _hugging_face,
+    }[form]
+    choices = _Choices(
+        size, precision == "float16", licence, noise_input, dataset, result, overwrite
+    )
     parameters = read_parameters(model)
     click.echo(f"exporting to {folder} ...", err=True)
     comparisons = write(parameters, folder, choices)
@@ -182,7 +201,28 @@ def _paddle(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Co
     return export_paddle(
         build_network(parameters),
         folder,
+        metadata=parameters.metadata,
         noise_input=choices.noise_input,
+        overwrite=choices.overwrite,
+    )
+
+
+def _hugging_face(
+    parameters: Parameters, folder: Path, choices: _Choices
+) -> tuple[Comparison, ...]:
+    choices.only("hugging-face", "--licence", "--dataset", "--result")
+    try:
+        from ..weights.hub_export import Result, export_hub
+        from ..weights.network import build_network
+    except ModuleNotFoundError as error:
+        raise _missing(error, "export") from error
+    return export_hub(
+        build_network(parameters),
+        folder,
+        metadata=parameters.metadata,
+        licence=choices.licence,
+        datasets=choices.datasets,
+        results=[Result.parse(text) for text in choices.results],
         overwrite=choices.overwrite,
     )
 

@@ -1,6 +1,7 @@
 """The Invertible Denoising Network."""
 
-from typing import cast
+import os
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -128,6 +129,52 @@ class InvDN(Invertible):
                 f"this network decodes low (1 or B, {channels[0]}, h, w) and latent "
                 f"(B, {channels[1]}, h, w), not {tuple(low.shape)} and {tuple(latent.shape)}"
             )
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], **choices: Any) -> "InvDN":
+        """Load a network from a folder or a repository of the Hugging Face hub.
+
+        Args:
+            source: a folder that :meth:`save_pretrained` or ``invdn export --format hugging-face``
+                wrote, or a repository such as ``"someone/invdn"``. A folder needs no network.
+            **choices: as ``PyTorchModelHubMixin.from_pretrained`` takes them: ``revision``,
+                ``token``, ``cache_dir``, ``local_files_only``.
+
+        Returns:
+            A network in evaluation mode, with ``push_to_hub`` of huggingface_hub.
+
+        Raises:
+            MissingDependencyError: huggingface_hub is not installed (``invdn[hub]``).
+        """
+        from .hub import hub_class  # late door: it needs this class
+
+        network: InvDN = hub_class().from_pretrained(source, strict=True, **choices)
+        return network
+
+    def save_pretrained(self, folder: str | os.PathLike[str], **choices: Any) -> None:
+        """Write ``config.json``, ``model.safetensors`` and a model card into a folder.
+
+        Raises:
+            MissingDependencyError: huggingface_hub is not installed (``invdn[hub]``).
+        """
+        from .hub import to_hub_class
+
+        to_hub_class(self).save_pretrained(folder, **choices)
+
+    def push_to_hub(self, repository: str, **choices: Any) -> str:
+        """Upload the network to the Hugging Face hub; gives the address of the commit.
+
+        Args:
+            repository: such as ``"me/invdn"``.
+            **choices: as ``PyTorchModelHubMixin.push_to_hub`` takes them: ``private``, ``token``,
+                ``commit_message``, ``model_card_kwargs``.
+
+        Raises:
+            MissingDependencyError: huggingface_hub is not installed (``invdn[hub]``).
+        """
+        from .hub import to_hub_class
+
+        return str(to_hub_class(self).push_to_hub(repository, **choices))
 
     def log_determinant(self, x: Tensor) -> Tensor:
         """Log of the absolute Jacobian determinant of ``forward`` at ``x``, per image: ``(B,)``."""

@@ -1,30 +1,34 @@
 """Paddle: the network as a static graph for ``paddle.inference``, checked against torch."""
 
-import re
-from importlib.metadata import PackageNotFoundError, version
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..errors import MissingDependencyError
 from ..network import InvDN
 from .checks import Comparison, compare
 from .network import parameters_of
 from .onnx_export import CHECKED_SIZES, fill_folder
-
-#: What ``paddle.jit.save`` writes for the name ``model``; Paddle 2 has ``.pdmodel`` for ``.json``.
-PROGRAM, PARAMETERS = "model.json", "model.pdiparams"
-
-_OLDEST = (3, 0)
-_INSTALL = "pip install 'invdn[paddle]'"
+from .paddle_runtime import (
+    MANIFEST,
+    PARAMETERS,
+    PROGRAM,
+    open_predictor,
+    require_paddle,
+    run_predictor,
+)
 
 
 def export_paddle(
-    network: InvDN, folder: Path, *, noise_input: bool = False, overwrite: bool = False
+    network: InvDN,
+    folder: Path,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    noise_input: bool = False,
+    overwrite: bool = False,
 ) -> tuple[Comparison, ...]:
     """Write ``model.json`` and ``model.pdiparams``, as ``paddle.inference`` loads them.
 
@@ -34,6 +38,7 @@ def export_paddle(
     Args:
         network: what to export, in float32.
         folder: where; made if absent.
+        metadata: provenance and licence, kept in ``invdn.json`` beside the two.
         noise_input: one input ``noisy_and_noise`` (B, 48, H, W) instead, as the reproduction has
             it: noise of the image's size is joined to the image, and averaged inside over squares
             of the scale. Noise of standard deviation 1 becomes a latent of 1/4: to have one of 1,
@@ -59,63 +64,12 @@ def export_paddle(
         specs = input_specs(network.architecture, noise_input=noise_input)
         static = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
         paddle.jit.save(static, str(workshop / "model"))
+        inputs = {spec.name: spec.shape[1] for spec in specs}
+        manifest = {"inputs": inputs, "metadata": dict(metadata or {})}
+        (workshop / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         return tuple(_compare(network.cpu().eval(), workshop, noise_input))
 
-    return fill_folder(folder, (PROGRAM, PARAMETERS), write, overwrite=overwrite)
-
-
-def require_paddle() -> None:
-    """Refuse to go on without a Paddle that can be used.
-
-    Raises:
-        MissingDependencyError: it is not installed, or too old.
-    """
-    for package in ("paddlepaddle", "paddlepaddle-gpu"):
-        try:
-            found = version(package)
-        except PackageNotFoundError:
-            continue
-        numbers = tuple(map(int, re.findall(r"\d+", found)[:2]))
-        if numbers < _OLDEST:
-            raise MissingDependencyError(
-                f"this needs Paddle {_OLDEST[0]}.{_OLDEST[1]} or later, and {package} {found} is "
-                f"installed: {_INSTALL}"
-            )
-        return
-    raise MissingDependencyError(f"this needs Paddle: {_INSTALL}, or paddlepaddle-gpu")
-
-
-def open_predictor(folder: Path, *, gpu: bool = False, threads: int = 0) -> Any:
-    """Load an exported folder with Paddle Inference.
-
-    Args:
-        folder: with ``model.json`` or ``model.pdmodel``, and ``model.pdiparams``.
-        gpu: run on the first GPU.
-        threads: of the CPU; 0: as many as Paddle likes.
-    """
-    from paddle import inference
-
-    program = next(path for path in (folder / PROGRAM, folder / "model.pdmodel") if path.is_file())
-    config = inference.Config(str(program), str(folder / PARAMETERS))
-    if gpu:
-        config.enable_use_gpu(1000, 0)
-    else:
-        config.disable_gpu()
-        if threads:
-            config.set_cpu_math_library_num_threads(threads)
-    config.disable_glog_info()
-    return inference.create_predictor(config)
-
-
-def run_predictor(predictor: Any, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a predictor on its inputs, in their order."""
-    for name, values in zip(predictor.get_input_names(), inputs, strict=True):
-        handle = predictor.get_input_handle(name)
-        handle.reshape(values.shape)
-        handle.copy_from_cpu(np.ascontiguousarray(values))
-    predictor.run()
-    (name,) = predictor.get_output_names()
-    return np.asarray(predictor.get_output_handle(name).copy_to_cpu(), np.float32)
+    return fill_folder(folder, (PROGRAM, PARAMETERS, MANIFEST), write, overwrite=overwrite)
 
 
 def _compare(network: InvDN, folder: Path, noise_input: bool) -> list[Comparison]:

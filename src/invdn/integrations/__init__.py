@@ -1,0 +1,1 @@
+"""The network inside other Python projects: spandrel, deepinv; each imported by its own name."""
