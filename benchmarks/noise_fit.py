@@ -8,7 +8,7 @@ of its noise strength are fitted, and a scene whose reference is the clean photo
 with them: once for references that are plain averages of clipped frames, once for ones that
 estimate the light itself (``lift`` 1 and 0). Everything else (curves, clipping, correlations, bias)
 is the model's prediction. The validation blocks are only checked; that ``lift`` goes
-down to 0.5 is the one thing that they taught.
+down to 0.5 is the one thing that they taught. Camera JPEGs are compared in ``camera_jpegs.py``.
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import matplotlib
 import torch
+from camera_jpegs import compare_jpegs
 from matplotlib import pyplot
 from sidd_development import recover_development
 from torch import Tensor
@@ -68,6 +69,7 @@ def samsung(matrix: Tensor, shot: float, read: float, lift: float = 1.0) -> Came
         bits=(10, 10),
         contrast=(0.0, 0.0),
         banding_share=0.0,
+        hot_share=0.0,
         bilinear_share=0.0,
         binned_share=0.0,
         smoothing_share=0.0,
@@ -196,6 +198,7 @@ def main(data: Path, output: Path) -> None:
         name: {key: _plain(value) for key, value in result.items() if key != "example"}
         for name, result in results.items()
     }
+    rounded["camera JPEGs"] = compare_jpegs(data / "polyu-full", output / "noise-spectra.png")
     (output / "noise-fit.json").write_text(json.dumps(rounded, indent=1) + "\n")
 
 

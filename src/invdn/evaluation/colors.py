@@ -1,0 +1,190 @@
+"""Measure what a network does to plain colours: flat patches, ramps and edges over the RGB cube.
+
+Photographs hold few saturated colours, so a network may fail on them without any photograph's score
+saying so. Clipping at black and white moves the mean of a noisy patch away from its true colour;
+which of the two a denoiser gives back, or anything between, is no error.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise, product
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.camera import sample_cameras
+from ..data.camera_range import PHONE
+from ..data.noise import add_camera_noise
+from ..inference import DenoiseOptions, denoise_pixels
+from ..inference.engine import Engine
+
+Pixels = NDArray[np.uint8]
+
+#: Variance of the shot noise where the sensor saturates, as the default recipe validates with.
+NOISE: MappingProxyType[str, float] = MappingProxyType(
+    {"none": 0.0, "light": 3e-4, "medium": 3e-3, "heavy": 1.5e-2}
+)
+#: Largest error of a patch's mean, of 255, that is borne.
+MEAN_BAR: MappingProxyType[str, float] = MappingProxyType(
+    {"none": 2.0, "light": 2.0, "medium": 4.0, "heavy": 4.0}
+)
+#: Largest error of any pixel of a patch without noise, of 255, that is borne.
+LARGEST_BAR = 12.0
+_WHOLE = DenoiseOptions(strength=1, latent_scale=0)
+_BANDS = 8  # parts of a ramp whose means are compared
+_MARGIN = 8  # pixels on either side of an edge that its sides leave out
+
+CORNERS: tuple[tuple[int, ...], ...] = tuple(product((0, 255), repeat=3))
+"""The corners of the RGB cube, black first."""
+
+
+@dataclass(frozen=True)
+class PatchError:
+    """What came out wrong of one patch, of 255, in the channel where it is most.
+
+    Attributes:
+        name: the patch's colour or colours.
+        mean: distance of the mean from the true colour and the noisy mean, and all between them.
+        largest: the same of the pixel that is farthest off.
+        spread: standard deviation around the mean.
+    """
+
+    name: str
+    mean: float
+    largest: float
+    spread: float
+
+    def fails(self, noise: str) -> bool:
+        """Whether it is beyond the bar for this level of noise, a key of ``NOISE``."""
+        return self.mean > MEAN_BAR[noise] or (noise == "none" and self.largest > LARGEST_BAR)
+
+
+def color_grid(levels: int) -> list[tuple[int, ...]]:
+    """Colours evenly over the RGB cube: its corners, edges, faces and inside.
+
+    Example:
+        >>> len(color_grid(10)), color_grid(2)[-1]
+        (1000, (255, 255, 255))
+    """
+    steps = [round(255 * step / (levels - 1)) for step in range(levels)]
+    return list(product(steps, repeat=3))
+
+
+def flat_patches(colors: Sequence[tuple[int, ...]], size: int) -> Iterator[tuple[str, Pixels]]:
+    """Give a name and a picture (size, size, 3) for each colour."""
+    for color in colors:
+        yield _name(color), np.full((size, size, 3), color, np.uint8)
+
+
+def ramps(size: int) -> Iterator[tuple[str, Pixels]]:
+    """Give ramps, from left to right, between every two corners of the cube."""
+    position = np.linspace(0, 1, size)[None, :, None]
+    for first, second in combinations(CORNERS, 2):
+        row = (1 - position) * np.array(first) + position * np.array(second)
+        picture = np.repeat(row.round().astype(np.uint8), size, axis=0)
+        yield f"{_name(first)} to {_name(second)}", picture
+
+
+def edges(size: int) -> Iterator[tuple[str, Pixels]]:
+    """Give upright edges in the middle between every two corners of the cube."""
+    for first, second in combinations(CORNERS, 2):
+        picture = np.empty((size, size, 3), np.uint8)
+        picture[:, : size // 2], picture[:, size // 2 :] = first, second
+        yield f"{_name(first)} beside {_name(second)}", picture
+
+
+def measure_flat(
+    engine: Engine, patches: Iterator[tuple[str, Pixels]], noise: str
+) -> list[PatchError]:
+    """Denoise flat patches at full strength, each by itself, and measure them."""
+    return [
+        _compare(name, clean, noisy, result, [np.s_[:, :]])
+        for name, clean, noisy, result in _denoised(engine, patches, noise)
+    ]
+
+
+def measure_ramps(
+    engine: Engine, patches: Iterator[tuple[str, Pixels]], noise: str
+) -> list[PatchError]:
+    """Denoise ramps and measure the means of eight upright bands, the worst of them."""
+    return [
+        _compare(name, clean, noisy, result, _bands(clean.shape[1]))
+        for name, clean, noisy, result in _denoised(engine, patches, noise)
+    ]
+
+
+def measure_edges(
+    engine: Engine, patches: Iterator[tuple[str, Pixels]], noise: str
+) -> list[PatchError]:
+    """Denoise edges and measure both sides, but for 8 pixels beside the edge."""
+    errors = []
+    for name, clean, noisy, result in _denoised(engine, patches, noise):
+        middle = clean.shape[1] // 2
+        sides = [np.s_[:, : middle - _MARGIN], np.s_[:, middle + _MARGIN :]]
+        errors.append(_compare(name, clean, noisy, result, sides))
+    return errors
+
+
+def photograph(clean: Pixels, shot: float, seed: int) -> Pixels:
+    """Photograph (H, W, 3) with a phone of this shot noise, at its own exposure; 0: not at all.
+
+    Balance, colour matrix and Bayer phase are drawn by the seed; what would change the colours or
+    add to the noise of the sensor (tone curve, JPEG, defects) is left out.
+    """
+    if not shot:
+        return clean
+    plain = replace(
+        PHONE,
+        exposure=(1.0, 1.0),
+        shot=(shot, shot),
+        contrast=(0.0, 0.0),
+        banding_share=0.0,
+        hot_share=0.0,
+        binned_share=0.0,
+        smoothing_share=0.0,
+        jpeg_share=0.0,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    picture = torch.from_numpy(clean).permute(2, 0, 1)[None].float() / 255
+    noisy = add_camera_noise(picture, sample_cameras(1, generator, plain), generator).noisy
+    return (noisy[0].permute(1, 2, 0) * 255).round().byte().numpy()
+
+
+def _name(color: tuple[int, ...]) -> str:
+    return " ".join(str(value) for value in color)
+
+
+def _denoised(
+    engine: Engine, patches: Iterator[tuple[str, Pixels]], noise: str
+) -> Iterator[tuple[str, Pixels, Pixels, Pixels]]:
+    for index, (name, clean) in enumerate(patches):
+        noisy = photograph(clean, NOISE[noise], index)
+        yield name, clean, noisy, denoise_pixels(engine, noisy, _WHOLE)
+
+
+def _bands(width: int) -> list[tuple[slice, slice]]:
+    ends = np.linspace(0, width, _BANDS + 1).round().astype(int).tolist()
+    return [np.s_[:, start:stop] for start, stop in pairwise(ends)]
+
+
+def _compare(
+    name: str, clean: Pixels, noisy: Pixels, result: Pixels, parts: list[tuple[slice, slice]]
+) -> PatchError:
+    """Compare a result with what is right in each part, where colours are nearly constant."""
+    means, largest, spreads = [], [], []
+    for part in parts:
+        true, given, got = (side[part].astype(np.float64) for side in (clean, noisy, result))
+        shift = (given - true).mean((0, 1))  # (3,): by clipping, and by the patch's own noise
+        error = got - true
+        means.append(_beyond(error.mean((0, 1)), shift).max())
+        largest.append(_beyond(error, shift).max())
+        spreads.append(error.std((0, 1)).max())
+    return PatchError(name, float(max(means)), float(max(largest)), float(max(spreads)))
+
+
+def _beyond(error: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance from the interval between 0 and the shift."""
+    low, high = np.minimum(shift, 0), np.maximum(shift, 0)
+    return np.maximum(np.maximum(low - error, error - high), 0)
