@@ -2,6 +2,7 @@
 
     python -m benchmarks                   # all: two hours on two cores, which do nothing else
     python -m benchmarks engines growth    # some
+    python -m benchmarks colors --model W  # of other weights, into results/colors-W.json
     python -m benchmarks --plots           # only draw what is there
 
 Each is a script of its own, with its own options and explanations, whose JSON goes to
@@ -36,7 +37,10 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "training-step": ("training_step.py",),
     "loader": ("loader.py",),
     "model-quality": ("model_quality.py",),
+    "colors": ("colors.py",),
 }
+#: Those that measure a model, and take another than the shipped one.
+OF_A_MODEL = ("model-quality", "colors")
 
 
 def main() -> None:
@@ -47,19 +51,25 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--model", help=f"weights file, for {' and '.join(OF_A_MODEL)}")
     parser.add_argument("--plots", action="store_true", help="run nothing")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    if chosen.model and not set(chosen.names or BENCHMARKS) <= set(OF_A_MODEL):
+        parser.error(f"--model is for {' and '.join(OF_A_MODEL)} alone")
     for name in [] if chosen.plots else chosen.names or BENCHMARKS:
-        run(name)
+        run(name, chosen.model)
     draw(RESULTS)
 
 
-def run(name: str) -> None:
-    """One of them, into its file."""
+def run(name: str, model: str | None = None) -> None:
+    """Run one of them, into its file, whose name carries that of another model."""
     script, *arguments = BENCHMARKS[name]
+    if model:
+        arguments += ["--model", model]
+        name = f"{name}-{Path(model).stem}"
     print(f"== {name}", file=sys.stderr)
     command = [sys.executable, str(HERE / script), *arguments]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout

@@ -34,7 +34,7 @@ MEAN_BAR: MappingProxyType[str, float] = MappingProxyType(
 LARGEST_BAR = 12.0
 _WHOLE = DenoiseOptions(strength=1, latent_scale=0)
 _BANDS = 8  # parts of a ramp whose means are compared
-_MARGIN = 8  # pixels on either side of an edge that its sides leave out
+_MARGIN = 8  # pixels on either side of an edge that its sides leave out, and along the border
 
 CORNERS: tuple[tuple[int, ...], ...] = tuple(product((0, 255), repeat=3))
 """The corners of the RGB cube, black first."""
@@ -48,12 +48,14 @@ class PatchError:
         name: the patch's colour or colours.
         mean: distance of the mean from the true colour and the noisy mean, and all between them.
         largest: the same of the pixel that is farthest off.
+        inside: the same without the 8 pixels along the border, beyond which the network sees black.
         spread: standard deviation around the mean.
     """
 
     name: str
     mean: float
     largest: float
+    inside: float
     spread: float
 
     def fails(self, noise: str) -> bool:
@@ -100,7 +102,7 @@ def measure_flat(
 ) -> list[PatchError]:
     """Denoise flat patches at full strength, each by itself, and measure them."""
     return [
-        _compare(name, clean, noisy, result, [np.s_[:, :]])
+        compare_patch(name, clean, noisy, result, [np.s_[:, :]])
         for name, clean, noisy, result in _denoised(engine, patches, noise)
     ]
 
@@ -110,7 +112,7 @@ def measure_ramps(
 ) -> list[PatchError]:
     """Denoise ramps and measure the means of eight upright bands, the worst of them."""
     return [
-        _compare(name, clean, noisy, result, _bands(clean.shape[1]))
+        compare_patch(name, clean, noisy, result, _bands(clean.shape[1]))
         for name, clean, noisy, result in _denoised(engine, patches, noise)
     ]
 
@@ -123,7 +125,7 @@ def measure_edges(
     for name, clean, noisy, result in _denoised(engine, patches, noise):
         middle = clean.shape[1] // 2
         sides = [np.s_[:, : middle - _MARGIN], np.s_[:, middle + _MARGIN :]]
-        errors.append(_compare(name, clean, noisy, result, sides))
+        errors.append(compare_patch(name, clean, noisy, result, sides))
     return errors
 
 
@@ -161,7 +163,8 @@ def _denoised(
 ) -> Iterator[tuple[str, Pixels, Pixels, Pixels]]:
     for index, (name, clean) in enumerate(patches):
         noisy = photograph(clean, NOISE[noise], index)
-        yield name, clean, noisy, denoise_pixels(engine, noisy, _WHOLE)
+        result = denoise_pixels(engine, noisy, _WHOLE)
+        yield name, clean, noisy, result.astype(np.uint8, copy=False)
 
 
 def _bands(width: int) -> list[tuple[slice, slice]]:
@@ -169,19 +172,32 @@ def _bands(width: int) -> list[tuple[slice, slice]]:
     return [np.s_[:, start:stop] for start, stop in pairwise(ends)]
 
 
-def _compare(
+def compare_patch(
     name: str, clean: Pixels, noisy: Pixels, result: Pixels, parts: list[tuple[slice, slice]]
 ) -> PatchError:
-    """Compare a result with what is right in each part, where colours are nearly constant."""
-    means, largest, spreads = [], [], []
+    """Compare a result with what is right in each part, where colours are nearly constant.
+
+    Args:
+        name: of the patch.
+        clean: the true colours, (H, W, 3).
+        noisy: what was denoised.
+        result: what came out.
+        parts: rows and columns of the parts; the worst of them counts.
+    """
+    height, width = clean.shape[:2]
+    border = np.ones((height, width, 1), bool)
+    border[_MARGIN : height - _MARGIN, _MARGIN : width - _MARGIN] = False
+    means, largest, insides, spreads = [], [], [], []
     for part in parts:
         true, given, got = (side[part].astype(np.float64) for side in (clean, noisy, result))
         shift = (given - true).mean((0, 1))  # (3,): by clipping, and by the patch's own noise
         error = got - true
         means.append(_beyond(error.mean((0, 1)), shift).max())
-        largest.append(_beyond(error, shift).max())
+        beyond = _beyond(error, shift)
+        largest.append(beyond.max())
+        insides.append(np.where(border[part], 0, beyond).max())
         spreads.append(error.std((0, 1)).max())
-    return PatchError(name, float(max(means)), float(max(largest)), float(max(spreads)))
+    return PatchError(name, *(float(max(it)) for it in (means, largest, insides, spreads)))
 
 
 def _beyond(error: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
