@@ -114,7 +114,7 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
     """Seconds and memory of one square photograph."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    engine = open_engine(device="cpu", runtime=runtime)  # type: ignore[arg-type]
+    engine = open_engine(device="cpu", backend=runtime)  # type: ignore[arg-type]
     random = np.random.default_rng(0)
     reference = random.integers(0, 256, (REFERENCE, REFERENCE, 3), np.uint8)
     photograph = random.integers(0, 256, (side, side, 3), np.uint8)
@@ -122,7 +122,9 @@ def measure(side: int, draws: int, threads: int, runtime: str, repeats: int) -> 
     def run(pixels: NDArray[np.uint8], samples: int) -> tuple[float, float]:
         start, used = time.perf_counter(), time.process_time()
         # the latent is drawn, as for any number of draws
-        denoise_pixels(engine, pixels, DenoiseOptions(draws=samples, latent_scale=1, strength=1))
+        denoise_pixels(
+            engine, pixels, DenoiseOptions(num_samples=samples, latent_std=1, strength=1)
+        )
         return time.perf_counter() - start, time.process_time() - used
 
     base = peak_mib() - photograph.nbytes / 2**20

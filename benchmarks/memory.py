@@ -55,11 +55,11 @@ def peak_mb() -> float:
 
 
 def window(runtime: str, side: int) -> dict[str, float]:
-    engine = open_engine(device="cpu", runtime=runtime)
+    engine = open_engine(device="cpu", backend=runtime)
     opened = peak_mb()
     if side:
         pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
-        denoise_pixels(engine, pixels, DenoiseOptions(tile=0, strength="auto", detail=0.5))
+        denoise_pixels(engine, pixels, DenoiseOptions(tile_size=0, strength="auto", detail=0.5))
     return {"opened_mb": round(opened), "peak_mb": round(peak_mb())}
 
 
@@ -74,7 +74,7 @@ def draw(path: str, megapixels: float, kind: str) -> None:
 
 
 def photograph(runtime: str, path: str, max_memory: str) -> dict[str, float]:
-    engine = StandIn() if runtime == "stand-in" else open_engine(device="cpu", runtime=runtime)
+    engine = StandIn() if runtime == "stand-in" else open_engine(device="cpu", backend=runtime)
     source = Path(path)
     options = DenoiseOptions(strength="auto", max_memory=int(max_memory) or None)
     result = denoise_file(

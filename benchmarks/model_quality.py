@@ -30,10 +30,10 @@ from invdn.training.validation import Pair, open_validation
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PROTOCOL = "paddle"
 OPTIONS = {
-    "one random draw": DenoiseOptions(latent_scale=1, strength=1),
-    "8 symmetries, a draw each": DenoiseOptions(symmetries=8, latent_scale=1, strength=1),
-    "latent scale 0": DenoiseOptions(latent_scale=0, strength=1),
-    "8 symmetries at latent scale 0": DenoiseOptions(symmetries=8, latent_scale=0, strength=1),
+    "one random draw": DenoiseOptions(latent_std=1, strength=1),
+    "8 symmetries, a draw each": DenoiseOptions(self_ensemble=True, latent_std=1, strength=1),
+    "latent scale 0": DenoiseOptions(latent_std=0, strength=1),
+    "8 symmetries at latent scale 0": DenoiseOptions(self_ensemble=True, latent_std=0, strength=1),
     "as invdn denoise does it, strength auto": DenoiseOptions(),
 }
 CLASSICAL = ("nlm", "wavelet")

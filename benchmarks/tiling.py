@@ -39,14 +39,14 @@ def measure(paths: list[str], strength: float | str) -> dict[str, object]:
     tiles = {tile: [] for tile in TILES}
     for path in paths:
         noisy = to_float(read_photo(path).pixels[:LARGEST_SIDE, :LARGEST_SIDE])
-        whole = denoise_pixels(engine, noisy, DenoiseOptions(tile=0, strength=strength))
+        whole = denoise_pixels(engine, noisy, DenoiseOptions(tile_size=0, strength=strength))
         for overlap in OVERLAPS:
-            options = DenoiseOptions(tile=TILE, overlap=overlap, strength=strength)
+            options = DenoiseOptions(tile_size=TILE, tile_overlap=overlap, strength=strength)
             difference = np.abs(denoise_pixels(engine, noisy, options) - whole) * 255
             overlaps[overlap].append((difference.max(), difference.mean()))
             print(path, "overlap", overlap, *overlaps[overlap][-1], file=sys.stderr)
         for tile in TILES:
-            tiled = denoise_pixels(engine, noisy, DenoiseOptions(tile=tile, strength=strength))
+            tiled = denoise_pixels(engine, noisy, DenoiseOptions(tile_size=tile, strength=strength))
             steps = [
                 np.abs(from_float(tiled, kind).astype(int) - from_float(whole, kind))
                 for kind in (np.uint8, np.uint16)
@@ -59,21 +59,22 @@ def measure(paths: list[str], strength: float | str) -> dict[str, object]:
         "engine": engine.description,
         "strength": strength,
         "tile": TILE,
-        "default_tile": default.tile,
+        "default_tile": default.tile_size,
         "unit": "steps of 8 bits",
         "overlaps": [
             {
                 "overlap": overlap,
                 "largest_difference": float(max(row[0] for row in values)),
                 "mean_difference": float(np.mean([row[1] for row in values])),
-                "work_at_default_tile": (default.tile + 2 * overlap) ** 2 / default.tile**2,
+                "work_at_default_tile": (default.tile_size + 2 * overlap) ** 2
+                / default.tile_size**2,
             }
             for overlap, values in overlaps.items()
         ],
         "tiles": [
             {
                 "tile": tile,
-                "overlap": default.overlap,
+                "overlap": default.tile_overlap,
                 "largest_difference": float(max(row[0] for row in values)),
                 "largest_step_of_8_bits": int(max(row[1] for row in values)),
                 "share_of_values_one_step_off": float(np.mean([row[2] for row in values])),
@@ -88,10 +89,12 @@ def picture(target: Path) -> None:
     """The whole result, and its differences from tiled ones, amplified."""
     engine = open_engine(device="cpu")
     noisy = to_float(camera_noise(demo_photo(256)))
-    whole = denoise_pixels(engine, noisy, DenoiseOptions(tile=0, strength=1))
+    whole = denoise_pixels(engine, noisy, DenoiseOptions(tile_size=0, strength=1))
     panels = [whole]
     for overlap, factor in AMPLIFIED:
-        tiled = denoise_pixels(engine, noisy, DenoiseOptions(tile=64, overlap=overlap, strength=1))
+        tiled = denoise_pixels(
+            engine, noisy, DenoiseOptions(tile_size=64, tile_overlap=overlap, strength=1)
+        )
         difference = np.abs(tiled - whole)
         panels.append(np.clip(difference * factor, 0, 1))
         print(overlap, factor, 255 * difference.max(), file=sys.stderr)

@@ -62,7 +62,7 @@ def main(paths):
                 "noisy": {"flicker": flicker(noisy), "psnr": quality(noisy, reference)},
             }
             for draws in DRAWS:
-                options = DenoiseOptions(draws=draws, strength=1)
+                options = DenoiseOptions(num_samples=draws, strength=1)
                 ways = {
                     "one latent": [denoise_pixels(engine, frame, options) for frame in noisy],
                     "a latent a frame": [

@@ -1,13 +1,16 @@
 """The public class: arrays, Pillow images, files."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from invdn import DenoiseOptions, Denoiser, Region
-from invdn.errors import InputError
+from invdn import DenoiseOptions, Denoiser, FileOptions, Region, open_engine
+from invdn.errors import EngineError, InputError
 
 PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
 
@@ -22,7 +25,7 @@ def test_a_pillow_image_is_its_array(denoiser: Denoiser, mode: str, channels: in
     array = PIXELS[..., 0] if channels == 1 else np.ascontiguousarray(PIXELS[..., :channels])
     image = Image.fromarray(array)
     image.info["icc_profile"] = b"a profile"
-    clean = denoiser.denoise_image(image)
+    clean = denoiser(image)
     assert (clean.mode, clean.size) == (mode, (35, 22))
     assert clean.info["icc_profile"] == b"a profile"
     assert np.array_equal(np.asarray(clean), denoiser.denoise(array))
@@ -32,7 +35,7 @@ def test_a_pillow_image_is_its_array(denoiser: Denoiser, mode: str, channels: in
 @pytest.mark.parametrize("mode", ["P", "CMYK", "I;16", "F", "1", "LAB"])
 def test_other_modes_are_refused_with_advice(denoiser: Denoiser, mode: str) -> None:
     with pytest.raises(InputError, match="convert it"):
-        denoiser.denoise_image(Image.new(mode, (8, 8)))
+        denoiser(Image.new(mode, (8, 8)))
 
 
 def test_a_file_is_its_array(denoiser: Denoiser, tmp_path: Path) -> None:
@@ -52,9 +55,9 @@ def test_a_clean_photograph_stays_unless_the_network_is_asked_for() -> None:
 
 
 def test_options_reach_the_work(denoiser: Denoiser) -> None:
-    other = Denoiser(options=DenoiseOptions(latent_scale=1, seed=3, strength=1))
+    other = Denoiser(options=DenoiseOptions(latent_std=1, seed=3, strength=1))
     assert not np.array_equal(denoiser.denoise(PIXELS), other.denoise(PIXELS))
-    clean, spread = Denoiser(options=DenoiseOptions(draws=2, strength=1)).denoise_with_spread(
+    clean, spread = Denoiser(options=DenoiseOptions(num_samples=2, strength=1)).denoise_with_std(
         PIXELS
     )
     assert clean.shape == PIXELS.shape
@@ -62,13 +65,15 @@ def test_options_reach_the_work(denoiser: Denoiser) -> None:
 
 
 def test_single_choices_go_over_the_options() -> None:
-    denoiser = Denoiser(options=DenoiseOptions(seed=2, draws=3, strength=1), draws=1, strength=0.0)
+    denoiser = Denoiser(
+        options=DenoiseOptions(seed=2, num_samples=3, strength=1), num_samples=1, strength=0.0
+    )
     assert denoiser.options == DenoiseOptions(seed=2, strength=0.0)
     assert np.array_equal(denoiser.denoise(PIXELS), PIXELS)
-    with pytest.raises(InputError, match="no option strenght"):
+    with pytest.raises(InputError, match="did you mean 'strength'"):
         Denoiser(strenght=0.5)
     with pytest.raises(InputError, match="strength must be"):
-        Denoiser(strength=7)
+        Denoiser(strength=7.5)
 
 
 def test_a_region_is_its_part(denoiser: Denoiser, tmp_path: Path) -> None:
@@ -77,5 +82,91 @@ def test_a_region_is_its_part(denoiser: Denoiser, tmp_path: Path) -> None:
     whole = denoiser.denoise(PIXELS)[4:16, 8:28]
     assert np.abs(part.astype(int) - whole).max() <= 1
     Image.fromarray(PIXELS).save(tmp_path / "noisy.png")
-    denoiser.denoise_file(tmp_path / "noisy.png", tmp_path / "part.png", region=region)
+    denoiser.denoise_file(
+        tmp_path / "noisy.png", tmp_path / "part.png", files=FileOptions(region=region)
+    )
     assert np.array_equal(np.asarray(Image.open(tmp_path / "part.png")), part)
+
+
+def test_calls_return_the_kind_that_they_were_given(denoiser: Denoiser, tmp_path: Path) -> None:
+    rgb = np.ascontiguousarray(PIXELS[..., :3])
+    wanted = denoiser.denoise(rgb)
+    assert np.array_equal(denoiser(rgb), wanted)
+    assert [type(one) for one in denoiser([rgb, Image.fromarray(rgb)])] == [
+        np.ndarray,
+        Image.Image,
+    ]
+    Image.fromarray(rgb).save(tmp_path / "noisy.png")
+    content = denoiser((tmp_path / "noisy.png").read_bytes())
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), wanted)
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1)
+    assert np.array_equal(denoiser(tensor).permute(1, 2, 0).numpy(), wanted)
+    batch = torch.stack((tensor, tensor.flip(-1))).float() / 255
+    clean = denoiser(batch)
+    assert (clean.shape, clean.dtype) == (batch.shape, batch.dtype)
+    assert torch.allclose(clean[0] * 255, torch.from_numpy(wanted).permute(2, 0, 1).float(), atol=1)
+
+
+@pytest.mark.parametrize("wrong", ["photo.jpg", 7, None, torch.zeros(4), {"a": 1}])
+def test_other_kinds_are_refused(denoiser: Denoiser, wrong: object) -> None:
+    with pytest.raises(InputError, match="must be"):
+        denoiser(wrong)  # type: ignore[type-var]
+
+
+def test_options_for_one_call_do_not_stay(denoiser: Denoiser) -> None:
+    assert np.array_equal(denoiser(PIXELS, strength=0), PIXELS)
+    assert not np.array_equal(denoiser(PIXELS), PIXELS)
+    best = Denoiser(options=denoiser.options, quality="best")
+    assert np.array_equal(denoiser(PIXELS, quality="best"), best(PIXELS))
+    assert np.array_equal(denoiser(PIXELS, strength=60), denoiser(PIXELS, strength="60%"))
+
+
+def test_a_prediction_is_blended_without_the_network(denoiser: Denoiser) -> None:
+    prediction = denoiser.predict(PIXELS, num_samples=2)
+    assert np.array_equal(
+        prediction.blend(strength=0.5), denoiser(PIXELS, num_samples=2, strength=0.5)
+    )
+    assert prediction.std is not None
+    assert prediction.std.shape == (22, 35, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "new"),
+    [
+        ("draws", "num_samples"),
+        ("symmetries", "self_ensemble"),
+        ("latent_scale", "latent_std"),
+        ("tile", "tile_size"),
+        ("overlap", "tile_overlap"),
+        ("precision", "dtype"),
+        ("runtime", "backend"),
+    ],
+)
+def test_names_of_old_are_told_their_new_ones(denoiser: Denoiser, name: str, new: str) -> None:
+    given: dict[str, Any] = {name: 1}
+    for refuse in (lambda: Denoiser(**given), lambda: denoiser(PIXELS, **given)):
+        with pytest.raises(InputError, match=new):
+            refuse()
+    with pytest.raises(InputError, match="callback"):
+        denoiser.denoise(PIXELS, progress=print)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match="denoise_with_std"):
+        denoiser.denoise_with_spread(PIXELS)
+
+
+def test_a_closed_denoiser_says_so() -> None:
+    with Denoiser() as denoiser:
+        assert denoiser(PIXELS).shape == PIXELS.shape
+    with pytest.raises(EngineError, match="closed"):
+        denoiser(PIXELS)
+
+
+def test_python_and_the_command_choose_the_same_dtype() -> None:
+    import inspect
+
+    from invdn.cli.denoise import command
+
+    defaults = {option.name: option.default for option in command.params}
+    for function in (open_engine, Denoiser, Denoiser.from_pretrained):
+        parameters = inspect.signature(function).parameters
+        for name in ("model", "device", "backend", "dtype"):
+            assert parameters[name].default == defaults[name]

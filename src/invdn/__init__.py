@@ -3,7 +3,7 @@
 >>> import numpy as np
 >>> from invdn import Denoiser
 >>> noisy = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
->>> clean = Denoiser().denoise(noisy)
+>>> clean = Denoiser()(noisy, strength=0.8)
 >>> clean.shape, clean.dtype
 ((40, 50, 3), dtype('uint8'))
 """
@@ -12,43 +12,59 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .architecture import Architecture
-    from .denoiser import Denoiser
-    from .engines import open_engine
-    from .errors import InvDNError
-    from .inference import DenoiseOptions, Engine, FileResult, Region
-    from .network import DenoisingModule, InvDN
-    from .weights.network import load_network
+    from .architecture import Architecture as Architecture
+    from .bursts import denoise_burst as denoise_burst
+    from .denoiser import Denoiser as Denoiser
+    from .engines import open_engine as open_engine
+    from .errors import InvDNError as InvDNError
+    from .image.noise_estimation import NoiseEstimate as NoiseEstimate
+    from .image.noise_estimation import estimate_noise as estimate_noise
+    from .inference import Engine as Engine
+    from .inference import FileOptions as FileOptions
+    from .inference import FileResult as FileResult
+    from .inference import Prediction as Prediction
+    from .inference import Progress as Progress
+    from .inference import Region as Region
+    from .network import DenoisingModule as DenoisingModule
+    from .network import InvDN as InvDN
+    from .options import DenoiseOptions as DenoiseOptions
+    from .options import Overrides as Overrides
+    from .photo.photo import Photo as Photo
+    from .photo.read import read_photo as read_photo
+    from .photo.write import write_photo as write_photo
+    from .photo.write_options import WriteChoices as WriteChoices
+    from .video import denoise_video as denoise_video
+    from .weights.network import load_network as load_network
 
 # Each public name and the module it comes from; loaded on first use, so that
 # `import invdn` costs nothing and torch is imported only by what needs it.
 _HOMES = {
     "Architecture": ".architecture",
-    "DenoiseOptions": ".inference",
+    "DenoiseOptions": ".options",
     "Denoiser": ".denoiser",
     "DenoisingModule": ".network",
     "Engine": ".inference",
+    "FileOptions": ".inference",
     "FileResult": ".inference",
     "InvDN": ".network",
     "InvDNError": ".errors",
+    "NoiseEstimate": ".image.noise_estimation",
+    "Overrides": ".options",
+    "Photo": ".photo.photo",
+    "Prediction": ".inference",
+    "Progress": ".inference",
     "Region": ".inference",
+    "WriteChoices": ".photo.write_options",
+    "denoise_burst": ".bursts",
+    "denoise_video": ".video",
+    "estimate_noise": ".image.noise_estimation",
     "load_network": ".weights.network",
     "open_engine": ".engines",
+    "read_photo": ".photo.read",
+    "write_photo": ".photo.write",
 }
 
-__all__ = [
-    "Architecture",
-    "DenoiseOptions",
-    "Denoiser",
-    "DenoisingModule",
-    "Engine",
-    "FileResult",
-    "InvDN",
-    "InvDNError",
-    "Region",
-    "load_network",
-    "open_engine",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 
-_SLOW = ("--draws", "10")
+_SLOW = ("--num-samples", "10")
 _NUMBER = 5
 
 

@@ -29,11 +29,11 @@ def _run(*arguments: str) -> Result:
 def test_every_option_reaches_the_work(noisy: np.ndarray) -> None:
     result = _run(
         *("--strength", "0.8", "--luminance", "0.7", "--chroma", "0.9", "--detail", "0.4"),
-        *("--latent-scale", "0.5", "--max-memory", "1.5G"),
+        *("--latent-std", "0.5", "--max-memory", "1.5G"),
     )
     assert result.exit_code == 0, result.output
     chosen = DenoiseOptions(
-        strength=0.8, luminance=0.7, chroma=0.9, detail=0.4, latent_scale=0.5, max_memory=1500000000
+        strength=0.8, luminance=0.7, chroma=0.9, detail=0.4, latent_std=0.5, max_memory=1500000000
     )
     expected = Denoiser(options=chosen).denoise(noisy)
     assert np.array_equal(read_photo("one_denoised.png").pixels, expected)
@@ -67,13 +67,15 @@ def test_a_preview_is_a_photograph_of_its_own(noisy: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--strength", "much"), "neither 'auto' nor a number"),
-        (("--strength", "2"), "strength must be"),
+        (("--strength", "much"), "must be 'auto'"),
+        (("--draws", "3"), "called --num-samples now"),
+        (("--strengh", "1"), "did you mean --strength?"),
+        (("--strength", "101"), "strength must be"),
         (("--strength", "nan"), "strength must be"),
         (("--luminance", "-1"), "luminance"),
         (("--chroma", "1.5"), "chroma"),
-        (("--detail", "2"), "detail"),
-        (("--latent-scale", "-1"), "latent-scale"),
+        (("--detail", "half"), "detail"),
+        (("--latent-std", "-1"), "latent_std"),
         (("--max-memory", "lots"), "no amount of memory"),
         (("--max-memory", "0"), "max_memory must be"),
         (("--max-memory", "10M"), "10 MB are too little"),

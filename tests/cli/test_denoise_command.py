@@ -48,17 +48,17 @@ def test_a_photograph_beside_itself(folder: Path) -> None:
 
 def test_quality_is_symmetries_and_draws(folder: Path) -> None:
     assert _run("one.png", "--quality", "balanced").exit_code == 0
-    expected = Denoiser(options=DenoiseOptions(draws=4)).denoise(
+    expected = Denoiser(options=DenoiseOptions(num_samples=4)).denoise(
         read_photo(folder / "one.png").pixels
     )
     assert np.array_equal(read_photo(folder / "one_denoised.png").pixels, expected)
 
 
 def test_numbers_override_the_quality(folder: Path) -> None:
-    result = _run("one.png", "--quality", "best", "--draws", "1", "--json-lines")
+    result = _run("one.png", "--quality", "best", "--num-samples", "1", "--json-lines")
     assert result.exit_code == 0, result.output
     options = json.loads(result.stdout.splitlines()[-1])["options"]
-    assert (options["symmetries"], options["draws"]) == (8, 1)
+    assert (options["self_ensemble"], options["num_samples"]) == (True, 1)
 
 
 def test_the_report_in_json_lines(folder: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_second_run_overwrites_nothing(folder: Path) -> None:
     assert again.exit_code == 1
     assert "exists already" in again.output
     assert (folder / "one_denoised.png").read_bytes() == first
-    assert _run("one.png", "--draws", "2", "--overwrite").exit_code == 0
+    assert _run("one.png", "--num-samples", "2", "--overwrite").exit_code == 0
     assert (folder / "one_denoised.png").read_bytes() != first
 
 
@@ -104,8 +104,8 @@ def test_a_second_run_overwrites_nothing(folder: Path) -> None:
     [
         (("gone.png",), 1, "no such file"),
         (("one.png", "--model", "nothing"), 2, "known: default"),
-        (("one.png", "--draws", "0"), 2, "draws must be 1 or more"),
-        (("one.png", "--tile", "9"), 2, "tile must be 0"),
+        (("one.png", "--num-samples", "0"), 2, "num_samples must be 1 or more"),
+        (("one.png", "--tile-size", "9"), 2, "tile_size must be 0"),
         (("one.png", "--device", "gpu"), 2, "gpu"),
         (("one.png", "-o", "there/is/no/folder.png"), 1, "does not exist"),
         (("one.png", "-o", "picture.xyz"), 1, "no known format"),
@@ -168,7 +168,7 @@ def test_doctor_names_the_engine_and_the_model() -> None:
 def test_help_lists_every_command() -> None:
     done = _invdn("--help")
     assert done.returncode == 0
-    for name in ("denoise", "demo", "doctor", "weights", "export"):
+    for name in ("denoise", "video", "weights", "export", "dev"):
         assert f"  {name} " in done.stdout
         help_text = CliRunner().invoke(group, [name, "--help"])
         assert help_text.exit_code == 0, help_text.output

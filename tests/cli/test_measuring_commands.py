@@ -62,8 +62,8 @@ def test_evaluate_prints_every_figure_with_its_protocol(
     out = tmp_path / "out"
     result = call(
         evaluate, pairs / "Noisy", pairs / "GT", "-m", model, "-o", out, "-p", "paddle", "-p",
-        "y-8bit-border4", "-a", "tv", "-a", f"Copy={pairs / 'GT'}", "--draws", 2, "--uncertainty",
-        "--images",
+        "y-8bit-border4", "-a", "tv", "-a", f"Copy={pairs / 'GT'}", "--num-samples", 2,
+        "--uncertainty", "--images",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -74,7 +74,7 @@ def test_evaluate_prints_every_figure_with_its_protocol(
     assert [method["name"] for method in content["methods"]] == [
         "InvDN small", "tv", "Copy", "noisy input",
     ]  # fmt: skip
-    assert content["options"]["draws"] == 2
+    assert content["options"]["num_samples"] == 2
     assert content["methods"][0]["calibration"]["pixels"] == 2 * 32 * 40
     assert (out / "scores.csv").read_text().count("\n") == 1 + 2 * 4 * 2
     assert read_photo(out / "spread" / "0_0.png").pixels.dtype == np.uint16
@@ -103,9 +103,9 @@ def test_published_is_eight_symmetries(pairs: Path, model: Path, tmp_path: Path)
     result = call(evaluate, pairs, "-m", model, "-o", out, "--published", "--limit", 1)
     assert result.exit_code == 0, result.output
     options = json.loads((out / "evaluation.json").read_text())["options"]
-    assert (options["symmetries"], options["draws"]) == (8, 1)
+    assert (options["self_ensemble"], options["num_samples"]) == (True, 1)
     assert isinstance(
-        fails(evaluate, pairs, "-o", tmp_path / "x", "--published", "--draws", 4), InputError
+        fails(evaluate, pairs, "-o", tmp_path / "x", "--published", "--num-samples", 4), InputError
     )
 
 
@@ -130,9 +130,9 @@ def test_protocols_are_listed() -> None:
         (("-p", "best"), InputError, "choose from paddle"),
         (("-a", "nothing"), InputError, "neither"),
         (("-a", "tv:much"), InputError, "no number"),
-        (("--symmetries", 3), InputError, "symmetries"),
+        (("--num-samples", 0), InputError, "num_samples"),
         (("--without-model", "--uncertainty"), InputError, "needs the model"),
-        (("--uncertainty", "-m", "MODEL"), InputError, "draws of 2 or more"),
+        (("--uncertainty", "-m", "MODEL"), InputError, "num-samples of 2 or more"),
         (("--match", "x"), None, ""),
     ],
 )
@@ -159,7 +159,7 @@ def test_submit_sidd_resumes_and_checks(model: Path, tmp_path: Path) -> None:
     assert "note: the full benchmark" in result.stderr
     assert "4 blocks (4 of" in call(*arguments, "-m", model).stdout
     assert call(*arguments, "--check").exit_code == 0
-    assert isinstance(fails(*arguments, "-m", model, "--draws", 2), OutputError)
+    assert isinstance(fails(*arguments, "-m", model, "--num-samples", 2), OutputError)
     (tmp_path / "out" / "SubmitSrgb.csv").write_text("ID,BLOCK\n0,AAAA\n")
     assert isinstance(fails(*arguments, "--check"), DataError)
 
@@ -206,8 +206,8 @@ def test_compare_matches_folders_by_name(pairs: Path) -> None:
 @pytest.mark.slow
 def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
     result = call(
-        bench, "-m", model, "--sizes", "32x24,48x40", "--draws", "2", "--repeats", 1,
-        "--runtime", "torch", "-o", tmp_path / "out",
+        bench, "-m", model, "--sizes", "32x24,48x40", "--num-samples", "2", "--repeats", 1,
+        "--backend", "torch", "-o", tmp_path / "out",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     content = json.loads((tmp_path / "out" / "bench.json").read_text())
@@ -234,11 +234,10 @@ def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
         ("--sizes", "0x5"),
         ("--sizes", "axb"),
         ("--threads", 10_000),
-        ("--symmetries", 3),
-        ("--draws", 0),
-        ("--precision", "bfloat16"),
-        ("--device", "cuda", "--runtime", "native"),
-        ("--device", "cuda", "--runtime", "onnxruntime", "--runtime", "torch"),
+        ("--num-samples", 0),
+        ("--dtype", "bfloat16"),
+        ("--device", "cuda", "--backend", "native"),
+        ("--device", "cuda", "--backend", "onnxruntime", "--backend", "torch"),
     ],
 )
 def test_bench_refuses_impossible_cases(arguments: tuple[object, ...]) -> None:

@@ -23,9 +23,9 @@ PHOTOGRAPHS = ("real-noisy/Dog.png", "real-noisy/dnd_05.png", "sidd-mini-val/Noi
 @pytest.mark.parametrize("photograph", PHOTOGRAPHS)
 def test_engines_agree_on_real_photographs(shared_data: Path, photograph: str) -> None:
     noisy = read_photo(shared_data / photograph).pixels[:128, :160] / np.float32(255)
-    options = DenoiseOptions(symmetries=1, draws=2, seed=3, strength=1)
-    light = denoise_pixels(open_engine(runtime="onnxruntime"), noisy, options)
-    heavy = denoise_pixels(open_engine(runtime="torch", device="cpu"), noisy, options)
+    options = DenoiseOptions(self_ensemble=False, num_samples=2, seed=3, strength=1)
+    light = denoise_pixels(open_engine(backend="onnxruntime"), noisy, options)
+    heavy = denoise_pixels(open_engine(backend="torch", device="cpu"), noisy, options)
     assert np.abs(light - heavy).max() < 1e-4
 
 
@@ -35,7 +35,7 @@ def test_a_batch_is_its_images(batch: int) -> None:
     noisy = generator.random((batch, 3, 24, 36), np.float32)
     latent = generator.standard_normal((batch, 45, 6, 9), np.float32)
     for runtime in ("onnxruntime", "torch"):
-        engine = open_engine(runtime=runtime, device="cpu")
+        engine = open_engine(backend=runtime, device="cpu")
         low = engine.encode(noisy)
         image = engine.decode(low, latent)
         assert low.shape == (batch, 3, 6, 9)
@@ -52,7 +52,7 @@ def test_latents_share_one_low_image() -> None:
     low = generator.random((1, 3, 6, 9), np.float32)
     latent = generator.standard_normal((3, 45, 6, 9), np.float32)
     for runtime in ("onnxruntime", "torch"):
-        engine = open_engine(runtime=runtime, device="cpu")
+        engine = open_engine(backend=runtime, device="cpu")
         shared = engine.decode(low, latent)
         assert shared.shape == (3, 3, 24, 36)
         apart = np.abs(shared - engine.decode(np.repeat(low, 3, 0), latent)).max()
@@ -65,9 +65,9 @@ def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) 
     file = tmp_path / "mine.pdparams"
     write_parameters(parameters_of(InvDN()), file)
     noisy = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
-    light = open_engine(file, runtime="onnxruntime")
+    light = open_engine(file, backend="onnxruntime")
     assert "ONNX" in light.description
-    expected = open_engine(file, device="cpu", runtime="torch").encode(noisy)
+    expected = open_engine(file, device="cpu", backend="torch").encode(noisy)
     assert np.abs(light.encode(noisy) - expected).max() < 1e-4 * np.abs(expected).max()
     assert np.abs(open_engine().encode(noisy) - expected).max() > 1e-2
 
@@ -75,30 +75,30 @@ def test_any_weights_of_the_published_shape_run_in_onnx_runtime(tmp_path: Path) 
 def test_another_architecture_runs_in_torch(tmp_path: Path) -> None:
     network = InvDN(Architecture(blocks=(1,), features=4))
     write_parameters(parameters_of(network), tmp_path / "small.safetensors")
-    engine = open_engine(tmp_path / "small.safetensors", device="cpu", runtime="torch")
+    engine = open_engine(tmp_path / "small.safetensors", device="cpu", backend="torch")
     assert "torch" in engine.description
     assert engine.architecture == network.architecture
     with pytest.raises(EngineError, match="invdn export"):
-        open_engine(tmp_path / "small.safetensors", runtime="onnxruntime")
+        open_engine(tmp_path / "small.safetensors", backend="onnxruntime")
 
 
 def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="known: default"):
         open_engine("defualt")
     with pytest.raises(EngineError, match="CPU"):
-        open_engine(device="cuda", runtime="onnxruntime")
+        open_engine(device="cuda", backend="onnxruntime")
     with pytest.raises(EngineError, match="no_such_device"):
         open_engine(device="no_such_device")
     with pytest.raises(EngineError, match="native, onnxruntime, torch"):
-        open_engine(runtime="tensorflow")  # type: ignore[arg-type]
+        open_engine(backend="tensorflow")  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match=r"weights\.safetensors"):
         open_engine(tmp_path)
     write_parameters(read_parameters("default"), tmp_path / "weights.safetensors")
     with pytest.raises(EngineError, match=r"encode\.onnx"):
-        open_engine(tmp_path, runtime="onnxruntime")
+        open_engine(tmp_path, backend="onnxruntime")
     (tmp_path / "encode.onnx").write_bytes(b"not a graph")
     with pytest.raises(EngineError, match="cannot load"):
-        open_engine(tmp_path, runtime="onnxruntime")
+        open_engine(tmp_path, backend="onnxruntime")
 
 
 def test_the_cpu_is_always_there() -> None:

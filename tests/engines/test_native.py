@@ -62,9 +62,9 @@ def _inputs(architecture: Architecture, height: int, width: int, draws: int) -> 
 @pytest.mark.parametrize("photograph", PHOTOGRAPHS)
 def test_it_agrees_with_torch_on_real_photographs(shared_data: Path, photograph: str) -> None:
     noisy = read_photo(shared_data / photograph).pixels[:96, :128] / np.float32(255)
-    options = DenoiseOptions(draws=2, seed=3, strength=1)
-    native = denoise_pixels(open_engine(runtime="native"), noisy, options)
-    heavy = denoise_pixels(open_engine(runtime="torch", device="cpu"), noisy, options)
+    options = DenoiseOptions(num_samples=2, seed=3, strength=1)
+    native = denoise_pixels(open_engine(backend="native"), noisy, options)
+    heavy = denoise_pixels(open_engine(backend="torch", device="cpu"), noisy, options)
     assert np.abs(native - heavy).max() < 1e-4
 
 
@@ -142,7 +142,7 @@ def test_instruction_sets_with_fused_sums_give_the_same_bits(published: Paramete
 
 def test_no_drift_over_many_draws(published: Parameters) -> None:
     noisy, latent = _inputs(published.architecture, 32, 40, 16)
-    native, heavy = NativeEngine(published), open_engine(runtime="torch", device="cpu")
+    native, heavy = NativeEngine(published), open_engine(backend="torch", device="cpu")
     low = heavy.encode(noisy)
     expected = heavy.decode(np.repeat(low, 16, axis=0), latent)
     difference = native.decode(low, latent) - expected
@@ -310,7 +310,7 @@ def test_where_it_was_not_built_another_engine_serves(monkeypatch: pytest.Monkey
     assert "compiler" in reason
     assert "ONNX" in open_engine(device="cpu").description
     with pytest.raises(EngineError, match="choose onnxruntime"):
-        open_engine(runtime="native")
+        open_engine(backend="native")
 
 
 def test_a_photograph_through_it_imports_neither_torch_nor_onnx_runtime(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_shipped_model_stays_within_the_tolerance(precision: str) -> None:
 @pytest.mark.parametrize("runtime", ["native", "onnxruntime"])
 def test_the_others_compute_in_float32(runtime: str) -> None:
     with pytest.raises(EngineError, match="float16 choose torch"):
-        open_engine(runtime=runtime, device="cpu", precision="float16")  # type: ignore[arg-type]
+        open_engine(backend=runtime, device="cpu", dtype="float16")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_auto_is_half_on_nvidia_only(
         opened.append((device, precision))
 
     monkeypatch.setattr(torch_engine, "TorchEngine", record)
-    open_engine(device=device, runtime="torch", precision="auto")
+    open_engine(device=device, backend="torch", dtype="auto")
     assert opened == [(device, expected)]
 
 

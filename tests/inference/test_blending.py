@@ -174,8 +174,10 @@ def test_grey_has_luma_only(engine: TorchEngine) -> None:
 
 def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
     pixels = np.random.default_rng(0).random((24, 32, 3), np.float32)
-    _, full = Pipeline(engine, DenoiseOptions(draws=3, strength=1)).denoise_with_std(pixels)
-    clean, spread = Pipeline(engine, DenoiseOptions(draws=3, strength=0.0)).denoise_with_std(pixels)
+    _, full = Pipeline(engine, DenoiseOptions(num_samples=3, strength=1)).denoise_with_std(pixels)
+    clean, spread = Pipeline(engine, DenoiseOptions(num_samples=3, strength=0.0)).denoise_with_std(
+        pixels
+    )
     assert np.array_equal(spread, full)
     assert np.array_equal(clean, pixels)
 
@@ -213,5 +215,5 @@ def test_amounts_outside_their_range_are_refused(name: str, value: float) -> Non
 
 
 def test_other_words_than_auto_are_refused() -> None:
-    with pytest.raises(InputError, match="'auto' or from 0 to 1, not 'full'"):
+    with pytest.raises(InputError, match="'auto', from 0 to 1, or in percent as 60%, not 'full'"):
         DenoiseOptions(strength="full")  # type: ignore[arg-type]

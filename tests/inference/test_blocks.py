@@ -39,7 +39,7 @@ def test_windows_are_those_of_the_untouched_picture(
 def test_in_place_is_the_same_result(engine: TorchEngine, channels: int | None) -> None:
     shape = (150, 203) if channels is None else (150, 203, channels)
     pixels = np.random.default_rng(0).integers(0, 65536, shape, np.uint16)
-    options = DenoiseOptions(tile=64, strength="auto", detail=0.5)
+    options = DenoiseOptions(tile_size=64, strength="auto", detail=0.5)
     expected = denoise_pixels(engine, pixels, options)
     untouched = pixels.copy()
     Pipeline(engine, options).denoise_in_place(pixels)

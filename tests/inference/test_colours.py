@@ -25,7 +25,7 @@ from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 from invdn.photo.write_options import WriteChoices
 
-WHOLE = DenoiseOptions(tile=0, strength=1)
+WHOLE = DenoiseOptions(tile_size=0, strength=1)
 PROFILES = {
     "Display P3": make_profile("Display P3", P3_PRIMARIES),
     "linear Rec. 2020": make_profile("linear", REC2020_PRIMARIES, LINEAR),

@@ -23,7 +23,7 @@ def test_tiles_of_any_size_give_the_whole(shared_data: Path, strength: float | s
         denoise_pixels(
             engine,
             sixteen,
-            DenoiseOptions(tile=tile, strength=strength),  # type: ignore[arg-type]
+            DenoiseOptions(tile_size=tile, strength=strength),  # type: ignore[arg-type]
         ).astype(int)
         for tile in (0, 64)
     ]

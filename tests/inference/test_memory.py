@@ -32,17 +32,17 @@ def _tile(limit: float | None, copies: int = 1, **choices: int) -> int:
 
 def test_no_limit_is_the_options_own_tile(engine: TorchEngine) -> None:
     assert _tile(None) == 512
-    assert _tile(None, tile=0) == 0
+    assert _tile(None, tile_size=0) == 0
     assert _tile(100e9) == 512
-    assert _tile(100e9, tile=0) == 0
+    assert _tile(100e9, tile_size=0) == 0
 
 
 def test_the_largest_tile_that_fits() -> None:
     """Process, decoded rows, codec and margins, one window: 100 + 288 + 110 + 147 MB."""
     assert _tile(650e6) == 320
-    assert _tile(650e6, overlap=0) == 384
-    assert _tile(650e6, tile=128) == 128
-    assert _tile(900e6, tile=0) == 560
+    assert _tile(650e6, tile_overlap=0) == 384
+    assert _tile(650e6, tile_size=128) == 128
+    assert _tile(900e6, tile_size=0) == 560
     tiles = [_tile(limit) for limit in np.arange(530e6, 900e6, 20e6)]
     assert tiles == sorted(tiles)
     assert _tile(900e6, copies=2) == _tile(900e6 - _PHOTO.nbytes)
@@ -60,7 +60,7 @@ class _Rows(_Engine):
 
 def _fits(width: int, height: int, limit: float, draws: int = 1) -> bool:
     pixels = np.broadcast_to(np.uint8(0), (height, width, 3))
-    options = DenoiseOptions(draws=draws, max_memory=round(limit))
+    options = DenoiseOptions(num_samples=draws, max_memory=round(limit))
     return can_stream(_Rows(), pixels, options, resident=pixels.nbytes)  # type: ignore[arg-type]
 
 
@@ -81,7 +81,7 @@ def test_what_is_kept_beside_the_photograph_counts(engine: TorchEngine) -> None:
     fixed = engine.process_bytes + window + rows
 
     def options(limit: int, symmetries: int = 1) -> DenoiseOptions:
-        return DenoiseOptions(symmetries, tile=0, max_memory=fixed + limit)
+        return DenoiseOptions(self_ensemble=symmetries == 8, tile_size=0, max_memory=fixed + limit)
 
     Pipeline(engine, options(6 * pixels.nbytes, 8)).denoise_with_std(pixels)
     with pytest.raises(InputError, match="too little"):
@@ -112,7 +112,7 @@ def test_rows_stay_below_the_least_limit_that_lets_them(
         "from invdn.evaluation.profiling import peak_memory; "
         "from invdn.inference import DenoiseOptions, denoise_file; "
         "from invdn.inference.memory import can_stream; from invdn.engines import open_engine; "
-        "engine = open_engine(runtime='native'); "
+        "engine = open_engine(backend='native'); "
         "options = DenoiseOptions(detail=0.5); "
         f"pixels = np.broadcast_to(np.uint8(0), ({height}, {width}, 3)); "
         "limits = (replace(options, max_memory=n * 10**6) for n in range(100, 2000)); "
@@ -131,8 +131,8 @@ def test_a_process_stays_below_its_limit(tmp_path: Path) -> None:
         "from pathlib import Path; from invdn.evaluation.profiling import peak_memory; "
         "from invdn.inference import DenoiseOptions, denoise_file; "
         "from invdn.engines import open_engine; "
-        "options = DenoiseOptions(tile=0, max_memory=190_000_000, strength='auto'); "
-        "engine = open_engine(runtime='onnxruntime'); "
+        "options = DenoiseOptions(tile_size=0, max_memory=190_000_000, strength='auto'); "
+        "engine = open_engine(backend='onnxruntime'); "
         "denoise_file(engine, Path('noisy.png'), Path('c.png'), options); "
         "print(peak_memory())"
     )

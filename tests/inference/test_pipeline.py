@@ -15,7 +15,7 @@ from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, denoise_pixels
 from invdn.inference.engine import Array
 from invdn.inference.sampling import LatentField
 
-WHOLE = DenoiseOptions(tile=0, strength=1)
+WHOLE = DenoiseOptions(tile_size=0, strength=1)
 KINDS = ("uint8", "uint16", "float16", "float32", "float64")
 
 
@@ -76,10 +76,12 @@ def test_tiles_give_what_the_whole_gives(
     """Exactly so where the overlap covers the receptive field, 72 pixels for this network."""
     pixels = _of_kind(picture, "float32")
     whole = denoise_pixels(
-        engine, pixels, DenoiseOptions(tile=0, symmetries=symmetries, strength=1)
+        engine, pixels, DenoiseOptions(tile_size=0, self_ensemble=symmetries == 8, strength=1)
     )
     tiled = denoise_pixels(
-        engine, pixels, DenoiseOptions(tile=tile, overlap=72, symmetries=symmetries, strength=1)
+        engine,
+        pixels,
+        DenoiseOptions(tile_size=tile, tile_overlap=72, self_ensemble=symmetries == 8, strength=1),
     )
     assert np.abs(tiled - whole).max() < 1e-5
 
@@ -88,13 +90,13 @@ def test_less_overlap_shows(engine: TorchEngine, picture: NDArray[np.uint8]) -> 
     """So that the test above is known to be able to fail."""
     pixels = _of_kind(picture, "float32")
     whole = denoise_pixels(engine, pixels, WHOLE)
-    tiled = denoise_pixels(engine, pixels, DenoiseOptions(tile=64, overlap=0, strength=1))
+    tiled = denoise_pixels(engine, pixels, DenoiseOptions(tile_size=64, tile_overlap=0, strength=1))
     assert np.abs(tiled - whole).max() > 1e-3
 
 
 def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     first, again, other = (
-        denoise_pixels(engine, picture, DenoiseOptions(draws=2, seed=seed, strength=1))
+        denoise_pixels(engine, picture, DenoiseOptions(num_samples=2, seed=seed, strength=1))
         for seed in (5, 5, 6)
     )
     assert np.array_equal(first, again)
@@ -104,7 +106,9 @@ def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> No
 def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> None:
     """Against the sum written out, with the network called directly."""
     pixels = np.random.default_rng(1).random((24, 32, 3), np.float32)
-    options = DenoiseOptions(symmetries=8, draws=3, seed=9, latent_scale=0.5, tile=0, strength=1)
+    options = DenoiseOptions(
+        self_ensemble=True, num_samples=3, seed=9, latent_std=0.5, tile_size=0, strength=1
+    )
     samples = []
     for symmetry in range(8):
         turned = np.ascontiguousarray(apply_symmetry(pixels.transpose(2, 0, 1), symmetry))
@@ -144,7 +148,7 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     engine: TorchEngine, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes together, the result is the same."""
-    options = DenoiseOptions(draws=5, tile=0, strength=1)
+    options = DenoiseOptions(num_samples=5, tile_size=0, strength=1)
     results, batches = [], []
     for pixels in (1, 2 * 152 * 204, 2**30):  # the window is a multiple of the scale
         monkeypatch.setattr("invdn.inference.sampling._BATCH_PIXELS", pixels)
@@ -159,30 +163,30 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
 
 def test_a_single_sample_is_the_middle_one() -> None:
     """Unless asked for; where samples are averaged they are those of training."""
-    assert DenoiseOptions(*QUALITIES["fast"], strength=1).latent_deviation == 0
-    assert DenoiseOptions(*QUALITIES["balanced"], strength=1).latent_deviation == 1
-    assert DenoiseOptions(*QUALITIES["best"], strength=1).latent_deviation == 0
-    assert DenoiseOptions(latent_scale=0.5, strength=1).latent_deviation == 0.5
-    assert DenoiseOptions(draws=4, latent_scale=0.5, strength=1).latent_deviation == 0.5
-    assert DenoiseOptions(symmetries=8, latent_scale=0, strength=1).latent_deviation == 0
-    assert replace(DenoiseOptions(strength=1), draws=4).latent_deviation == 1
+    assert DenoiseOptions(**QUALITIES["fast"], strength=1).effective_latent_std == 0
+    assert DenoiseOptions(**QUALITIES["balanced"], strength=1).effective_latent_std == 1
+    assert DenoiseOptions(**QUALITIES["best"], strength=1).effective_latent_std == 0
+    assert DenoiseOptions(latent_std=0.5, strength=1).effective_latent_std == 0.5
+    assert DenoiseOptions(num_samples=4, latent_std=0.5, strength=1).effective_latent_std == 0.5
+    assert DenoiseOptions(self_ensemble=True, latent_std=0, strength=1).effective_latent_std == 0
+    assert replace(DenoiseOptions(strength=1), num_samples=4).effective_latent_std == 1
 
 
 def test_draws_go_one_by_one_where_memory_is_bounded(
     engine: TorchEngine, picture: NDArray[np.uint8]
 ) -> None:
     watched = WatchedEngine(engine)
-    denoise_pixels(watched, picture, DenoiseOptions(draws=3, max_memory=10**10))
+    denoise_pixels(watched, picture, DenoiseOptions(num_samples=3, max_memory=10**10))
     assert watched.batches == [(1, 1)] * 3
 
 
 def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     seeds = [
-        denoise_pixels(engine, picture, DenoiseOptions(latent_scale=0, seed=seed, strength=1))
+        denoise_pixels(engine, picture, DenoiseOptions(latent_std=0, seed=seed, strength=1))
         for seed in (0, 1)
     ]
     noisy = picture[:148, :200].transpose(2, 0, 1)[None] / np.float32(255)
-    options = DenoiseOptions(latent_scale=0, tile=0, strength=1)
+    options = DenoiseOptions(latent_std=0, tile_size=0, strength=1)
     clean = denoise_pixels(engine, noisy[0].transpose(1, 2, 0), options)
     expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 37, 50), np.float32))
     assert np.array_equal(seeds[0], seeds[1])
@@ -193,7 +197,9 @@ def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.u
 def test_spread_has_the_shape_of_the_colours(engine: TorchEngine, channels: int | None) -> None:
     shape = (9, 14) if channels is None else (9, 14, channels)
     pixels = np.random.default_rng(0).random(shape)
-    clean, spread = Pipeline(engine, DenoiseOptions(draws=2, strength=1)).denoise_with_std(pixels)
+    clean, spread = Pipeline(engine, DenoiseOptions(num_samples=2, strength=1)).denoise_with_std(
+        pixels
+    )
     colours = {None: (), 1: (1,), 2: (1,), 3: (3,), 4: (3,)}[channels]
     assert clean.shape == shape
     assert spread.shape == (9, 14, *colours)
@@ -207,7 +213,7 @@ def test_one_sample_has_no_spread(engine: TorchEngine, picture: NDArray[np.uint8
 
 def test_progress_counts_every_pass(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     calls: list[tuple[int, int]] = []
-    options = DenoiseOptions(draws=2, tile=128, strength=1)
+    options = DenoiseOptions(num_samples=2, tile_size=128, strength=1)
     denoise_pixels(engine, picture, options, progress=lambda *call: calls.append(call))
     assert calls == [(done, 12) for done in range(1, 13)]
 
@@ -280,15 +286,15 @@ def test_one_broken_pixel_is_noticed(picture: NDArray[np.uint8], value: float) -
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"symmetries": 2},
-        {"draws": 0},
+        {"self_ensemble": 2},
+        {"num_samples": 0},
         {"seed": -1},
         {"seed": 2**64},
-        {"latent_scale": -1.0},
-        {"latent_scale": float("nan")},
-        {"latent_scale": 0.0, "draws": 2},
-        {"tile": 8},
-        {"overlap": -1},
+        {"latent_std": -1.0},
+        {"latent_std": float("nan")},
+        {"latent_std": 0.0, "num_samples": 2},
+        {"tile_size": 8},
+        {"tile_overlap": -1},
     ],
 )
 def test_options_outside_their_range_are_refused(wrong: dict[str, int]) -> None:

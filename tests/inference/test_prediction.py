@@ -38,20 +38,20 @@ def saved(engine: Engine, pixels: NDArray[Any], options: DenoiseOptions) -> io.B
 
 
 @pytest.mark.parametrize("runtime", ["torch", "native"])
-@pytest.mark.parametrize("sampling", [{}, {"draws": 3}, {"symmetries": 8}])
+@pytest.mark.parametrize("sampling", [{}, {"num_samples": 3}, {"self_ensemble": True}])
 @pytest.mark.parametrize("kind", ["rgb", "rgba", "grey", "sixteen"])
 def test_another_strength_is_as_a_run_of_its_own(
     engine: TorchEngine,
     picture: NDArray[np.uint8],
     monkeypatch: pytest.MonkeyPatch,
     runtime: str,
-    sampling: dict[str, int],
+    sampling: dict[str, Any],
     kind: str,
 ) -> None:
     used: Engine = engine
     if runtime == "native":
         pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
-        used = open_engine(runtime="native")
+        used = open_engine(backend="native")
         monkeypatch.setattr(streaming, "WHOLE", 0)
         monkeypatch.setattr(streaming, "_ROWS", 24)
         picture = picture[:40, :72]
@@ -61,9 +61,9 @@ def test_another_strength_is_as_a_run_of_its_own(
         "grey": picture[..., 0],
         "sixteen": picture.astype(np.uint16) * 257,
     }[kind]
-    plain = DenoiseOptions(**sampling, tile=64, overlap=8, strength=1)
-    look = DenoiseOptions(**sampling, tile=64, overlap=8, **LOOK)
-    assert look.of_network == plain
+    plain = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, strength=1)
+    look = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, **LOOK)
+    assert look.without_blending() == plain
     wanted = denoise_pixels(used, pixels, look)
     prediction = Pipeline(used, plain).predict(pixels)
     muted = replace(prediction, pipeline=replace(prediction.pipeline, engine=Mute(used)))
@@ -79,7 +79,7 @@ def test_mean_and_std_are_those_of_the_network(
     engine: TorchEngine, picture: NDArray[np.uint8]
 ) -> None:
     noisy = (picture / 255).astype(np.float32)
-    options = DenoiseOptions(draws=3, tile=64, strength=1)
+    options = DenoiseOptions(num_samples=3, tile_size=64, strength=1)
     prediction = Pipeline(engine, replace(options, strength=0.3)).predict(noisy)
     assert isinstance(prediction, Prediction)
     clean, std = Pipeline(engine, options).denoise_with_std(noisy)
@@ -94,7 +94,7 @@ def test_mean_and_std_are_those_of_the_network(
 
 
 def test_the_std_comes_back_from_a_file(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
-    options = DenoiseOptions(draws=2, tile=64, strength=0)
+    options = DenoiseOptions(num_samples=2, tile_size=64, strength=0)
     _, std = Pipeline(engine, options).denoise_with_std(picture)
     found = np.zeros_like(std)
     for block in read_prediction(saved(engine, picture, options), *picture.shape[:2]):
@@ -107,7 +107,7 @@ def test_the_std_comes_back_from_a_file(engine: TorchEngine, picture: NDArray[np
 def test_a_damaged_file_is_refused(
     engine: TorchEngine, picture: NDArray[np.uint8], damage: str
 ) -> None:
-    whole = saved(engine, picture, DenoiseOptions(tile=64)).getvalue()
+    whole = saved(engine, picture, DenoiseOptions(tile_size=64)).getvalue()
     file = io.BytesIO(whole)
     np.load(file)
     np.load(file)
@@ -125,7 +125,10 @@ def test_a_damaged_file_is_refused(
 
 def test_the_estimate_of_a_file_is_near(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     pixels = picture.shape[0] * picture.shape[1]
-    for options in (DenoiseOptions(tile=128, overlap=16), DenoiseOptions(draws=2, tile=0)):
+    for options in (
+        DenoiseOptions(tile_size=128, tile_overlap=16),
+        DenoiseOptions(num_samples=2, tile_size=0),
+    ):
         size = len(saved(engine, picture, options).getvalue())
         assert 0.5 < size / prediction_bytes(pixels, options) < 1.6
     assert prediction_bytes(pixels, DenoiseOptions(strength=0)) == 0
@@ -140,7 +143,7 @@ def test_a_full_disk_does_not_stop_the_work(
                 raise OSError("no room")
             return super().write(data)
 
-    options = DenoiseOptions(draws=4, tile=64, strength=1)
+    options = DenoiseOptions(num_samples=4, tile_size=64, strength=1)
     wanted = denoise_pixels(engine, picture, options)
     for file, room in ((io.BytesIO(), 100_000), (Full(), 10**9)):
         pixels = picture.copy()

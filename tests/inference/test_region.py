@@ -55,8 +55,8 @@ def test_a_part_of_the_whole(
     pixels = to_float(picture[:70, :110])
     if x >= 110 or y >= 70:
         return
-    options = DenoiseOptions(tile=64, overlap=72, seed=3, strength="auto", detail=0.3)
-    whole = denoise_pixels(engine, pixels, replace(options, tile=0))
+    options = DenoiseOptions(tile_size=64, tile_overlap=72, seed=3, strength="auto", detail=0.3)
+    whole = denoise_pixels(engine, pixels, replace(options, tile_size=0))
     part = Pipeline(engine, options).denoise_region(pixels, Region(x, y, width, height))
     assert part.shape == (min(height, 70 - y), min(width, 110 - x), 3)
     assert np.abs(part - whole[y : y + height, x : x + width]).max() < 1e-5
@@ -77,7 +77,7 @@ def test_a_preview_of_a_turned_photograph(engine: TorchEngine, tmp_path: Path) -
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / "turned.png", exif=exif)
-    options = DenoiseOptions(overlap=72, strength=1)
+    options = DenoiseOptions(tile_overlap=72, strength=1)
     denoise_file(engine, tmp_path / "turned.png", tmp_path / "whole.png", options)
     found = denoise_file(
         engine,
@@ -98,7 +98,7 @@ def test_a_preview_of_a_turned_photograph(engine: TorchEngine, tmp_path: Path) -
 def test_a_preview_with_the_shipped_weights_is_the_crop(shared_data: Path) -> None:
     engine = open_engine(device="cpu")
     pixels = read_photo(shared_data / "real-noisy" / "dnd_01.png").pixels[:160, :200]
-    options = DenoiseOptions(tile=96, strength="auto")
+    options = DenoiseOptions(tile_size=96, strength="auto")
     whole = denoise_pixels(engine, pixels, options).astype(int)
     part = Pipeline(engine, options).denoise_region(pixels, Region(71, 53, 70, 50))
     assert np.abs(part - whole[53:103, 71:141]).max() <= 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, streaming
-from invdn.inference.options import QUALITIES
+from invdn.options import QUALITIES
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
 
@@ -17,7 +17,7 @@ from invdn.engines.native_engine import NativeEngine
 
 @pytest.fixture(scope="module")
 def engine() -> NativeEngine:
-    opened = open_engine(runtime="native")
+    opened = open_engine(backend="native")
     assert isinstance(opened, NativeEngine)
     return opened
 
@@ -34,7 +34,7 @@ def test_rows_give_the_same_as_the_whole(
     choices: dict[str, Any],
 ) -> None:
     noisy = np.random.default_rng(0).random(size, np.float32)
-    options = DenoiseOptions(draws=draws, seed=5, **choices)
+    options = DenoiseOptions(num_samples=draws, seed=5, **choices)
     whole = denoise_pixels(engine, noisy, options)
     monkeypatch.setattr(streaming, "WHOLE", 0)
     monkeypatch.setattr(streaming, "_ROWS", 24)
@@ -49,7 +49,7 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
     engine: NativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy = camera_noise(demo_photo(160))
-    options = DenoiseOptions(*QUALITIES["balanced"], tile=0, strength=1)
+    options = DenoiseOptions(**QUALITIES["balanced"], tile_size=0, strength=1)
     mean, spread = Pipeline(engine, options).denoise_with_std(noisy)
     monkeypatch.setattr("invdn.inference.blocks.supports_streaming", lambda *_: False)
     tiled_mean, tiled_spread = Pipeline(engine, options).denoise_with_std(noisy)
@@ -59,7 +59,7 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
 
 def test_only_an_engine_that_can_and_an_upright_photograph(engine: NativeEngine) -> None:
     assert streaming.supports_streaming(engine, DenoiseOptions(strength=1))
-    assert not streaming.supports_streaming(engine, DenoiseOptions(symmetries=8, strength=1))
+    assert not streaming.supports_streaming(engine, DenoiseOptions(self_ensemble=True, strength=1))
     assert not streaming.supports_streaming(
-        open_engine(runtime="onnxruntime"), DenoiseOptions(strength=1)
+        open_engine(backend="onnxruntime"), DenoiseOptions(strength=1)
     )

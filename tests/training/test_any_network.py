@@ -68,7 +68,7 @@ def test_a_grey_network_takes_grey_photographs_alone(data: Path, tmp_path: Path)
     for runtime in ("torch", "native"):
         engine = open_engine(weights, "cpu", runtime)  # type: ignore[arg-type]
         for tile in (None, 64):
-            options = DenoiseOptions(strength=1, tile=tile, draws=2)
+            options = DenoiseOptions(strength=1, tile_size=tile, num_samples=2)
             clean = denoise_pixels(engine, noisy, options)
             assert clean.shape == noisy.shape and np.abs(clean - noisy).max() > 0
     denoiser = Denoiser(weights)

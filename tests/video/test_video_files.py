@@ -69,7 +69,7 @@ def test_a_latent_for_each_frame_would_flicker_more() -> None:
     generator = np.random.default_rng(3)
     scene = np.linspace(0.2, 0.8, 64, dtype=np.float32)[None, :, None].repeat(32, 0).repeat(3, 2)
     noisy = [(scene + generator.normal(0, 0.02, scene.shape)).astype(np.float32) for _ in range(6)]
-    one = DenoiseOptions(latent_scale=1, strength=1)
+    one = DenoiseOptions(latent_std=1, strength=1)
     fixed = [denoise_pixels(engine, frame, one) for frame in noisy]
     drawn = [denoise_pixels(engine, frame, replace(one, seed=t)) for t, frame in enumerate(noisy)]
     flicker = [float(np.sqrt(np.var(frames, axis=0).mean())) for frames in (noisy, drawn, fixed)]
@@ -306,7 +306,7 @@ def test_progress_counts_every_pass(engine: TorchEngine, tmp_path: Path) -> None
         engine,
         source,
         tmp_path / "clean.mp4",
-        DenoiseOptions(draws=2, strength=1),
+        DenoiseOptions(num_samples=2, strength=1),
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(number, 9) for number in range(1, 10)]

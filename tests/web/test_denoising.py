@@ -31,7 +31,7 @@ def by_command(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     arguments = [str(pictures / kind) for kind in KINDS]
     subprocess.run(
         [sys.executable, "-m", "invdn", "denoise", *arguments, "-o", folder, "--seed", "5",
-         "--draws", "2", "--quiet", "--suffix", ""],
+         "--num-samples", "2", "--quiet", "--suffix", ""],
         check=True, capture_output=True,
     )  # fmt: skip
     return folder
@@ -44,10 +44,10 @@ def test_bytes_are_those_of_the_command(
     noisy = (pictures / kind).read_bytes()
     expected = (by_command / kind).read_bytes()
     raw = server.client.post(
-        "/api/v1/denoise", params={"seed": 5, "draws": 2, "name": kind}, content=noisy
+        "/api/v1/denoise", params={"seed": 5, "num_samples": 2, "name": kind}, content=noisy
     )
     form = server.client.post(
-        "/api/v1/denoise", files={"photo": (kind, noisy)}, data={"seed": "5", "draws": "2"}
+        "/api/v1/denoise", files={"photo": (kind, noisy)}, data={"seed": "5", "num_samples": "2"}
     )
     stem, suffix = kind.split(".")
     for answer in (raw, form):
@@ -64,7 +64,7 @@ def test_a_job_with_a_spread_has_the_same_result(
         job = server.job(
             server.client.post(
                 "/api/v1/jobs",
-                params={"seed": 5, "draws": 2, "spread": True, "name": kind},
+                params={"seed": 5, "num_samples": 2, "spread": True, "name": kind},
                 content=(pictures / kind).read_bytes(),
             )
         )

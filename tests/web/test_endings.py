@@ -31,7 +31,7 @@ def _gone(pids: list[int]) -> bool:
 
 def _start(server: Server, pictures: Path, draws: int) -> str:
     answer = server.client.post(
-        "/api/v1/jobs", params={"draws": draws}, content=(pictures / "slow.png").read_bytes()
+        "/api/v1/jobs", params={"num_samples": draws}, content=(pictures / "slow.png").read_bytes()
     )
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
@@ -146,7 +146,7 @@ def test_what_cannot_start_says_why(tmp_path: Path, server: Server) -> None:
             check=False,
             env={**os.environ, "TMPDIR": str(tmp_path)},
         )
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert words in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
         assert not list(tmp_path.iterdir())

@@ -21,7 +21,7 @@ def _start(server: Server, pictures: Path, **options: int | str) -> str:
     """A job that runs until it is stopped."""
     answer = server.client.post(
         "/api/v1/jobs",
-        params={"draws": 100_000, **options},
+        params={"num_samples": 100_000, **options},
         content=(pictures / "slow.png").read_bytes(),
     )
     assert answer.status_code == 202, answer.text
@@ -30,7 +30,7 @@ def _start(server: Server, pictures: Path, **options: int | str) -> str:
 
 def test_from_the_queue_to_the_result(server: Server, pictures: Path) -> None:
     answer = server.client.post(
-        "/api/v1/jobs", params={"draws": 3}, content=(pictures / "plain.png").read_bytes()
+        "/api/v1/jobs", params={"num_samples": 3}, content=(pictures / "plain.png").read_bytes()
     )
     own = answer.headers["location"]
     assert own == answer.json()["links"]["self"]
@@ -74,7 +74,7 @@ def test_a_client_that_leaves_stops_its_work(server: Server, pictures: Path) -> 
     with pytest.raises(httpx.ReadTimeout):
         server.client.post(
             "/api/v1/denoise",
-            params={"draws": 100_000},
+            params={"num_samples": 100_000},
             content=(pictures / "slow.png").read_bytes(),
             timeout=1,
         )
@@ -110,7 +110,9 @@ def test_one_photograph_for_several_jobs(server: Server, pictures: Path) -> None
         "/api/v1/photos", files={"photo": ("a.png", (pictures / "plain.png").read_bytes())}
     ).json()
     answers = [
-        server.client.post("/api/v1/jobs", params={"photo": photo["id"], "seed": seed, "draws": 2})
+        server.client.post(
+            "/api/v1/jobs", params={"photo": photo["id"], "seed": seed, "num_samples": 2}
+        )
         for seed in (1, 2)
     ]
     assert server.client.delete(photo["links"]["self"]).status_code == 204  # they keep it
@@ -176,7 +178,7 @@ def test_another_look_does_not_run_the_network_again(server: Server, pictures: P
     before = _predictions(server)
 
     def made(**options: object) -> bytes:
-        asked = {"photo": photo["id"], "draws": 2, **options}
+        asked = {"photo": photo["id"], "num_samples": 2, **options}
         job = server.job(server.client.post("/api/v1/jobs", params=asked))
         return server.client.get(job["links"]["result"]).content
 
@@ -186,7 +188,7 @@ def test_another_look_does_not_run_the_network_again(server: Server, pictures: P
     result = made(**look)
     assert _predictions(server) == before + 1
     at_once = server.client.post(
-        "/api/v1/denoise", params={"name": "a.png", "draws": 2, **look}, content=noisy
+        "/api/v1/denoise", params={"name": "a.png", "num_samples": 2, **look}, content=noisy
     )
     assert result == at_once.content
     assert made(seed=1, **look) != result

@@ -65,8 +65,8 @@ def test_every_path_does_what_it_says(server: Server, pictures: Path, path: str)
         def check(case: Any, real: bool) -> None:
             # that any bytes may come does not make a photograph of them
             excluded = [positive_data_acceptance]
-            if case.query.get("draws"):
-                case.query["draws"] = 2  # 20,000 would be done as well, in their time
+            if case.query.get("num_samples"):
+                case.query["num_samples"] = 2  # 20,000 would be done as well, in their time
             if real:
                 excluded.append(negative_data_rejection)
                 if "identifier" in case.path_parameters:

@@ -209,7 +209,7 @@ def test_the_visible_part_first_and_a_cancel_that_stops(visit: Visit, large: Pat
 
 def _many_draws(route: Any) -> None:
     """Make a job long enough to be cancelled on any machine."""
-    route.continue_(url=f"{route.request.url}&draws=1000")
+    route.continue_(url=f"{route.request.url}&num_samples=1000")
 
 
 def test_several_photographs_in_a_filmstrip(

@@ -47,12 +47,13 @@ def test_405(server: Server) -> None:
     ("parameters", "name"),
     [
         ({"quality": "superb"}, "quality"),
-        ({"symmetries": "3"}, "symmetries"),
-        ({"draws": "0"}, "draws"),
-        ({"draws": "many"}, "draws"),
+        ({"self_ensemble": "3"}, "self_ensemble"),
+        ({"num_samples": "0"}, "num_samples"),
+        ({"draws": "2"}, "draws"),
+        ({"num_samples": "many"}, "num_samples"),
         ({"seed": "-1"}, "seed"),
-        ({"latent_scale": "nan"}, "latent_scale"),
-        ({"tile": "9"}, "tile"),
+        ({"latent_std": "nan"}, "latent_std"),
+        ({"tile_size": "9"}, "tile_size"),
         ({"colour": "blue"}, "colour"),
         ({"model": "/etc/passwd"}, "model"),
     ],
@@ -87,7 +88,7 @@ def test_422_for_other_reasons(server: Server, pictures: Path) -> None:
     for region in ("x=40&y=0&w=13&h=1", "x=0&y=0&w=0&h=1", "x=0&y=0&w=1", "x=-1&y=0&w=1&h=1"):
         for kind in ("preview", "rendering"):
             _refused(server.client.get(f"{photo['links'][kind]}?{region}"), 422, "invalid")
-    job = server.job(post("/api/v1/jobs", params={"photo": photo["id"], "latent_scale": 1e300}))
+    job = server.job(post("/api/v1/jobs", params={"photo": photo["id"], "latent_std": 1e300}))
     assert job["problem"]["status"] == 422
 
 
@@ -178,7 +179,7 @@ def test_429_and_503(strict: Server, pictures: Path) -> None:
     slow = (pictures / "slow.png").read_bytes()
     photo = strict.client.post("/api/v1/photos", content=slow).json()
     jobs = [
-        strict.client.post("/api/v1/jobs", params={"photo": photo["id"], "draws": 100_000})
+        strict.client.post("/api/v1/jobs", params={"photo": photo["id"], "num_samples": 100_000})
         for _ in range(3)
     ]
     for path in ("/api/v1/denoise", "/api/v1/jobs", "/api/v1/photos"):
@@ -217,7 +218,7 @@ def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> N
         assert client.get("/api/v1/models").status_code == 200  # the cookie
         answer = client.post(
             "/api/v1/denoise",
-            params={"draws": 100_000},
+            params={"num_samples": 100_000},
             content=(pictures / "slow.png").read_bytes(),
         )
         assert "more than 1 seconds" in _refused(answer, 504, "too-long")["detail"]

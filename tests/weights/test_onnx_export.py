@@ -89,7 +89,7 @@ def test_the_graphs_run_from_their_files_alone(exported: Path, network: InvDN) -
 
 
 def test_an_exported_folder_is_a_model(exported: Path, network: InvDN) -> None:
-    engine = open_engine(exported, runtime="onnxruntime")
+    engine = open_engine(exported, backend="onnxruntime")
     assert "ONNX" in engine.description
     assert engine.architecture == network.architecture
     noisy = np.random.default_rng(2).random((1, 3, 16, 16), np.float32)

@@ -22,8 +22,8 @@ from ..atomic import ensure_output
 from ..errors import InputError
 from ..image.dtype import from_float, to_float
 from ..inference.engine import Engine
-from ..inference.options import DenoiseOptions
 from ..inference.pipeline import Progress, denoise_pixels
+from ..options import DenoiseOptions
 from ..photo.photo import Photo
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.write import check_writable, write_photo

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..batch import Job, Outcome
-from .printable import printable
+from .terminal import printable
 
 _LONGEST_NAME = 40
 #: The speed that the time left is told by is the mean over so many seconds.

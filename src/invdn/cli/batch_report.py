@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from ..batch import Outcome, Status
-from .control_options import remarks
-from .printable import printable
+from .terminal import printable, remarks
 
 _STATUSES: tuple[Status, ...] = ("done", "skipped", "failed", "left")
 #: Of a longer batch the failures are told again at the end, but no more than these.

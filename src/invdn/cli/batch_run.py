@@ -16,8 +16,8 @@ from ..batch.watching import FolderWatch
 from ..errors import InputError
 from .batch_progress import BatchProgress, batch_progress
 from .batch_report import BatchReport
-from .interrupts import stopping
-from .option_group import OptionGroup
+from .options import OptionGroup
+from .terminal import stopping
 
 running_options = OptionGroup(
     click.option(

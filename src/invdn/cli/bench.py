@@ -1,4 +1,4 @@
-"""``invdn bench``: what a photograph costs on this machine."""
+"""``invdn dev bench``: what a photograph costs on this machine."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Photographs: WIDTHxHEIGHT, separated by commas.",
 )
-@click.option("--draws", type=_Numbers(), default="1", show_default=True)
-@click.option("--symmetries", type=_Numbers(), default="1", show_default=True)
+@click.option("--num-samples", type=_Numbers(), default="1", show_default=True, help="Such as 1,4.")
+@click.option("--self-ensemble", is_flag=True, help="Average over all 8 symmetries.")
 @click.option("--threads", type=_Numbers(), default="0", show_default=True, help="Cores; 0: all.")
-@click.option("--tile", type=int, help="0: no tiles.  [default: what suits the engine]")
+@click.option("--tile-size", type=int, help="0: no tiles.  [default: what suits the engine]")
 @click.option(
-    "--runtime",
+    "--backend",
     "runtimes",
     type=click.Choice(["auto", "native", "onnxruntime", "torch"]),
     multiple=True,
@@ -62,7 +62,7 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
 )
 @click.option("-d", "--device", default="cpu", show_default=True, help="cpu, cuda, mps (torch).")
 @click.option(
-    "--precision",
+    "--dtype",
     "precisions",
     type=click.Choice(_PRECISIONS),
     multiple=True,
@@ -84,12 +84,12 @@ def command(
 ) -> None:
     """Measure time and memory of denoising, from file to file, each case in a fresh process.
 
-    Every combination of the given sizes, draws, symmetries, threads, runtimes and precisions is a
+    Every combination of the given sizes, numbers of samples, threads, backends and dtypes is a
     case. A first run only warms up; of the others the median is shown.
 
     \b
-    invdn bench --sizes 512x512,2000x1500 --draws 1,4 --threads 1,2
-    invdn bench --runtime torch --device cuda --precision float32 --precision bfloat16
+    invdn dev bench --sizes 512x512,2000x1500 --num-samples 1,4 --threads 1,2
+    invdn dev bench --backend torch --device cuda --dtype float32 --dtype bfloat16
     """
     cases = _cases(repeats=repeats, **grid)
     if output is not None:
@@ -107,10 +107,10 @@ def command(
 def _cases(
     *,
     sizes: str,
-    draws: Sequence[int],
-    symmetries: Sequence[int],
+    num_samples: Sequence[int],
+    self_ensemble: bool,
     threads: Sequence[int],
-    tile: int | None,
+    tile_size: int | None,
     runtimes: Sequence[str],
     device: str,
     precisions: Sequence[str],
@@ -123,19 +123,21 @@ def _cases(
     light = {"native", "onnxruntime", *(["auto"] if device == "cpu" else [])} & set(runtimes)
     if light and (set(precisions) != {"float32"} or device != "cpu"):
         raise InputError(
-            f"only torch runs on {device} in {', '.join(precisions)}: choose --runtime torch"
+            f"only torch runs on {device} in {', '.join(precisions)}: choose --backend torch"
         )
     cores = available_processors()
     if max(threads) > cores:
         raise InputError(f"{max(threads)} threads need more than the {cores} cores here")
     if any(threads) and not hasattr(os, "sched_setaffinity"):
         raise InputError("this system cannot limit the cores of a process: leave out --threads")
-    for symmetry, draw in product(symmetries, draws):
-        DenoiseOptions(symmetries=symmetry, draws=draw, tile=tile)  # refuses impossible values
-    grid = product(runtimes, precisions, threads, symmetries, draws, _sizes(sizes))
+    for number in num_samples:  # refuses impossible values
+        DenoiseOptions(num_samples=number, tile_size=tile_size)
+    symmetries = 8 if self_ensemble else 1
+    grid = product(runtimes, precisions, threads, num_samples, _sizes(sizes))
     return [
-        Case(runtime, device, precision, thread, width, height, draw, symmetry, tile, repeats)
-        for runtime, precision, thread, symmetry, draw, (width, height) in grid
+        Case(*where, thread, width, height, number, symmetries, tile_size, repeats)
+        for runtime, precision, thread, number, (width, height) in grid
+        for where in [(runtime, device, precision)]
     ]
 
 

@@ -6,18 +6,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .engine_options import engine_options, quality_options
+from .options import (
+    Command,
+    engine_options,
+    options_of,
+    quality_option,
+    report_option,
+    sample_options,
+    tile_options,
+)
 from .progress import reporting
 
-if TYPE_CHECKING:
-    from ..inference import Quality
 
-
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT..."
 )
@@ -29,19 +34,18 @@ if TYPE_CHECKING:
     help="Photograph to write.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@quality_options
+@quality_option
+@sample_options
 @engine_options
-@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@tile_options
+@report_option
 def command(
     inputs: Sequence[Path],
     output: Path,
     overwrite: bool,
-    quality: Quality,
-    seed: int,
     as_json: bool,
     quiet: bool,
-    **engine_choice: Any,
+    **choices: Any,
 ) -> None:
     """Make one clean photograph of several of the same still scene.
 
@@ -54,11 +58,10 @@ def command(
     """
     from ..bursts import denoise_burst
     from ..engines import open_engine
-    from ..inference import QUALITIES, DenoiseOptions
 
-    symmetries, draws = QUALITIES[quality]
-    options = DenoiseOptions(symmetries=symmetries, draws=draws, seed=seed, strength=1)
-    engine = open_engine(**engine_choice)
+    chosen = {**sample_options.take(choices), **tile_options.take(choices)}
+    options = options_of(choices["quality"], chosen, strength=1)
+    engine = open_engine(**engine_options.take(choices))
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(output) as progress:
         result = denoise_burst(
             engine, inputs, output, options, overwrite=overwrite, progress=progress

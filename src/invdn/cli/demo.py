@@ -1,4 +1,4 @@
-"""``invdn demo``: see what it does without a photograph at hand."""
+"""``invdn dev demo``: see what it does without a photograph at hand."""
 
 from pathlib import Path
 

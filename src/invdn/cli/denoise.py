@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,43 +11,46 @@ import click
 from ..batch import Job, plan
 from ..errors import InvDNError
 from .batch_run import BatchRun, Look, existing_of, report_options, running_options
-from .control_options import control_options
-from .engine_options import engine_options, quality_options
-from .inputs import BatchOptions
-from .option_group import OptionGroup
-from .output_options import output_options, suffix_of_results, take_output_choices
+from .options import (
+    BatchOptions,
+    Command,
+    engine_options,
+    look_options,
+    max_megapixels,
+    options_of,
+    output_options,
+    page_option,
+    quality_option,
+    sample_options,
+    suffix_of_results,
+    tile_options,
+    write_options,
+)
 from .pipes import pipes, uses_pipes
-from .printable import printable
+from .terminal import printable
 
 if TYPE_CHECKING:
-    from ..inference import DenoiseOptions, FileResult, Progress, Quality
+    from ..inference import FileOptions, FileResult, Progress
 
 _batch_options = BatchOptions(suffix="_denoised")
-_sample_options = OptionGroup(
-    click.option("--draws", type=int, help="Samples for each symmetry, instead of the quality's."),
-    click.option("--symmetries", type=int, help="1 or 8, instead of the quality's."),
-    click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole photograph."),
-    click.option("--overlap", type=int, help="Context around a tile in pixels."),
-)
-_reading_options = OptionGroup(
-    click.option(
-        "--max-megapixels",
-        type=click.FloatRange(0, min_open=True),
-        default=500,
-        show_default=True,
-        help="Refuse larger photographs, unread.",
-    ),
-)
+_reading_options = max_megapixels(500)
 
 
-@click.command()
+@click.command(cls=Command)
 @_batch_options
 @running_options
-@quality_options
-@_sample_options
-@control_options
+@look_options
+@click.option(
+    "--preview",
+    metavar="X,Y,W,H",
+    help="Denoise and write this part only, in pixels as a viewer shows them.",
+)
+@quality_option
+@sample_options
 @engine_options
+@tile_options
 @_reading_options
+@page_option
 @output_options
 @report_options
 def command(**choices: Any) -> None:
@@ -79,8 +82,8 @@ def command(**choices: Any) -> None:
 
 
 def _run(choices: dict[str, Any]) -> int:
-    """Prepare everything, then denoise; the exit code."""
-    preview = choices.pop("preview")
+    """Prepare everything, then denoise; return the exit code."""
+    preview = choices["preview"]
     batch = _batch_options.take(choices, suffix="_preview" if preview else None)
     running = running_options.take(choices)
     existing = existing_of(
@@ -89,15 +92,16 @@ def _run(choices: dict[str, Any]) -> int:
         on_conflict=running["on_conflict"],
         inputs=batch["inputs"],
     )
-    suffix_of = suffix_of_results(choices, batch["output"])
-    how = {**_reading(**_reading_options.take(choices)), **take_output_choices(choices)}
+    output = output_options.take(choices)
+    suffix_of = suffix_of_results(output.pop("output_format"), batch["output"])
     report = report_options.take(choices)
-    engine_choice = engine_options.take(choices)
-    options = _denoise_options(**choices)
-    if preview is not None:
-        from ..inference import Region
-
-        how["region"] = Region.parse(preview)
+    chosen = {
+        name: value
+        for group in (look_options, sample_options, tile_options)
+        for name, value in group.take(choices).items()
+    }
+    options = options_of(choices["quality"], chosen)
+    files = _file_options(output, choices)
     with ExitStack() as stack:
         streams = None
         if uses_pipes(batch):
@@ -108,13 +112,13 @@ def _run(choices: dict[str, Any]) -> int:
         look = Look if running["watch"] else plan
         found = look(**batch, suffix_of=suffix_of)
         from ..engines import open_engine
-        from ..inference import FileOptions, denoise_file  # late: a quick --help
+        from ..inference import denoise_file  # late: a quick --help
 
-        engine = open_engine(**engine_choice)
+        engine = open_engine(**engine_options.take(choices))
 
         def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
-            files = FileOptions(overwrite=overwrite, **how)
-            return denoise_file(engine, job.source, job.target, options, files, progress)
+            how = replace(files, overwrite=overwrite)
+            return denoise_file(engine, job.source, job.target, options, how, progress)
 
         run = BatchRun(
             work,
@@ -127,19 +131,14 @@ def _run(choices: dict[str, Any]) -> int:
         return streams.finish(code) if streams else code
 
 
-def _denoise_options(
-    quality: Quality, draws: int | None, symmetries: int | None, **others: Any
-) -> DenoiseOptions:
-    from ..inference import QUALITIES, DenoiseOptions
+def _file_options(output: dict[str, Any], choices: dict[str, Any]) -> FileOptions:
+    """Return how photographs are read and written."""
+    from ..inference import FileOptions, Region
 
-    own_symmetries, own_draws = QUALITIES[quality]
-    return DenoiseOptions(
-        symmetries=own_symmetries if symmetries is None else symmetries,
-        draws=own_draws if draws is None else draws,
-        **{name: value for name, value in others.items() if value is not None},
+    return FileOptions(
+        region=Region.parse(choices["preview"]) if choices["preview"] else None,
+        page=choices["page"],
+        max_pixels=round(choices["max_megapixels"] * 1e6),
+        keep_time=output.pop("keep_time"),
+        write=write_options(**output),
     )
-
-
-def _reading(max_megapixels: float) -> dict[str, Any]:
-    """Return the part of ``FileOptions`` about reading."""
-    return {"max_pixels": round(max_megapixels * 1e6)}

@@ -1,4 +1,4 @@
-"""``invdn doctor``: what is here and what would run."""
+"""``invdn dev doctor``: what is here and what would run."""
 
 import platform
 import re

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .control_options import strength_option
+from .options import Command, denoising_options, engine_options, options_of
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from ..evaluation.samples import Samples
     from ..inference import DenoiseOptions
 
+# The network is measured, as the literature measures it, and not what is made of a photograph.
+_sampling_options = denoising_options(
+    *("num_samples", "self_ensemble", "latent_std", "seed", "tile_size", "tile_overlap"),
+    "strength",
+    strength=1,
+    latent_std=1.0,
+)
 
-@click.command()
+
+@click.command(cls=Command)
 @click.argument("noisy", type=click.Path(path_type=Path))
 @click.argument("clean", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -50,15 +58,14 @@ if TYPE_CHECKING:
     help="Measure beside it: nlm, wavelet, tv or bm3d (nlm:2 is twice the usual strength), an "
     ".onnx file, or a folder of outputs (FOLDER:bgr if red and blue are swapped).",
 )
-@click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@engine_options
 @click.option("--without-model", is_flag=True, help="Measure only what --against names.")
-@click.option("--draws", type=int, default=1, show_default=True, help="Samples that are averaged.")
-@click.option("--symmetries", type=int, default=1, show_default=True, help="1, or 8 for all.")
-@click.option("--published", is_flag=True, help="As published: 8 symmetries, a draw for each.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--latent-scale", type=float, default=1.0, show_default=True)
-@strength_option("1")
+@click.option(
+    "--published",
+    is_flag=True,
+    help="As published: --self-ensemble, with one sample of --latent-std 1 each.",
+)
+@_sampling_options
 @click.option("--uncertainty", is_flag=True, help="Maps of the spread, and whether it is right.")
 @click.option("--images", is_flag=True, help="Keep the denoised images too (16-bit PNG).")
 @click.option("--match", metavar="REGEX", help="The part of a file's name that partners share.")
@@ -83,9 +90,8 @@ def command(
     overwrite: bool,
     protocols: Sequence[str],
     against: Sequence[str],
-    model: str,
-    device: str,
     without_model: bool,
+    published: bool,
     uncertainty: bool,
     images: bool,
     match: str | None,
@@ -103,21 +109,22 @@ def command(
     \b
     invdn evaluate Noisy GT
     invdn evaluate Noisy GT --published --against nlm --against Other=outputs/
-    invdn evaluate Noisy GT --draws 16 --uncertainty
+    invdn evaluate Noisy GT --num-samples 16 --uncertainty
     """
     from ..evaluation.evaluate import evaluate
     from ..evaluation.protocols import find_protocol
     from ..evaluation.samples import open_samples
 
-    options = _options(**choices)
-    if uncertainty and (without_model or options.draws * options.symmetries < 2):
-        raise InputError("--uncertainty needs the model, with --draws of 2 or more, or --published")
+    options = _options(published, _sampling_options.take(choices))
+    model = None if without_model else engine_options.take(choices)
+    if uncertainty and (without_model or options.total_samples < 2):
+        raise InputError(
+            "--uncertainty needs the model, with --num-samples of 2 or more, or --published"
+        )
     measured_by = [find_protocol(name) for name in dict.fromkeys(protocols)]
     _prepare_output(output, overwrite)
     samples = open_samples(noisy, clean, match)
-    methods, facts = _methods(
-        samples, against, None if without_model else (model, device), options, uncertainty, match
-    )
+    methods, facts = _methods(samples, against, model, options, uncertainty, match)
     keep = _keeper(output, methods[0].name, uncertainty, images)
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(noisy) as progress:
         chosen = samples if limit is None else samples.first(limit)
@@ -138,20 +145,18 @@ def _list_protocols(context: click.Context, wanted: bool) -> None:
     context.exit()
 
 
-def _options(published: bool, symmetries: int, draws: int, **others: Any) -> DenoiseOptions:
-    from ..inference import DenoiseOptions
-
+def _options(published: bool, chosen: dict[str, Any]) -> DenoiseOptions:
     if published:
-        if (symmetries, draws) != (1, 1):
-            raise InputError("--published sets draws and symmetries: leave those out")
-        symmetries = 8
-    return DenoiseOptions(symmetries=symmetries, draws=draws, **others)
+        if chosen["num_samples"] is not None or chosen["self_ensemble"] is not None:
+            raise InputError("--published sets --num-samples and --self-ensemble: leave those out")
+        chosen["self_ensemble"] = True
+    return options_of(None, chosen)
 
 
 def _methods(
     samples: Samples,
     against: Sequence[str],
-    model: tuple[str, str] | None,
+    model: dict[str, Any] | None,
     options: DenoiseOptions,
     uncertainty: bool,
     match: str | None,
@@ -165,10 +170,11 @@ def _methods(
     if model is not None:
         from ..engines import open_engine
 
-        engine = open_engine(*model)
-        name = f"InvDN {model[0]}" if model[0] == "default" else f"InvDN {Path(model[0]).stem}"
+        engine = open_engine(**model)
+        named = model["model"]
+        name = f"InvDN {named}" if named == "default" else f"InvDN {Path(named).stem}"
         methods.append(invdn(name, engine, options, with_spread=uncertainty))
-        facts |= {"model": model[0], "engine": engine.description, "options": asdict(options)}
+        facts |= {"model": named, "engine": engine.description, "options": asdict(options)}
     others = [_other(what, samples, match) for what in against]
     return [*methods, *others, noisy_input()], {**facts, "machine": describe_machine()}
 

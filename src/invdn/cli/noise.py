@@ -12,7 +12,7 @@ import click
 
 from ..batch import Job, plan
 from ..errors import InputError, InvDNError, MissingDependencyError
-from .inputs import BatchOptions
+from .options import BatchOptions, Command, report_option
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its repo
 _batch_options = BatchOptions(suffix="_noisy")
 
 
-@click.command()
+@click.command(cls=Command)
 @_batch_options
 @click.option("--png", is_flag=True, help="Write PNG, so that no compression changes the noise.")
 @click.option(
@@ -41,8 +41,7 @@ _batch_options = BatchOptions(suffix="_noisy")
     help="The inputs are noisy: disturb their latents by SCALE (0.03, say) instead.",
 )
 @click.option("-m", "--model", help="Network for --perturb. [default: default]")
-@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@report_option
 def command(
     png: bool,
     seed: int,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from ..errors import MissingDependencyError
-from .engine_options import engine_options
+from .options import engine_options
 
 _MEBIBYTE = 1 << 20
 _PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")

@@ -1,4 +1,4 @@
-"""``invdn smoke``: training, evaluation, export and inference in one go, to see that all works."""
+"""``invdn dev smoke``: training, evaluation, export and inference in one go."""
 
 from __future__ import annotations
 

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .control_options import strength_option
+from .options import Command, OptionGroup, denoising_options, engine_options, options_of
 from .progress import reporting
 
 if TYPE_CHECKING:
     from ..inference import DenoiseOptions, Engine
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _model_options(function: Command) -> Command:
-    for option in reversed(
-        (
-            click.option("-m", "--model", default="default", show_default=True),
-            click.option("-d", "--device", default="auto", show_default=True),
-            click.option("--draws", type=int, default=1, show_default=True),
-            click.option(
-                "--symmetries",
-                type=int,
-                default=8,
-                show_default=True,
-                help="8 as in the published submissions, or 1.",
-            ),
-            click.option("--seed", type=int, default=0, show_default=True),
-            strength_option("1"),
-            click.option("--check", is_flag=True, help="Only read back what is there."),
-            click.option("--quiet", is_flag=True, help="No progress bar."),
-        )
-    ):
-        function = option(function)
-    return function
+# As in the published submissions: the network's own result, over all symmetries.
+_sampling_options = denoising_options(
+    *("num_samples", "self_ensemble", "latent_std", "seed", "tile_size", "tile_overlap"),
+    "strength",
+    strength=1,
+    self_ensemble=True,
+)
+_run_options = OptionGroup(
+    click.option("--check", is_flag=True, help="Only read back what is there."),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
+)
 
 
 @click.group()
@@ -50,17 +36,17 @@ def command() -> None:
     """
 
 
-@command.command("sidd")
+@command.command("sidd", cls=Command)
 @click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", default="InvDN", show_default=True, help="Name on the benchmark's list.")
-@_model_options
+@engine_options
+@_sampling_options
+@_run_options
 def sidd(
     benchmark: Path,
     folder: Path,
     name: str,
-    model: str,
-    device: str,
     check: bool,
     quiet: bool,
     **choices: Any,
@@ -75,7 +61,7 @@ def sidd(
         check_sidd(folder, shape)
         click.echo(f"{folder}: {shape[0] * shape[1]} blocks in both bundles, all as they should be")
         return
-    engine, options, settings = _open(model, device, choices)
+    engine, options, settings = _open(choices)
     import numpy as np
 
     from ..inference import denoise_pixels
@@ -95,13 +81,13 @@ def sidd(
     )
 
 
-@command.command("dnd")
+@command.command("dnd", cls=Command)
 @click.argument("benchmark", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@_model_options
-def dnd(
-    benchmark: Path, folder: Path, model: str, device: str, check: bool, quiet: bool, **choices: Any
-) -> None:
+@engine_options
+@_sampling_options
+@_run_options
+def dnd(benchmark: Path, folder: Path, check: bool, quiet: bool, **choices: Any) -> None:
     """Write FOLDER/bundled/0001.mat and so on from a folder of info.mat and images_srgb/."""
     from ..evaluation.dnd import FULL_COUNT, check_dnd, read_boxes, submit_dnd
 
@@ -113,7 +99,7 @@ def dnd(
         check_dnd(benchmark, folder)
         click.echo(f"{folder}: {len(boxes)} files, all as they should be")
         return
-    engine, options, settings = _open(model, device, choices)
+    engine, options, settings = _open(choices)
     import numpy as np
 
     from ..inference import denoise_pixels
@@ -132,18 +118,16 @@ def dnd(
     )
 
 
-def _open(
-    model: str, device: str, choices: dict[str, Any]
-) -> tuple[Engine, DenoiseOptions, dict[str, Any]]:
-    """The engine, the options, and what the result depends on."""
+def _open(choices: dict[str, Any]) -> tuple[Engine, DenoiseOptions, dict[str, Any]]:
+    """Return the engine, the options, and what the result depends on."""
     from importlib.metadata import version
 
     from ..engines import open_engine
     from ..evaluation.resume import fingerprint
-    from ..inference import DenoiseOptions
 
-    options = DenoiseOptions(**choices)
-    engine = open_engine(model, device)
-    file = Path(model)
-    identity = fingerprint(file) if file.is_file() else f"{model} of InvDN {version('invdn')}"
+    options = options_of(None, _sampling_options.take(choices))
+    chosen = engine_options.take(choices)
+    engine = open_engine(**chosen)
+    file = Path(chosen["model"])
+    identity = fingerprint(file) if file.is_file() else f"{file} of InvDN {version('invdn')}"
     return engine, options, {"model": identity, "options": asdict(options)}

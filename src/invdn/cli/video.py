@@ -6,20 +6,26 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .engine_options import engine_options, quality_options
+from .options import (
+    Command,
+    engine_options,
+    max_megapixels,
+    options_of,
+    quality_option,
+    report_option,
+    sample_options,
+    tile_options,
+)
 from .progress import reporting
-
-if TYPE_CHECKING:
-    from ..inference import DenoiseOptions, Quality
 
 _SUFFIX = "_denoised"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", type=click.Path(path_type=Path), metavar="INPUT")
 @click.option(
     "-o",
@@ -38,25 +44,18 @@ _SUFFIX = "_denoised"
 )
 @click.option("--crf", type=int, help="Quality on the codec's own scale; smaller is better.")
 @click.option("--lossless", is_flag=True, help="The same as --codec ffv1; goes into .mkv.")
-@quality_options
+@quality_option
+@sample_options
 @engine_options
-@click.option("--tile", type=int, help="Edge of a tile in pixels; 0: the whole frame.")
-@click.option("--overlap", type=int, help="Context around a tile in pixels.")
+@tile_options
 @click.option("--keep-readable", is_flag=True, help="Denoise what can be read of a damaged video.")
 @click.option(
     "--drop-streams",
     is_flag=True,
     help="Leave out sound, subtitles and data that the output cannot hold.",
 )
-@click.option(
-    "--max-megapixels",
-    type=click.FloatRange(0, min_open=True),
-    default=40,
-    show_default=True,
-    help="Refuse larger frames, undecoded.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@max_megapixels(40)
+@report_option
 def command(
     source: Path,
     output: Path | None,
@@ -88,7 +87,8 @@ def command(
     # SVT-AV1 writes its configuration past everybody to standard error, unless told so.
     os.environ.setdefault("SVT_LOG", "0")
     engine_choice = engine_options.take(choices)
-    options = _options(**choices)
+    chosen = {**sample_options.take(choices), **tile_options.take(choices)}
+    options = options_of(choices["quality"], chosen, strength=1)
     from ..video import Encoding, default_target, denoise_video  # late door: needs PyAV
 
     encoding = Encoding("ffv1" if lossless else codec, crf)
@@ -121,11 +121,3 @@ def command(
         click.echo(json.dumps({"engine": engine.description, "options": asdict(options), **report}))
     elif not quiet:
         click.echo(f"{source} -> {target} ({result.frames} frames, {result.codec})", err=True)
-
-
-def _options(quality: Quality, **others: Any) -> DenoiseOptions:
-    from ..inference import QUALITIES, DenoiseOptions
-
-    symmetries, draws = QUALITIES[quality]
-    chosen = {name: value for name, value in others.items() if value is not None}
-    return DenoiseOptions(symmetries=symmetries, draws=draws, strength=1, **chosen)

@@ -1,11 +1,11 @@
-"""Where arrays meet a runtime; picked in one place, imported late."""
+"""Inference backends (native, ONNX Runtime, torch) and ``open_engine``, which selects one."""
 
 from .cpu_count import available_processors
-from .factory import RUNTIMES, Runtime, available_devices, native_absence, open_engine
+from .factory import BACKENDS, DTYPES, available_devices, native_absence, open_engine
 
 __all__ = [
-    "RUNTIMES",
-    "Runtime",
+    "BACKENDS",
+    "DTYPES",
     "available_devices",
     "available_processors",
     "native_absence",

@@ -1,20 +1,20 @@
-"""The one place that picks a runtime and a device for a model."""
+"""Open a model: choose backend, device and dtype."""
 
 import platform
 import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, get_args
 
 from ..architecture import Architecture
 from ..errors import EngineError, MissingDependencyError
 from ..inference.engine import Engine
+from ..options import Backend, Dtype, check_names
 from ..weights import Parameters, read_parameters
 
-Runtime = Literal["auto", "native", "onnxruntime", "torch"]
-Precision = Literal["auto", "float32", "float16", "bfloat16"]
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 #: Graphs of the published architecture; the parameters come from any weights file of that shape.
 PUBLISHED_GRAPHS = Path(__file__).parent / "graphs"
@@ -23,8 +23,9 @@ PUBLISHED_GRAPHS = Path(__file__).parent / "graphs"
 def open_engine(
     model: str | Path = "default",
     device: str = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "float32",
+    backend: Backend = "auto",
+    dtype: Dtype = "auto",
+    **unknown: Any,
 ) -> Engine:
     """Load a model and make it ready to run.
 
@@ -33,45 +34,50 @@ def open_engine(
             ``.pdparams``), or a folder written by ``invdn export``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: a GPU that torch can
             use, if torch is installed and there is one, else the CPU.
-        runtime: ``"native"`` (CPU, where it was built), ``"onnxruntime"`` (CPU), ``"torch"`` (any
+        backend: ``"native"`` (CPU, where it was built), ``"onnxruntime"`` (CPU), ``"torch"`` (any
             device), or ``"auto"``: torch on a GPU; on the CPU the first of native, ONNX Runtime
             and torch that can run the model.
-        precision: of the convolutions. Half precision is torch's; it is taken where it costs less
+        dtype: of the convolutions. Half precision is torch's; it is taken where it costs less
             than 0.02 dB, and ``engine.description`` says so. ``"auto"``: ``"float16"`` on an
             NVIDIA GPU, else ``"float32"``.
+        **unknown: nothing; names of old are told their new ones.
 
     Raises:
+        InputError: there is no such argument.
         WeightsError: the model is unknown, unreadable or of another network.
-        EngineError: the device is not there, or the runtime cannot run the model.
+        EngineError: the device is not there, or the backend cannot run the model.
         MissingDependencyError: torch is needed and not installed.
 
     Example:
         >>> open_engine("default", device="cpu").architecture.scale
         4
     """
-    if runtime not in RUNTIMES:
-        raise EngineError(f"the runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    check_names(unknown, ("model", "device", "backend", "dtype"))
+    if backend not in BACKENDS:
+        raise EngineError(f"the backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+    if dtype not in DTYPES:
+        raise EngineError(f"the dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     if device == "auto":
-        device = "cpu" if runtime in ("native", "onnxruntime") else available_devices()[0]
+        device = "cpu" if backend in ("native", "onnxruntime") else available_devices()[0]
     graphs, parameters = _read_model(Path(model))
-    if runtime == "auto":
-        runtime = _fastest(device, graphs)
-    if precision == "auto":
-        precision = "float16" if device.startswith("cuda") else "float32"
-    if runtime == "torch":
-        return _open_torch(parameters, device, precision)
-    if precision != "float32":
-        raise EngineError(f"{runtime} computes in float32; for {precision} choose torch")
+    if backend == "auto":
+        backend = _fastest(device, graphs)
+    if dtype == "auto":
+        dtype = "float16" if device.startswith("cuda") else "float32"
+    if backend == "torch":
+        return _open_torch(parameters, device, dtype)
+    if dtype != "float32":
+        raise EngineError(f"{backend} computes in float32; for {dtype} choose torch")
     if device != "cpu":
-        raise EngineError(f"{runtime} serves the CPU here; for {device!r} choose torch")
-    if runtime == "native":
+        raise EngineError(f"{backend} serves the CPU here; for {device!r} choose torch")
+    if backend == "native":
         return _open_native(parameters)
     if graphs is None:
         raise EngineError(
             f"there is no graph for a network of {parameters.architecture}; choose torch, "
             f"or run 'invdn export {model} FOLDER' and open that folder"
         )
-    from .onnx_runtime import OnnxRuntimeEngine  # late door: only the runtime in use is loaded
+    from .onnx_runtime import OnnxRuntimeEngine  # late door: only the backend in use is loaded
 
     return OnnxRuntimeEngine(graphs, parameters)
 
@@ -122,8 +128,8 @@ def _read_model(model: Path) -> tuple[Path | None, Parameters]:
     return PUBLISHED_GRAPHS if parameters.architecture == Architecture() else None, parameters
 
 
-def _fastest(device: str, graphs: Path | None) -> Runtime:
-    """The runtime that ``"auto"`` means."""
+def _fastest(device: str, graphs: Path | None) -> Backend:
+    """Return the backend that ``"auto"`` means."""
     if device != "cpu":
         return "torch"
     if native_absence() is None:
@@ -140,10 +146,10 @@ def _open_native(parameters: Parameters) -> Engine:
     return NativeEngine(parameters)
 
 
-def _open_torch(parameters: Parameters, device: str, precision: str) -> Engine:
+def _open_torch(parameters: Parameters, device: str, dtype: str) -> Engine:
     if not find_spec("torch"):
         raise MissingDependencyError("this needs torch: pip install 'invdn[torch]'")
     from ..weights.network import build_network  # late door: imports torch
     from .torch_engine import TorchEngine
 
-    return TorchEngine(build_network(parameters), device, precision)
+    return TorchEngine(build_network(parameters), device, dtype)

@@ -79,7 +79,7 @@ class TorchEngine:
         except torch.OutOfMemoryError as error:
             raise EngineError(
                 f"{self._device} has too little memory free for {arrays[0].shape[-1]} columns: "
-                "use a smaller tile (--tile 512), or --device cpu"
+                "use a smaller tile (--tile-size 512), or --device cpu"
             ) from error
 
     def _set(self, precision: str, *, replay: bool) -> None:

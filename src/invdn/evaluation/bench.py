@@ -276,7 +276,7 @@ def as_record(outcome: Outcome) -> Mapping[str, object]:
 
 def _run(engine: StopwatchEngine, case: Case, source: Path) -> Stages:
     options = DenoiseOptions(
-        symmetries=case.symmetries, draws=case.draws, tile=case.tile, strength=1
+        self_ensemble=case.symmetries == 8, num_samples=case.draws, tile_size=case.tile, strength=1
     )
     start = time.perf_counter()
     photo = read_photo(source)

@@ -22,7 +22,7 @@ _STYLE = Path(__file__).with_name("report.css")
 _COSTS = (
     "<p class='soft'>Time: median over the images. Memory: by how much the process grew at most "
     "while it worked on one image, over the size of the image; on small images that is mostly "
-    "the fixed cost, and <code>invdn bench</code> tells both apart.</p>"
+    "the fixed cost, and <code>invdn dev bench</code> tells both apart.</p>"
 )
 # Nothing but what stands in the file itself may load.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -1,9 +1,9 @@
 """Inference: an engine, latent sampling, tiling, self-ensemble, blending, from file to file."""
 
+from ..options import QUALITIES, DenoiseOptions, Quality, Strength
 from .blending import blend
 from .engine import Engine
 from .files import FileOptions, FileResult, denoise_file, denoise_photo
-from .options import QUALITIES, DenoiseOptions, Quality, Strength
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 from .trained_range import warning_of

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..image.dct import LUMA, SIDE, SQUARE_COSINES, YCBCR
 from ..image.noise_estimation import NoiseEstimate
-from .options import DenoiseOptions
+from ..options import DenoiseOptions
 
 Floats = NDArray[np.float32]
 
@@ -71,13 +71,13 @@ def blend(
         >>> blend(noisy, denoised, DenoiseOptions(strength=0.25), None)[0, 0].tolist()
         [0.75, 0.75, 0.75]
     """
-    if options.takes_everything:
+    if options.is_full_strength:
         return denoised
     change = denoised - noisy
     luma = _luma(change)
     colour = change - luma
     strength: Floats | np.float32 = np.float32(1)
-    if options.looks_at_noise:
+    if options.needs_noise_estimate:
         of_luma, of_colours = np.split(explained(noisy, denoised, noise), 2, axis=2)
         luma = luma * (1 - np.float32(options.detail) * (1 - of_luma))
         strength = of_colours

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from ..image.dtype import Pixels
 from ..image.tiling import Tile, read_window, tiles
+from ..options import DenoiseOptions
 from .blending import GRID
 from .engine import Engine
 from .memory import can_stream, choose_tile_size
-from .options import DenoiseOptions
 from .sampling import Block, sample_window
 from .streaming import num_chunks, stream, supports_streaming
 
@@ -76,11 +76,13 @@ def plan_blocks(
         and supports_streaming(engine, options)
         and can_stream(engine, pixels, options, resident=resident)
     ):
-        return BlockPlan(None, num_chunks(engine, height, width) * (1 + options.draws), True)
+        return BlockPlan(None, num_chunks(engine, height, width) * (1 + options.num_samples), True)
     edge = choose_tile_size(engine, pixels, options, resident=resident)
     multiple = math.lcm(engine.architecture.scale, GRID)
-    cut = tuple(tiles(height, width, edge, options.overlap, multiple, part))
-    return BlockPlan(cut, len(cut) * options.symmetries * (1 + options.draws), part is None)
+    cut = tuple(tiles(height, width, edge, options.tile_overlap, multiple, part))
+    return BlockPlan(
+        cut, len(cut) * options.num_symmetries * (1 + options.num_samples), part is None
+    )
 
 
 def predict_blocks(

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..atomic import ensure_output
 from ..errors import ImageError, InputError
 from ..image.noise_estimation import NoiseEstimate
+from ..options import DenoiseOptions
 from ..photo.keeping import of_a_part
 from ..photo.photo import Photo
 from ..photo.provenance import is_marked, marked
@@ -19,7 +20,6 @@ from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
 from ..photo.write_options import WriteChoices
 from .engine import Engine
-from .options import DenoiseOptions
 from .pipeline import Pipeline, Progress
 from .region import Region
 from .trained_range import warning_of

@@ -4,8 +4,8 @@ import math
 
 from ..errors import InputError
 from ..image.dtype import Pixels
+from ..options import SMALLEST_TILE, DenoiseOptions
 from .engine import Engine
-from .options import SMALLEST_TILE, DenoiseOptions
 from .streaming import WHOLE, StreamingEngine
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
@@ -41,7 +41,7 @@ def choose_tile_size(
     Raises:
         InputError: not even the smallest tile fits; the message says what would.
     """
-    wanted: int = getattr(engine, "tile", _TILE) if options.tile is None else options.tile
+    wanted: int = getattr(engine, "tile", _TILE) if options.tile_size is None else options.tile_size
     if options.max_memory is None:
         return wanted
     fixed = _fixed(engine, pixels, options, resident)
@@ -49,7 +49,7 @@ def choose_tile_size(
     height, width = pixels.shape[:2]
 
     def needed(tile: int) -> int:
-        reach = tile + 2 * options.overlap if tile else max(height, width)
+        reach = tile + 2 * options.tile_overlap if tile else max(height, width)
         window: int = min(height, reach) * min(width, reach)
         return fixed + window * each
 
@@ -73,7 +73,7 @@ def can_stream(
     # However low a photograph is: what goes in rows keeps some of every layer.
     in_one_piece = height * width <= WHOLE
     each = height * engine.bytes_per_pixel if in_one_piece else engine.bytes_per_column
-    flight: int = width * each * (1 + options.draws) // 2
+    flight: int = width * each * (1 + options.num_samples) // 2
     if options.max_memory is None:
         return flight <= _FLIGHT
     return _fixed(engine, pixels, options, resident) + flight <= options.max_memory
@@ -82,5 +82,5 @@ def can_stream(
 def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, resident: int) -> int:
     """Return the bytes that do not depend on how the photograph is cut."""
     process: int = getattr(engine, "process_bytes", _PROCESS)
-    rows: int = (_CODEC_ROWS + 2 * options.overlap) * pixels[0].nbytes
+    rows: int = (_CODEC_ROWS + 2 * options.tile_overlap) * pixels[0].nbytes
     return process + resident + rows

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,12 @@ from ..errors import EngineError, InputError
 from ..image.dtype import Pixels, from_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.tiling import Tile, read_window
+from ..options import DenoiseOptions, Overrides, options_with
 from ..photo.color import NetworkColours, colours_of
 from ..photo.photo import Photo
 from .blending import blend
 from .blocks import plan_blocks, predict_blocks
 from .engine import Engine
-from .options import DenoiseOptions
 from .region import Region
 from .sampling import Block
 
@@ -192,7 +193,7 @@ class Pipeline:
             record: called with every block before its result is stored.
             kept: bytes that ``record`` keeps.
         """
-        stores = result is not None and not self.options.takes_nothing
+        stores = result is not None and not self.options.is_identity
         if not (stores or record):
             return
         blender = replace(self, noise=self._noise_of(pixels)) if stores else self
@@ -239,7 +240,7 @@ class Pipeline:
         blender = replace(self, noise=self._noise_of(pixels))
         colors = color_channels(pixels)
         for block in blocks:
-            if self.options.takes_nothing:
+            if self.options.is_identity:
                 continue
             noisy = read_window(colors, block.tile)
             clean = blender.blend(block.tile, noisy, block.mean, pixels.shape)
@@ -267,7 +268,7 @@ class Pipeline:
 
     def _noise_of(self, pixels: Pixels) -> NoiseEstimate | None:
         """Return the estimate that the options need, if they need one."""
-        if self.noise or not self.options.looks_at_noise:
+        if self.noise or not self.options.needs_noise_estimate:
             return self.noise
         return estimate_noise(color_channels(pixels))
 
@@ -350,16 +351,23 @@ class Prediction:
         """The noise that was found; None where the image is too small to tell."""
         return self.pipeline.noise or estimate_noise(color_channels(self.pixels))
 
-    def blend(self, options: DenoiseOptions | None = None) -> Pixels:
+    def blend(
+        self, options: DenoiseOptions | None = None, **overrides: Unpack[Overrides]
+    ) -> Pixels:
         """Blend the noisy and the denoised image; the network does not run.
 
         Args:
             options: strength and its companions matter; None: those of the prediction.
+            **overrides: single ones, over those.
 
         Returns:
             A new array, of the shape and type of the image.
+
+        Raises:
+            InputError: an option is outside its range, or there is none of that name.
         """
-        pipeline = replace(self.pipeline, options=options or self.pipeline.options)
+        chosen = options_with(options or self.pipeline.options, overrides)
+        pipeline = replace(self.pipeline, options=chosen)
         return pipeline.blend_saved(self.pixels, self.blocks)
 
     def _assembled(self, parts: list[Floats]) -> Floats:
@@ -449,5 +457,7 @@ def _check_channels(wanted: int, found: int) -> None:
 
 
 def _require_samples(options: DenoiseOptions) -> None:
-    if options.symmetries * options.draws < 2:
-        raise InputError("a spread needs 2 samples or more: set draws or symmetries higher")
+    if options.total_samples < 2:
+        raise InputError(
+            "a spread needs 2 samples or more: set num_samples higher, or self_ensemble"
+        )

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..image.orientation import apply_symmetry, undo_symmetry
 from ..image.tiling import Tile
+from ..options import DenoiseOptions
 from .engine import Array, Engine
-from .options import DenoiseOptions
 
 Floats = NDArray[np.float32]
 
@@ -145,11 +145,11 @@ def sample_window(
     bounded = options.max_memory is not None  # then a window alone may be all that fits
     together = 1 if bounded else max(1, _BATCH_PIXELS // (tile.height * tile.width))
     stats = RunningStats(window.shape)
-    for symmetry in range(options.symmetries):
+    for symmetry in range(options.num_symmetries):
         low = engine.encode(np.require(apply_symmetry(noisy, symmetry), None, ["C", "W"]))
         on_forward()
-        for first in range(0, options.draws, together):
-            draws = range(first, min(first + together, options.draws))
+        for first in range(0, options.num_samples, together):
+            draws = range(first, min(first + together, options.num_samples))
             latent = np.stack([_latent(engine, tile, options, draw, symmetry) for draw in draws])
             images = undo_symmetry(engine.decode(low, latent), symmetry)
             for image in images.transpose(0, 2, 3, 1):
@@ -165,9 +165,9 @@ def _latent(engine: Engine, tile: Tile, options: DenoiseOptions, draw: int, symm
     top, left, height, width = (
         edge // scale for edge in (tile.top, tile.left, tile.height, tile.width)
     )
-    if options.latent_deviation == 0:
+    if options.effective_latent_std == 0:
         window = np.zeros((channels, height, width), np.float32)
     else:
         field = LatentField(channels, options.seed, draw, symmetry)
-        window = field.window(top, left, height, width) * np.float32(options.latent_deviation)
+        window = field.window(top, left, height, width) * np.float32(options.effective_latent_std)
     return apply_symmetry(window, symmetry)

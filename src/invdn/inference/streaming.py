@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ..image.dtype import Pixels
 from ..image.tiling import Tile, read_window
+from ..options import DenoiseOptions
 from .blending import GRID, REACH
 from .engine import Array, Engine
-from .options import DenoiseOptions
 from .sampling import Block, LatentField, RunningStats
 
 Floats = NDArray[np.float32]
@@ -67,7 +67,7 @@ class StreamingEngine(Engine, Protocol):
 
 def supports_streaming(engine: Engine, options: DenoiseOptions) -> TypeGuard[StreamingEngine]:
     """Return whether rows can stream: the engine can, and the photograph is not turned."""
-    return options.symmetries == 1 and hasattr(engine, "decode_rows")
+    return options.num_symmetries == 1 and hasattr(engine, "decode_rows")
 
 
 def num_chunks(engine: Engine, height: int, width: int) -> int:
@@ -92,7 +92,7 @@ def stream(
         engine: the network, ready to run.
         colours: ``(H, W, 1)`` grey or ``(H, W, 3)`` RGB.
         options: how; ``tile`` and ``overlap`` do not matter.
-        on_forward: called ``1 + options.draws`` times for each of the :func:`num_chunks`.
+        on_forward: called ``1 + options.num_samples`` times for each of the :func:`num_chunks`.
         to_srgb: converts windows to the colours of the network.
     """
     scale = engine.architecture.scale
@@ -101,7 +101,7 @@ def stream(
     piece = _piece(engine, height, width)
     encoder = engine.encode_rows(*full, piece)
     # At the end the encoder lets go of all the rows that it held back: they go on in pieces, too.
-    decoder = engine.decode_rows(*full, options.draws, piece // scale)
+    decoder = engine.decode_rows(*full, options.num_samples, piece // scale)
     bands = RowBuffer(colours, full)
     given = 0  # rows of `low`
     for top in range(0, full[0], piece):
@@ -117,7 +117,7 @@ def stream(
             given += part.shape[1]
             for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
                 yield bands.next(images[:, :, row : row + _ROWS])
-        for _ in range(options.draws):
+        for _ in range(options.num_samples):
             on_forward()
 
 
@@ -175,13 +175,13 @@ def _latents(
 ) -> NDArray[np.float32]:
     """The latent of every draw for rows of ``low`` of this shape: ``(N, 45, n, w)``."""
     channels = engine.architecture.latent_channels
-    scale = np.float32(options.latent_deviation)
+    scale = np.float32(options.effective_latent_std)
     if scale == 0:
-        return np.zeros((options.draws, channels, *shape[1:]), np.float32)
+        return np.zeros((options.num_samples, channels, *shape[1:]), np.float32)
     return np.stack(
         [
             LatentField(channels, options.seed, draw).window(row, 0, *shape[1:]) * scale
-            for draw in range(options.draws)
+            for draw in range(options.num_samples)
         ]
     )
 

@@ -22,8 +22,8 @@ import numpy as np
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError, VideoError
 from ..inference.engine import Engine
-from ..inference.options import DenoiseOptions
 from ..inference.pipeline import Progress, denoise_pixels
+from ..options import DenoiseOptions
 from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
 from .frames import coding_of, planes_of, with_planes
 from .priority import own_priority

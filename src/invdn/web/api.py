@@ -75,10 +75,7 @@ def _router(service: Service) -> APIRouter:
             },
             formats=_formats(),
             options=options_document(),
-            qualities={
-                name: {"symmetries": symmetries, "draws": draws}
-                for name, (symmetries, draws) in QUALITIES.items()
-            },
+            qualities={name: dict(options) for name, options in QUALITIES.items()},
         )
 
     @router.get("/api/v1/models", response_model=ModelsDocument, responses=problems())

@@ -29,9 +29,9 @@ def prediction_bytes(pixels: int, options: DenoiseOptions) -> int:
         >>> prediction_bytes(12_000_000, DenoiseOptions(strength=0.5)) // 10**6
         192
     """
-    if options.takes_nothing:
+    if options.is_identity:
         return 0
-    several = options.symmetries * options.draws > 1
+    several = options.total_samples > 1
     return pixels * (_MEAN_BYTES + _STD_BYTES * several)
 
 

@@ -1,41 +1,34 @@
 """What a request may choose, derived from the options of denoising."""
 
-import re
-from dataclasses import MISSING, fields
-from inspect import cleandoc
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..errors import InputError
-from ..inference import QUALITIES, DenoiseOptions, Quality
+from ..options import QUALITIES, DenoiseOptions, Quality, explain_unknown, option_help
 from .errors import ProblemError
 
 Query = TypeVar("Query", bound=BaseModel)
-_OF_QUALITY = ("symmetries", "draws")
-
-
-def _descriptions() -> dict[str, str]:
-    """What the docstring of the options says about each of them."""
-    text = cleandoc(DenoiseOptions.__doc__ or "").partition("Attributes:\n")[2]
-    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", text, re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", words).strip() for name, words in entries}
+_OF_QUALITY = tuple(QUALITIES["fast"])
 
 
 def _definitions() -> dict[str, Any]:
-    """Every option as pydantic wants it; what a quality decides may be left open."""
-    described, hints = _descriptions(), get_type_hints(DenoiseOptions)
+    """Return every option as pydantic wants it; what a quality decides may be left open."""
+    helps, hints = option_help(), get_type_hints(DenoiseOptions)
     definitions: dict[str, Any] = {
         "quality": (Quality, Field("fast", description="Samples that are averaged, by name."))
     }
     for option in fields(DenoiseOptions):
         kind, default = hints[option.name], option.default
+        bounds = {}
+        if kind in (int, int | None):
+            low, high = option.metadata["low"], option.metadata["high"]
+            bounds = {"ge": low} if high is None else {"ge": low, "le": high}
         if option.name in _OF_QUALITY:
             kind, default = kind | None, None
-        elif default is MISSING:
-            raise TypeError(f"the option {option.name!r} has no default")
-        about = described.get(option.name, "")
-        definitions[option.name] = (kind, Field(default, description=about[:1].upper() + about[1:]))
+        about = helps[option.name]
+        definitions[option.name] = (kind, Field(default, description=about, **bounds))
     return definitions
 
 
@@ -83,12 +76,11 @@ def options_of(choices: BaseModel) -> DenoiseOptions:
         ProblemError: a value is outside its range.
 
     Example:
-        >>> options_of(DenoiseQuery(quality="best", seed=3)).symmetries
-        8
+        >>> options_of(DenoiseQuery(quality="best", seed=3)).self_ensemble
+        True
     """
     chosen = {name: getattr(choices, name) for name in Choices.model_fields}
-    symmetries, draws = QUALITIES[chosen.pop("quality")]
-    for name, value in (("symmetries", symmetries), ("draws", draws)):
+    for name, value in QUALITIES[chosen.pop("quality")].items():
         if chosen[name] is None:
             chosen[name] = value
     try:
@@ -118,11 +110,17 @@ def with_fields(query: Query, form: dict[str, str]) -> Query:
 
 
 def invalid(errors: Any) -> ProblemError:
-    """Pydantic's complaints as a problem."""
-    named = tuple(
-        (str(error["loc"][-1]) if error["loc"] else "", str(error["msg"])) for error in errors
-    )
+    """Return pydantic's complaints as a problem."""
+    named = tuple(_complaint(error) for error in errors)
     return ProblemError("invalid", "; ".join(f"{name}: {words}" for name, words in named), named)
+
+
+def _complaint(error: Any) -> tuple[str, str]:
+    """Return the name of an option, and what is wrong with it."""
+    name = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        return name, explain_unknown(name, Choices.model_fields)
+    return name, str(error["msg"])
 
 
 def options_document() -> dict[str, Any]:

@@ -107,7 +107,7 @@ class ServiceDocument(BaseModel):
     limits: dict[str, int | float]
     formats: list[str]
     options: dict[str, Any] = Field(description="Every option, as JSON Schema.")
-    qualities: dict[str, dict[str, int]]
+    qualities: dict[str, dict[str, bool | int]]
 
 
 class HealthDocument(BaseModel):

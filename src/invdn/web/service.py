@@ -155,10 +155,10 @@ class Service:
             ProblemError: the queue is full, or a spread is asked for of a single sample.
         """
         self.check()
-        if spread and options.symmetries * options.draws < 2:
+        if spread and options.total_samples < 2:
             raise ProblemError(
                 "invalid",
-                "a spread needs 2 samples or more: choose quality=balanced, or more draws",
+                "a spread needs 2 samples or more: choose quality=balanced or more num_samples",
                 (("spread", "needs 2 samples or more"),),
             )
         kept = Kept(self.storage)
@@ -227,11 +227,11 @@ class Service:
                 f"a preview has at most {self.settings.max_preview_pixels} pixels; ask for a "
                 "smaller region, or make a job",
             )
-        if options.symmetries * options.draws > _PREVIEW_SAMPLES:
+        if options.total_samples > _PREVIEW_SAMPLES:
             raise ProblemError(
                 "invalid",
-                f"a preview has at most {_PREVIEW_SAMPLES} samples; ask for fewer draws, or make "
-                "a job",
+                f"a preview has at most {_PREVIEW_SAMPLES} samples; ask for fewer num_samples, or "
+                "make a job",
             )
         region.check(photo.inspection.width, photo.inspection.height)
         async with self._scratch(".png") as kept:
@@ -322,7 +322,10 @@ class Service:
     def _earlier(self, job: Job) -> Job | None:
         """One that has asked the network the same about the same photograph."""
         for other in self.jobs.values():
-            same = other.photo is job.photo and other.options.of_network == job.options.of_network
+            same = (
+                other.photo is job.photo
+                and other.options.without_blending() == job.options.without_blending()
+            )
             # where the memory decides the tiles, a spread makes them smaller
             tiled = job.options.max_memory is None or bool(other.spread) == bool(job.spread)
             if same and tiled and other.predicted_bytes:

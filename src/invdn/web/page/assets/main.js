@@ -22,7 +22,7 @@ let quality = "fast";
 let look = USUAL;
 
 const about = await meet();
-const samples = (name) => about.qualities[name].symmetries * about.qualities[name].draws;
+const samples = (name) => (about.qualities[name].self_ensemble ? 8 : 1) * about.qualities[name].num_samples;
 const table = new Table(({ quality: name }) => ({ ...NEUTRAL, quality: name, spread: samples(name) > 1 ? "true" : undefined }));
 const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "fast" }));
 const panel = new Panel(about);

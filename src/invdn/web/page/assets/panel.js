@@ -162,15 +162,17 @@ export class Panel extends EventTarget {
   }
 
   #samples(quality) {
-    const { symmetries, draws } = this.#about.qualities[quality];
-    return { samples: symmetries * draws, passes: symmetries * (1 + draws) };
+    const { self_ensemble, num_samples } = this.#about.qualities[quality];
+    const symmetries = self_ensemble ? 8 : 1;
+    return { samples: symmetries * num_samples, passes: symmetries * (1 + num_samples) };
   }
 
   #learn({ result }) {
     if (!result?.result?.seconds) return;
     const { width, height, seconds } = result.result;
-    const { symmetries, draws } = result.options;
-    this.#pace = seconds / (width * height * symmetries * (1 + draws));
+    const { self_ensemble, num_samples } = result.options;
+    const passes = (self_ensemble ? 8 : 1) * (1 + num_samples);
+    this.#pace = seconds / (width * height * passes);
   }
 
   #qualityNote(photo) {

@@ -1,13 +1,15 @@
-"""Ctrl-C and its kin as a wish to stop, which the work meets where it can end cleanly."""
+"""The terminal: text that is safe to show, and signals that stop the work cleanly."""
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from ..batch import Stop
 
+_JOINER = "\u200d"  # holds the parts of an emoji together
 #: Signals that end a program, where the system has them: Ctrl-C, kill, a closed terminal.
 _SIGNALS = tuple(
     number
@@ -60,3 +62,28 @@ def stopping(stop: Stop, told: Callable[[str], None]) -> Iterator[Interrupts]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def printable(text: object) -> str:
+    """Return the text in one line, with escapes for what a terminal would obey or cannot show.
+
+    Example:
+        >>> printable("two\\nlines, an esc\\x1bape, a byte that is no text: \\udce9")
+        'two\\\\nlines, an esc\\\\x1bape, a byte that is no text: \\\\udce9'
+        >>> printable("smile 😀.jpg")
+        'smile 😀.jpg'
+    """
+    return "".join(
+        character
+        if character.isprintable() or character == _JOINER
+        else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
+def remarks(entry: Mapping[str, Any]) -> str:
+    """Return what a finished photograph's line says of its noise; a line for each note."""
+    level = entry.get("noise_level")
+    text = "" if level is None else f" (noise {level:.1f} of 255)"
+    notes = [entry.get("warning"), *entry.get("remarks", ())]
+    return text + "".join(f"\n  note: {note}" for note in notes if note)
