@@ -118,6 +118,17 @@ def test_unchanged_crops_have_no_noise_and_faint_ones_little() -> None:
     assert errors["plain"].min() > 0.5
 
 
+def test_colours_stay_without_noise_more_often() -> None:
+    untouched = {}
+    for drawn_share in (0.0, 1.0):
+        options = SynthesisOptions(drawn_share=drawn_share, unchanged_share=0.2)
+        pair = made(list(range(200)), options, size=16)
+        error = (pair.noisy - pair.clean).abs().amax((1, 2, 3))
+        untouched[drawn_share] = float((error < 0.51 / 255).float().mean())
+    assert untouched[0.0] == pytest.approx(0.2, abs=0.08)
+    assert untouched[1.0] == pytest.approx(0.6, abs=0.1)
+
+
 def test_shares_are_kept() -> None:
     """Of 300 crops of one grey, the recoloured keep a single colour and the drawn do not."""
     grey = torch.full((300, 3, 16, 16), 0.5)
