@@ -209,7 +209,7 @@ class _Graph:
         """
         for name, value in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
-        batch = next(reversed(inputs.values()))
+        batch = next(reversed(list(inputs.values())))
         graph = helper.make_graph(
             self._nodes,
             "InvDN",
