@@ -66,7 +66,7 @@ def denoise_burst(
     engine: Engine,
     sources: Sequence[Path],
     target: Path,
-    options: DenoiseOptions = DenoiseOptions(strength=1),
+    options: DenoiseOptions = DenoiseOptions(),
     *,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,

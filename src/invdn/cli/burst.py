@@ -13,6 +13,7 @@ import click
 from .options import (
     Command,
     engine_options,
+    look_options,
     options_of,
     quality_option,
     report_option,
@@ -36,6 +37,7 @@ from .progress import reporting
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @quality_option
 @sample_options
+@look_options
 @engine_options
 @tile_options
 @report_option
@@ -59,8 +61,9 @@ def command(
     from ..bursts import denoise_burst
     from ..engines import open_engine
 
-    chosen = {**sample_options.take(choices), **tile_options.take(choices)}
-    options = options_of(choices["quality"], chosen, strength=1)
+    groups = (look_options, sample_options, tile_options)
+    chosen = {name: value for group in groups for name, value in group.take(choices).items()}
+    options = options_of(choices["quality"], chosen)
     engine = open_engine(**engine_options.take(choices))
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(output) as progress:
         result = denoise_burst(

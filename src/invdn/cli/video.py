@@ -13,6 +13,7 @@ import click
 from .options import (
     Command,
     engine_options,
+    look_options,
     max_megapixels,
     options_of,
     quality_option,
@@ -46,6 +47,7 @@ _SUFFIX = "_denoised"
 @click.option("--lossless", is_flag=True, help="The same as --codec ffv1; goes into .mkv.")
 @quality_option
 @sample_options
+@look_options
 @engine_options
 @tile_options
 @click.option("--keep-readable", is_flag=True, help="Denoise what can be read of a damaged video.")
@@ -87,8 +89,9 @@ def command(
     # SVT-AV1 writes its configuration past everybody to standard error, unless told so.
     os.environ.setdefault("SVT_LOG", "0")
     engine_choice = engine_options.take(choices)
-    chosen = {**sample_options.take(choices), **tile_options.take(choices)}
-    options = options_of(choices["quality"], chosen, strength=1)
+    groups = (look_options, sample_options, tile_options)
+    chosen = {name: value for group in groups for name, value in group.take(choices).items()}
+    options = options_of(choices["quality"], chosen)
     from ..video import Encoding, default_target, denoise_video  # late door: needs PyAV
 
     encoding = Encoding("ffv1" if lossless else codec, crf)

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from ..image.dtype import Pixels
 from ..image.tiling import Tile, read_window, tiles
 from ..options import DenoiseOptions
-from .blending import GRID
 from .engine import Engine
 from .memory import can_stream, choose_tile_size
+from .noise_shares import CELL
 from .sampling import Block, sample_window
 from .streaming import num_chunks, stream, supports_streaming
 
@@ -78,7 +78,7 @@ def plan_blocks(
     ):
         return BlockPlan(None, num_chunks(engine, height, width) * (1 + options.num_samples), True)
     edge = choose_tile_size(engine, pixels, options, resident=resident)
-    multiple = math.lcm(engine.architecture.scale, GRID)
+    multiple = math.lcm(engine.architecture.scale, CELL)
     cut = tuple(tiles(height, width, edge, options.tile_overlap, multiple, part))
     return BlockPlan(
         cut, len(cut) * options.num_symmetries * (1 + options.num_samples), part is None

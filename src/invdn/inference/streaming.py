@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from ..image.dtype import Pixels
 from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions
-from .blending import GRID, REACH
 from .engine import Array, Engine
+from .noise_shares import CELL, REACH
 from .sampling import Block, LatentField, RunningStats
 
 Floats = NDArray[np.float32]
@@ -146,7 +146,7 @@ class RowBuffer:
         if self._images is not None:
             images = np.concatenate((self._images, images), axis=2)
         end = self._top + len(noisy)
-        stop = height if end == self._full[0] else max(self._done, (end - REACH) // GRID * GRID)
+        stop = height if end == self._full[0] else max(self._done, (end - REACH) // CELL * CELL)
         core = slice(self._done, stop), slice(0, width)
         band = Tile(self._top, 0, len(noisy), self._full[1], core)
         keep = min(len(noisy), end - stop + REACH)

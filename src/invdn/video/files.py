@@ -70,7 +70,7 @@ def denoise_video(
     engine: Engine,
     source: Path,
     target: Path,
-    options: DenoiseOptions = DenoiseOptions(strength=1),
+    options: DenoiseOptions = DenoiseOptions(),
     encoding: Encoding = Encoding(),
     *,
     overwrite: bool = False,

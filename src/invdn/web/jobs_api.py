@@ -175,7 +175,7 @@ def jobs_router(service: Service) -> APIRouter:
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
     ) -> Response:
         """The shares of the change that noise explains, of 255: in red of that in brightness, in
-        green of all of it."""
+        green of that in colour."""
         job = _finished(_find(service, identifier))
         photo = find_photo(service, job.photo.kept.id)
         async with AsyncExitStack() as stack:

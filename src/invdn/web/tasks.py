@@ -16,8 +16,8 @@ from ..image.dtype import Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.orientation import turned_upright
 from ..inference import DenoiseOptions, Engine, FileOptions, Pipeline, Progress, denoise_photo
-from ..inference.blending import GRID, REACH, explained
 from ..inference.files import process_file
+from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, StdMap
 from ..inference.sampling import Block
 from ..photo.color import colours_of
@@ -79,7 +79,7 @@ class Render:
 class Explain:
     """Make a picture of the shares of the change that noise explains, for those who blend.
 
-    Red is that of the change of brightness, green that of the change as a whole; 255 is all of it.
+    Red is that of the change of brightness, green that of the change of colour; 255 is all of it.
 
     Attributes:
         source: the photograph.
@@ -213,13 +213,13 @@ def _explain(task: Explain) -> None:
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
     region.check(width, height)
-    left, top = (max(0, start - REACH) // GRID * GRID for start in (region.x, region.y))
+    left, top = (max(0, start - REACH) // CELL * CELL for start in (region.x, region.y))
     around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
     before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
     space, _ = colours_of(photo)
     if space:
         before, after = space.for_network(before), space.for_network(after)
-    shares = explained(before, after, _noise(task.source, task.max_pixels))
+    shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
     rows = slice(region.y - top, region.y - top + region.h)
     columns = slice(region.x - left, region.x - left + region.w)
     levels = np.zeros((region.h, region.w, 3), np.uint8)

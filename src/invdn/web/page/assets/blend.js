@@ -5,7 +5,8 @@
 //   r = d - n      y = luma of r      c = r - y
 //   n + strength * (luminance * (1 - detail * (1 - k)) * y + chroma * c)
 //
-// k is that of the change of brightness. The strength is a number, or "auto": k of the whole change.
+// k is the share of the change of brightness that is noise, and K that of the change of colour. The
+// strength is a number, or "auto": k for y and K for c.
 //
 // This is the formula of the command, which works on the samples of the file; on the 8 bits that are
 // shown here both may differ by one step, in rare pixels by two.
@@ -22,8 +23,8 @@ const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
 /**
  * @param noisy      RGB bytes of the photograph
  * @param clean      RGB bytes of its denoised version
- * @param explained  both k as RGB bytes, 255 = 1: brightness in red, the whole change in green; null
- *                   counts all that was removed as noise
+ * @param explained  k and K as RGB bytes, 255 = 1: brightness in red, colour in green; null counts
+ *                   all that was removed as noise
  * @param look       `{strength, luminance, chroma, detail}`
  * @param wide       RGBA bytes to be written, as many pixels
  */
@@ -33,10 +34,10 @@ export function blend(noisy, clean, explained, { strength, luminance, chroma, de
     const green = clean[from + 1] - noisy[from + 1];
     const blue = clean[from + 2] - noisy[from + 2];
     const inGrey = explained === null ? 1 : explained[from] / 255;
-    const inAll = explained === null ? 1 : explained[from + 1] / 255;
-    const share = strength === "auto" ? inAll : strength;
-    const colour = share * chroma;
-    const taken = share * luminance * (1 - detail * (1 - inGrey));
+    const inColour = explained === null ? 1 : explained[from + 1] / 255;
+    const automatic = strength === "auto";
+    const colour = (automatic ? inColour : strength) * chroma;
+    const taken = (automatic ? inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
     const grey = (taken - colour) * (RED * red + GREEN * green + BLUE * blue);
     // A clamped array rounds and clips.
     wide[to] = noisy[from] + colour * red + grey;

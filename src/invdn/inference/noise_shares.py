@@ -1,0 +1,236 @@
+"""How much of what the network takes away is noise: a share for luma and one for colour, by place.
+
+::
+
+    noisy, denoised ── cells of 4x4 pixels ── 20 statistics of each
+                                                │ their means over 12, 20 and 44 pixels around
+                                                ▼
+    noise of the photograph ──────────> 60 features ── two small layers ── 2 shares of the cell
+                                                                             │ bilinear
+                                                                             ▼
+                                                                     2 shares of the pixel
+
+The statistics are energies of the change and of the result, coarse and fine, in luma and in colour,
+how the two correlate, which direction the change has, and how it repeats: noise does neither follow
+the result, nor does it have a direction or a period. Where the result is smooth nearby, what was
+taken there tells what noise looks like. The layers were trained by ``benchmarks/noise_shares.py``:
+they minimise the logarithm of the squared error that blending by their shares leaves.
+
+All sums run in a fixed order over a bounded surrounding, so a window gives what the whole gives.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image.noise_estimation import NoiseEstimate
+
+Floats = NDArray[np.float32]
+
+#: Pixels on a side of a cell. Windows start at multiples of it, lest two see different cells.
+CELL = 4
+#: How far around a pixel it matters what was removed: 8 cells.
+REACH = 32
+_RADII = (1, 2, 5)  # cells around a cell over which its statistics are averaged
+_BAND = 64  # rows of pixels that are measured at a time
+_LAGS = (2, 4)  # pixels: repetition of the change
+_FLOOR = np.float32(0.03)  # of squared steps of 8 bits, below the rounding of 8 bits (1/12)
+_WHITE = np.float32(255)
+# YCbCr of JPEG; from: ITU-T T.871. The last two scale blue and red less luma to Cb and Cr.
+_RED, _GREEN, _BLUE = (np.float32(weight) for weight in (0.299, 0.587, 0.114))
+_CB, _CR = np.float32(0.5 / (1 - 0.114)), np.float32(0.5 / (1 - 0.299))
+
+
+def noise_shares(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -> Floats:
+    """Tell how much of the change is noise.
+
+    Args:
+        noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1], a window that starts at a multiple
+            of ``CELL``.
+        denoised: the network's result, of the same shape.
+        noise: of the whole photograph; None where it is too small to tell: everything is noise.
+
+    Returns:
+        ``(h, w, 2)``, shares of luma and of colour from 0 to 1; exact ``REACH`` pixels within
+        borders that are none of the photograph.
+
+    Example:
+        >>> noise_shares(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), None)
+        array([[[1., 1.]]], dtype=float32)
+    """
+    height, width = noisy.shape[:2]
+    if noise is None:
+        return np.ones((height, width, 2), np.float32)
+    found = _features(_statistics(noisy, denoised), noise)
+    return _to_pixels(_shares(found))[:height, :width]
+
+
+def _statistics(noisy: Floats, denoised: Floats) -> Floats:
+    """Measure every cell: ``(20, H, W)``, in steps of 8 bits.
+
+    Of luma, then of both colours together: energy of the change, of its mean, of its first
+    differences, of those of the result, and their product. Then the change's difference between
+    directions (2), the result's mean and its square, the change's products with itself at each lag
+    along and down, the share of clipped pixels, and the saturation.
+    """
+    height, width = noisy.shape[:2]
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    fill = ((0, CELL * (rows + 1) - height), (0, CELL * (columns + 1) - width), (0, 0))
+    sides = [np.pad(side, fill, mode="edge") for side in (noisy, denoised)]
+    out = np.zeros((20, rows, columns), np.float32)
+    for top in range(0, CELL * rows, _BAND):
+        high = min(_BAND, CELL * rows - top)
+        before, after = (side[top : top + high + CELL] * _WHITE for side in sides)
+        _measure(before, after, out[:, top // CELL : (top + high) // CELL])
+    return out
+
+
+def _measure(noisy: Floats, denoised: Floats, out: Floats) -> None:
+    """Measure a band of cells; one more row and column of cells is given, for the differences."""
+    high, wide = CELL * out.shape[1], CELL * out.shape[2]
+
+    def right(plane: Floats, pixels: int = 1) -> Floats:
+        return plane[:high, pixels : wide + pixels]
+
+    def down(plane: Floats, pixels: int = 1) -> Floats:
+        return plane[pixels : high + pixels, :wide]
+
+    results = _planes(denoised)
+    for index, (before, result) in enumerate(zip(_planes(noisy), results, strict=True)):
+        whole = before - result
+        change, still = whole[:high, :wide], result[:high, :wide]
+        along, across = right(whole) - change, down(whole) - change
+        slope, fall = right(result) - still, down(result) - still
+        part = out[:5] if index == 0 else out[5:10]
+        part[0] += _cells(change * change)
+        mean = _cells(change)
+        part[1] += mean * mean
+        horizontal, vertical = _cells(along * along), _cells(across * across)
+        part[2] += horizontal + vertical
+        part[3] += _cells(slope * slope + fall * fall)
+        part[4] += _cells(along * slope + across * fall)
+        if index == 0:
+            out[10], out[11] = horizontal - vertical, 2 * _cells(along * across)
+            out[12] = _cells(still)
+            out[13] = out[12] * out[12]
+            for place, lag in zip((14, 16), _LAGS, strict=True):
+                out[place] = _cells(change * right(whole, lag))
+                out[place + 1] = _cells(change * down(whole, lag))
+    core = noisy[:high, :wide]
+    out[18] = _cells(((core <= 0) | (core >= _WHITE)).any(axis=2).astype(np.float32))
+    core = denoised[:high, :wide]
+    out[19] = _cells(core.max(axis=2) - core.min(axis=2)) if core.shape[2] == 3 else 0
+
+
+def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
+    """Put together what the layers see: ``(60, H, W)``."""
+    clipped, saturation = statistics[18:]
+    ones = np.ones_like(clipped)
+    brightness = statistics[12]
+    features: list[Floats] = []
+    smooth = ones
+    for radius in _RADII:
+        number = _sums(ones, radius)
+        means = [_sums(plane, radius) / number for plane in statistics[:18]]
+        luma, colour = means[:5], means[5:10]
+        features += [_log(plane) for plane in (*luma[:4], *colour[:4])]
+        for plane in (luma, colour):
+            features.append(plane[4] / np.sqrt(plane[2] * plane[3] + np.float32(0.01)))
+        turned = np.sqrt(means[10] * means[10] + means[11] * means[11])
+        features.append(turned / (luma[2] + np.float32(0.05)))
+        if radius > _RADII[0]:
+            for place in (14, 16):
+                along, down = (plane / (luma[0] + np.float32(0.02)) for plane in means[place:][:2])
+                features += [(along + down) / 2, np.abs(along - down)]
+        if radius < _RADII[-1]:
+            coarse = means[13] - means[12] * means[12]
+            features.append(_log(coarse))
+            if radius == _RADII[0]:
+                smooth = 1 / np.square(luma[3] + colour[3] + np.maximum(coarse, 0) + 1)
+    features += [_log(statistics[index]) for index in (0, 5, 3)]
+    weight = _sums(smooth, _RADII[-1])
+    for index in (0, 2, 1, 5, 7):
+        features.append(_log(_sums(smooth * statistics[index], _RADII[-1]) / weight))
+    features.append(_log(1 / np.sqrt(weight / _sums(ones, _RADII[-1]))))
+    near, far = (_sums(clipped, radius) / _sums(ones, radius) for radius in (1, 5))
+    features += [brightness / _WHITE, near, far, saturation / _WHITE]
+    places = _WHITE * np.array(noise.brightness)
+    for spread in (noise.colour, noise.luma):
+        features.append(_log(np.square(np.interp(brightness, places, _WHITE * np.array(spread)))))
+    features.append(np.full_like(brightness, _log(np.float32(noise.level**2))))
+    features.append(np.full_like(brightness, noise.correlation))
+    return np.stack([feature.astype(np.float32, copy=False) for feature in features])
+
+
+@cache
+def _layers() -> dict[str, NDArray[np.float64]]:
+    """The trained numbers, as float64: the rounding of their sums then never comes to light."""
+    with (files(__package__) / "noise_shares.npz").open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        return {name: arrays[name].astype(np.float64) for name in arrays.files}
+
+
+def _shares(features: Floats) -> Floats:
+    """Run the layers: ``(60, H, W)`` to ``(H, W, 2)``."""
+    layers = _layers()
+    rows, columns = features.shape[1:]
+    shares = np.empty((rows, columns, 2), np.float32)
+    for row in range(rows):
+        values = (features[:, row].T - layers["mean"]) / layers["spread"]
+        values = values.clip(-5, 5)
+        for name in ("first", "second"):
+            values = np.maximum(values @ layers[f"{name}.weight"] + layers[f"{name}.bias"], 0)
+        values = values @ layers["last.weight"] + layers["last.bias"]
+        shares[row] = 1 / (1 + np.exp(-values))
+    return shares
+
+
+def _planes(colours: Floats) -> list[Floats]:
+    """Take luma and two differences of colour apart; grey has luma only."""
+    if colours.shape[2] == 1:
+        return [colours[:, :, 0]]
+    red, green, blue = np.moveaxis(colours, 2, 0)
+    luma = _RED * red + _GREEN * green + _BLUE * blue
+    return [luma, (blue - luma) * _CB, (red - luma) * _CR]
+
+
+def _cells(plane: Floats) -> Floats:
+    """Average cells, by additions of a fixed order."""
+    rows = plane[0::4] + plane[1::4] + (plane[2::4] + plane[3::4])
+    total = rows[:, 0::4] + rows[:, 1::4] + (rows[:, 2::4] + rows[:, 3::4])
+    return total * np.float32(1 / CELL**2)
+
+
+def _sums(plane: Floats, radius: int) -> Floats:
+    """Sum over the square of cells around every cell, as far as it lies in the window."""
+    for axis in (0, 1):
+        lines = np.moveaxis(plane, axis, 0)
+        sums = lines.copy()
+        for distance in range(1, radius + 1):
+            sums[distance:] += lines[:-distance]
+            sums[:-distance] += lines[distance:]
+        plane = np.moveaxis(sums, 0, axis)
+    return plane
+
+
+def _log(values: Floats | np.float32) -> Floats:
+    """Take the logarithm of energies, with the rounding of 8 bits as the least."""
+    result: Floats = np.log(np.maximum(values, 0) + _FLOOR)
+    return result
+
+
+def _to_pixels(cells: Floats) -> Floats:
+    """Interpolate linearly between the centres of cells: ``(H, W, 2)`` to ``(4 H, 4 W, 2)``."""
+    for axis in (0, 1):
+        lines = np.moveaxis(cells, axis, 0)
+        around = np.concatenate((lines[:1], lines, lines[-1:]))
+        spread = np.empty((len(lines), CELL, *lines.shape[1:]), np.float32)
+        for place in range(CELL):
+            offset = (place - (CELL - 1) / 2) / CELL  # of the pixel from the centre, in cells
+            other = around[2:] if offset > 0 else around[:-2]
+            near, far = np.float32(1 - abs(offset)), np.float32(abs(offset))
+            spread[:, place] = lines * near + other * far
+        cells = np.moveaxis(spread.reshape(-1, *lines.shape[1:]), 0, axis)
+    return cells
