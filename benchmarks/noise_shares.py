@@ -36,7 +36,7 @@ Values = NDArray[Any]
 SIDE = 256
 HELD_OUT = 124  # photographs that stay for measuring: the first of this permutation
 PERMUTATION = 5
-FULL = DenoiseOptions(strength=1.0, latent_scale=0)
+FULL = DenoiseOptions(strength=1.0, latent_std=0)
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 
 
