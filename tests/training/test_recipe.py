@@ -8,7 +8,7 @@ from invdn.errors import RecipeError
 from invdn.training.recipe_files import load_recipe
 from invdn.training.schedule import learning_rate, scale_batch
 
-SHIPPED = ("paper", "official", "paddle", "paddle-4", "default", "smoke")
+SHIPPED = ("paper", "official", "paddle", "paddle-4", "default", "fast", "smoke")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

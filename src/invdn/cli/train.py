@@ -58,7 +58,7 @@ def command(
     budget: str | None,
     only_plan: bool,
 ) -> None:
-    """Train a network by RECIPE: paper, official, paddle, paddle-4, default, smoke, or a file.
+    """Train by RECIPE: paper, official, paddle, paddle-4, default, fast, smoke, or a file.
 
     Everything random follows from the recipe's seed, so a run that was broken off and resumed ends
     with the same weights as an unbroken one. Several GPUs: --set hardware.devices=4, or torchrun.

@@ -90,6 +90,7 @@ class Interval:
         whole = self._values * crop**2
         low = whole / self._scale**2
         scale = {"loss": whole, "forward": low, "backward": whole, "areas": whole}
+        scale["teacher"] = whole
         for name, value in {**terms, "gradient_norm": norm}.items():
             part = value.detach() / scale.get(name, 1)
             self._sums[name] = self._sums.get(name, 0) + part

@@ -21,6 +21,7 @@ from .callbacks import Interval, Measured, Watcher
 from .channels import to_picture
 from .checkpoint import BEST, LAST, open_state, save_checkpoint
 from .datasets import Material, open_material, synthesis_options
+from .distillation import Teacher, begin_pruned
 from .failures import begun_together, told_clearly
 from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
@@ -76,6 +77,9 @@ def train(
     state = open_state(recipe, folder, fabric.device, resume=resume, start=start)
     material = open_material(recipe)
     sets = open_validation(recipe, material.photographs)
+    if recipe.distillation and recipe.distillation.prune and start is None and not state.step:
+        synthesis = synthesis_options(recipe.data)
+        begin_pruned(state, recipe.distillation, material.samples[0], synthesis, recipe.seed)
     plan = make_plan(asked, folder, fabric, material, sets)
 
     log, lock = None, FileLock(folder / _LOCK)
@@ -158,9 +162,17 @@ def _run(
     progress: StepProgress,
 ) -> None:
     hardware, settings = recipe.hardware, recipe.optimiser
+    distillation = recipe.distillation
     objective = Objective(
-        state.network, recipe.losses, autocast_type(hardware), recompute=hardware.recompute
+        state.network,
+        recipe.losses,
+        autocast_type(hardware),
+        recompute=hardware.recompute,
+        teacher_share=distillation.share if distillation else 0,
     )
+    teacher = None
+    if distillation and distillation.share:
+        teacher = Teacher(distillation, recipe, fabric.device)
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
     synthesis = synthesis_options(recipe.data)
@@ -190,7 +202,8 @@ def _run(
             rate = progress.learning_rate
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            terms = model(noisy, batch.clean, batch.target, batch.latent)  # scalars
+            taught = teacher(batch) if teacher else None  # (B, 3, H, W)
+            terms = model(noisy, batch.clean, batch.target, batch.latent, taught)  # scalars
             fabric.backward(terms["loss"])
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimiser.step()

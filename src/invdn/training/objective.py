@@ -35,6 +35,7 @@ class Objective(nn.Module):
         precision: type of the convolutions; None for the parameters' own.
         recompute: rebuild activations in the backward pass instead of keeping them: a third more
             work, and memory that does not grow with the blocks; in float32, whatever ``precision``.
+        teacher_share: share of the backward term that is measured against a teacher's images.
 
     Reference:
         Liu et al., Invertible Denoising Network, CVPR 2021, section 3.3 (arXiv 2104.10546).
@@ -47,15 +48,22 @@ class Objective(nn.Module):
         precision: torch.dtype | None = None,
         *,
         recompute: bool = False,
+        teacher_share: float = 0,
     ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
         self.precision = precision
         self.recompute = recompute
+        self.teacher_share = teacher_share
 
     def forward(
-        self, noisy: Tensor, clean: Tensor, target: Tensor, latent: Tensor
+        self,
+        noisy: Tensor,
+        clean: Tensor,
+        target: Tensor,
+        latent: Tensor,
+        taught: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Means over the batch: the weighted sum as ``loss``, and each term before its weight.
 
@@ -64,6 +72,7 @@ class Objective(nn.Module):
             clean: (B, 3, H, W).
             target: the clean image at low resolution, (B, 3, H/4, W/4).
             latent: a sample of N(0, 1), (B, 45, H/4, W/4).
+            taught: the teacher's images, (B, 3, H, W), if there is one.
         """
         passes = Recomputation(self.network) if self.recompute else self.network
         with torch.autocast(noisy.device.type, self.precision, enabled=self.precision is not None):
@@ -80,7 +89,12 @@ class Objective(nn.Module):
             terms["gradient"] = gradient_difference(image, clean)
         if self.settings.ssim:
             terms["ssim"] = structural_dissimilarity(image, clean)
-        weighted = [getattr(self.settings, name) * term for name, term in terms.items()]
+        weights = {name: getattr(self.settings, name) for name in terms}
+        if taught is not None:
+            terms["teacher"] = charbonnier(image, taught, self.settings.epsilon)
+            weights["teacher"] = self.teacher_share * weights["backward"]
+            weights["backward"] *= 1 - self.teacher_share
+        weighted = [weights[name] * term for name, term in terms.items()]
         loss = torch.stack(weighted).sum(dim=0)  # (B,)
         if self.settings.cauchy:
             loss = self._levelled(loss, image[0].numel())

@@ -146,6 +146,18 @@ class LossSettings(_Model):
         return self
 
 
+class DistillationSettings(_Model):
+    """A larger network to learn from: a shipped model's name, or a weights file.
+
+    ``share`` of the loss of the denoised image is measured against the teacher's; with ``prune``
+    the training begins with its weights, unless others are given.
+    """
+
+    teacher: str = Field(min_length=1)
+    share: float = Field(default=0, ge=0, le=1)
+    prune: bool = False
+
+
 class OptimiserSettings(_Model):
     """Adam, clipping and the running mean of the weights."""
 
@@ -245,6 +257,7 @@ class Recipe(_Model):
     network: NetworkSettings
     data: DataSettings
     losses: LossSettings
+    distillation: DistillationSettings | None = None
     optimiser: OptimiserSettings
     phases: tuple[Phase, ...] = Field(min_length=1)
     validation: ValidationSettings

@@ -19,7 +19,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe by name, or a TOML file by path, and apply ``key=value`` overrides.
 
     Args:
-        name: ``paper``, ``official``, ``paddle``, ``paddle-4``, ``default``, ``smoke``, or a path.
+        name: ``paper``, ``official``, ``paddle``, ``paddle-4``, ``default``, ``fast``, ``smoke``,
+            or a path.
         overrides: such as ``"phases.0.steps=500"``; values are TOML, or bare strings.
 
     Raises:
