@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "animated PNG": (lambda: _animation("PNG"), "animation"),
     "animated WebP": (lambda: _animation("WEBP"), "animation"),
     "animated AVIF": (lambda: _animation("AVIF"), "animation"),
-    "GIF": (lambda: encoded(picture("P"), "GIF"), "GIF"),
+    "animated GIF": (lambda: _animation("GIF"), "animation"),
     "pages": (lambda: _tiff(np.zeros((3, 9, 9), np.uint8), photometric="minisblack"), "--page"),
     "half a JPEG": (lambda: encoded(picture(), "JPEG")[:900], "damaged or cut short"),
     "half a TIFF": (lambda: encoded(picture(), "TIFF")[:900], "damaged or cut short"),

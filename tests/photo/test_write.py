@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("photo", "name", "reason"),
     [
-        (RGB, "a.gif", "names no known format"),
+        (RGB, "a.gif", "can be read only"),
         (RGB, "a", "names no known format"),
         (replace(RGB, alpha=np.zeros((37, 53), np.uint8)), "a.jpg", "no transparency"),
         (Photo(np.zeros((1, 65536, 3), np.uint8)), "a.jpg", "65535 pixels"),

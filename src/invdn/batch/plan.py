@@ -12,6 +12,8 @@ from .naming import LONGEST, NameTemplate
 from .originals import Originals
 from .sources import Source, find_sources
 
+_NAMED = 5  # files that a note names
+
 
 @dataclass(frozen=True)
 class Job:
@@ -35,15 +37,16 @@ class Plan:
     Attributes:
         jobs: in the order in which they are reported.
         unreadable: what was found and cannot be read, and why.
-        unreadable: what was found and cannot be read, and why.
         linked: linked folders that were not entered.
         results: what was named and is the result of a photograph here, and that photograph.
+        passed_over: files in folders that have no photograph's ending.
     """
 
     jobs: tuple[Job, ...]
     unreadable: tuple[tuple[Path, str], ...] = ()
     linked: tuple[Path, ...] = ()
     results: tuple[tuple[Path, Path], ...] = ()
+    passed_over: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ def plan(
         raise InputError(describe_clash(first, second))
     _refuse_originals(jobs)
     if not jobs and not findings.unreadable:
-        raise InputError(_nothing(inputs, recursive))
+        raise InputError(_nothing(inputs, recursive) + passed_over(findings.passed_over, "; "))
     unreadable, linked = tuple(findings.unreadable), tuple(findings.linked)
-    return Plan(jobs, unreadable, linked, assigned.results)
+    return Plan(jobs, unreadable, linked, assigned.results, tuple(findings.passed_over))
 
 
 def assign_targets(
@@ -160,6 +163,21 @@ def is_file(output: Path, inputs: Sequence[str]) -> bool:
     """Whether an output names a file: one file goes in, and no folder of that name is there."""
     single = len(inputs) == 1 and is_regular(inputs[0])
     return single and bool(output.suffix) and not is_folder(output)
+
+
+def passed_over(files: Sequence[Path], start: str = "") -> str:
+    """Return how many files were passed over and the names of some; empty: none were.
+
+    Example:
+        >>> passed_over([Path("a.psd"), Path("notes.txt")])
+        'passed over, since they are no photographs here: 2 files (a.psd, notes.txt)'
+    """
+    if not files:
+        return ""
+    names = ", ".join(path.name for path in files[:_NAMED])
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    number = f"{len(files)} file{'s' * (len(files) > 1)}"
+    return f"{start}passed over, since they are no photographs here: {number} ({names}{more})"
 
 
 def describe_clash(first: Job, second: Job) -> str:

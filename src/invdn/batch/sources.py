@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES
+from ..photo.sidecars import SIDECARS
 from .file_facts import Identity, identity, is_folder
 
 
@@ -35,11 +36,13 @@ class Findings:
         sources: photographs in a stable order: as the inputs are named, folders by name.
         unreadable: what looks like a photograph or folder and cannot be read, and why.
         linked: linked folders that were not entered.
+        passed_over: files in folders that have no photograph's ending.
     """
 
     sources: list[Source] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     linked: list[Path] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
 
 
 def find_sources(
@@ -74,6 +77,7 @@ def find_sources(
             _search(path, findings, recursive=recursive, avoided=avoided)
         else:  # a missing file fails when it is read, like any unreadable one
             findings.sources.append(Source(path))
+    findings.passed_over.sort()
     return findings
 
 
@@ -124,6 +128,8 @@ def _kind(entry: os.DirEntry[str], path: Path, findings: Findings) -> str:
         if entry.is_dir(follow_symlinks=False):
             return "folder"
         if not looks_right and not entry.is_symlink():
+            if entry.is_file() and path.suffix.lower() not in SIDECARS:
+                findings.passed_over.append(path)
             return ""
         mode = entry.stat().st_mode
     except OSError as error:

@@ -10,7 +10,7 @@ import click
 
 from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Stop, Work, run_batch
 from ..batch.file_facts import Stamp, is_folder, stamp_of
-from ..batch.plan import assign_targets, describe_clash, own_suffix
+from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
 from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
 from ..errors import InputError
@@ -124,6 +124,8 @@ class BatchRun:
                 report.note(f"{path} is a link to a folder, and not entered; name it too")
             for path, source in plan.results:
                 report.note(f"{path} is the result of {source}, and left out")
+            if told := passed_over(plan.passed_over):
+                report.note(told)
             for path, reason in plan.unreadable:
                 report.add(Outcome(path, None, "failed", reason))
             self._do(plan.jobs, self.existing, stop, progress, report)

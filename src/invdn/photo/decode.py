@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ImageError
 from ..image.dtype import Pixels, is_finite, widened
+from .containers.jpeg_attachments import END, lacks_end
 from .headers import DAMAGED, Header, choose_page
 from .photo import Metadata, Photo
 from .vips import pyvips
@@ -37,8 +38,14 @@ def decode(file: BinaryIO, name: str, header: Header, max_pixels: int) -> Photo:
     with _one_at_a_time:
         try:
             return _attempt(file, name, header, max_pixels, strict)
-        except pyvips.Error as error:
-            if _is_damage(name, error.detail):
+        except (pyvips.Error, ImageError) as error:
+            detail = error.detail if isinstance(error, pyvips.Error) else str(error)
+            if name == "jpeg" and lacks_end(file):
+                ended = io.BytesIO(_bytes_of(file) + END)
+                remarks = (*header.remarks, "it lacks its end marker, and nothing else")
+                header = replace(header, remarks=remarks)
+                return _attempt(ended, name, header, max_pixels, strict)
+            if isinstance(error, ImageError) or _is_damage(name, detail):
                 raise
         return _attempt(file, name, header, max_pixels, lenient)
 
@@ -57,6 +64,11 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
+def _bytes_of(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
 def _is_damage(name: str, messages: str) -> bool:
     """Whether pixels are at stake, and not only a formality such as an impossible orientation."""
     match name:
@@ -73,6 +85,10 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
     source = _source(file)  # must live as long as the picture
     image = _loaded(source, name, header, strictness)
     check_size(image.width, image.height, max_pixels)
+    remarks = header.remarks
+    if image.interpretation == "cmyk" and image.get_typeof("icc-profile-data"):
+        image = _from_cmyk(image)
+        remarks = (*remarks, "its CMYK is converted to sRGB by its profile")
     _check_kind(image)
     pixels, alpha = _arrays(image, header)
     messages = pyvips.Error("").detail
@@ -97,7 +113,7 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
     compression = header.compression
     if compression.bits and pixels.dtype == np.uint8:
         compression = replace(compression, bits=8)
-    return Photo(pixels, alpha, metadata, name, compression, header.remarks, header.transparency)
+    return Photo(pixels, alpha, metadata, name, compression, remarks, header.transparency)
 
 
 def _source(file: BinaryIO) -> Any:
@@ -121,7 +137,20 @@ def _loaded(source: Any, name: str, header: Header, strictness: str) -> Any:
         return pyvips.Image.heifload_source(source, **how)
     if name == "tiff":
         how["page"] = header.page
+    if name == "gif":
+        image = pyvips.Image.gifload_source(source, fail_on=strictness)
+        if image.get_typeof("n-pages") and image.get("n-pages") > 1:
+            raise ImageError("it is an animation; save the frame that you want as a still picture")
+        return image
     return getattr(pyvips.Image, f"{name}load_source")(source, **how)
+
+
+def _from_cmyk(image: Any) -> Any:
+    """The picture in sRGB, by relative colorimetry, without its profile."""
+    converted = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
+    converted = converted.copy()
+    converted.remove("icc-profile-data")
+    return converted
 
 
 def _check_kind(image: Any) -> None:

@@ -10,6 +10,7 @@ from ..image.dtype import Pixels, from_float, narrowed, to_float
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
 from .interruptible import interruptible
+from .other_formats import encode_jxl
 from .photo import Photo
 from .vips import pyvips
 from .write_options import WriteChoices
@@ -27,6 +28,7 @@ _TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
     "png": (_UINT8, _UINT16),
     "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
     "avif": (_UINT8, _UINT16),
+    "jxl": (_UINT8, _UINT16, np.dtype(np.float32)),
 }
 #: Makes the head of a file, its first bytes, of the encoder's.
 _Change = Callable[[bytes], bytes]
@@ -203,12 +205,19 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
     file.write(data)
 
 
+def _write_jxl(file: BinaryIO, _: Any, photo: Photo, choices: WriteChoices) -> None:
+    """Without loss, unless a quality is wanted: nothing tells whether the source had any."""
+    quality = choices.quality
+    file.write(interruptible(lambda: encode_jxl(photo, quality)))
+
+
 _WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteChoices], None]] = {
     "jpeg": _write_jpeg,
     "png": _write_png,
     "tiff": _write_tiff,
     "webp": _write_webp,
     "avif": _write_avif,
+    "jxl": _write_jxl,
 }
 
 

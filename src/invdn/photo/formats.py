@@ -15,11 +15,19 @@ SUFFIXES = {
     ".tiff": "tiff",
     ".webp": "webp",
     ".avif": "avif",
+    ".jxl": "jxl",
 }
 #: The formats that can be written.
 WRITABLE = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that can only be read, and the format that their results have instead.
-WRITTEN_AS = {"heic": "avif", "raw": "tiff"}
+WRITTEN_AS = {
+    "heic": "avif",
+    "raw": "tiff",
+    "jp2": "tiff",
+    "bmp": "png",
+    "ppm": "png",
+    "gif": "png",
+}
 #: Endings of cameras' raw files; some are TIFF files that only the name tells apart.
 RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc"}
@@ -27,8 +35,11 @@ RAW_SUFFIXES = frozenset(
     | {".sr2", ".srf", ".srw", ".x3f"}
 )
 #: Endings that a folder is searched for; a file that is named outright may have any.
-PHOTOGRAPH_SUFFIXES = frozenset({*SUFFIXES, ".heic", ".heif", ".hif", *RAW_SUFFIXES})
-READABLE = "a JPEG, PNG, TIFF, WebP, AVIF, HEIC or raw photograph"
+PHOTOGRAPH_SUFFIXES = frozenset(
+    {*SUFFIXES, *RAW_SUFFIXES, ".heic", ".heif", ".hif", ".mpo", ".jp2", ".j2k", ".jpf", ".jpx"}
+    | {".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}
+)
+READABLE = "a JPEG, PNG, TIFF, WebP, AVIF, JPEG XL, HEIC or raw photograph"
 _READABLE = {
     b"\xff\xd8\xff": "jpeg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -43,6 +54,11 @@ _READABLE = {
     b"IIU\0": "raw",  # Panasonic, Leica
     b"FOVb": "raw",  # Sigma
     b"\0MRM": "raw",  # Minolta
+    b"\0\0\0\x0cJXL ": "jxl",
+    b"\xff\x0a": "jxl",
+    b"\0\0\0\x0cjP  ": "jp2",
+    b"\xff\x4f\xff\x51": "jp2",
+    b"GIF8": "gif",
     b"II\x1a\0\0\0HEAPCCDR": "raw",  # Canon, before 2004
 }
 # from: ISO/IEC 23008-12 and 14496-12, brands of the file type box
@@ -54,15 +70,11 @@ _BRANDS = {
     b"heis": "heic",
     b"crx ": "raw",  # Canon
 }
+_BMP_HEADS = {12, 40, 52, 56, 64, 108, 124}  # bytes, by version
 _SEQUENCES = {b"avis", b"hevc", b"hevx", b"msf1"}
 _OTHER = {
-    b"GIF8": "a GIF animation",
-    b"BM": "a BMP picture",
     b"%PDF": "a PDF document",
     b"8BPS": "a Photoshop document",
-    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
-    b"\xff\x0a": "a JPEG XL picture",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
     b"\x76\x2f\x31\x01": "an OpenEXR picture",
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML document",
@@ -85,8 +97,8 @@ def format_of_content(start: bytes) -> str:
         >>> format_of_content(b"%PDF-1.7 and so on")
         Traceback (most recent call last):
             ...
-        invdn.errors.ImageError: it is a PDF document; give a JPEG, PNG, TIFF, WebP, AVIF, HEIC \
-or raw photograph
+        invdn.errors.ImageError: it is a PDF document; give a JPEG, PNG, TIFF, WebP, AVIF, \
+JPEG XL, HEIC or raw photograph
     """
     if not start:
         raise ImageError("the file is empty; fetch it again from where it came from")
@@ -97,6 +109,10 @@ or raw photograph
     for magic, name in _READABLE.items():
         if start.startswith(magic):
             return name
+    if start[:2] == b"BM" and int.from_bytes(start[14:18], "little") in _BMP_HEADS:
+        return "bmp"
+    if start[:1] == b"P" and start[1:2] in b"123456" and start[2:3].isspace():
+        return "ppm"
     for magic, name in _OTHER.items():
         if start.startswith(magic):
             raise ImageError(f"it is {name}; {_ADVICE}")

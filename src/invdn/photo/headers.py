@@ -35,6 +35,7 @@ class Header:
         picture: the file of the picture itself, where it lies within another.
         resolution: pixels per millimetre, where the decoder is not asked.
         transparency: a further channel is one, and not of unknown meaning.
+        codec: what compresses a TIFF's pixels, where libvips cannot decode it.
         remarks: what its owner should know, for people.
     """
 
@@ -51,6 +52,7 @@ class Header:
     picture: bytes | None = None
     resolution: tuple[float, float] | None = None
     transparency: bool = True
+    codec: str = ""
     remarks: tuple[str, ...] = ()
 
 
@@ -65,7 +67,7 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
     Raises:
         ImageError: an animation, or of a kind that is not supported, or without that page.
     """
-    if page is not None and name in ("png", "webp"):
+    if page is not None and name in ("png", "webp", "gif"):
         choose_page(1, page)
     match name:
         case "jpeg":
@@ -86,6 +88,8 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             return Header(w.exif, compression=compression, remarks=left_out(w.dropped))
         case "tiff":
             return _tiff(file, page)
+        case "gif":
+            return Header()
         case _:
             h = heif.read_header(file)
             how = Compression(h.quality, h.subsampling, bits=h.bits)
@@ -195,6 +199,7 @@ def _tiff(file: BinaryIO, page: int | None) -> Header:
         page=number,
         resolution=header.resolution,
         transparency=header.transparency,
+        codec=header.codec,
         remarks=left_out(header.dropped),
     )
 

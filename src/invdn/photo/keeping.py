@@ -28,6 +28,7 @@ from .xmp import promises, with_lengths, without_promises, without_thumbnails
 
 _MOST_EXIF = 65527  # bytes in a segment of JPEG
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif": "AVIF"}
+_FORMATS["jxl"] = "JPEG XL"
 
 
 def fitted(photo: Photo, name: str, choices: WriteChoices) -> tuple[Photo, tuple[str, ...]]:
@@ -57,14 +58,14 @@ def fitted(photo: Photo, name: str, choices: WriteChoices) -> tuple[Photo, tuple
         photo = replace(photo, alpha=None, transparency=True)
         notes.append(f"left out, since {_FORMATS[name]} has no place for it: its fourth channel")
     metadata = _without_empty_promises(metadata)
-    if name in ("webp", "avif"):  # which hold nothing but profile, EXIF and XMP
+    if name in ("webp", "avif", "jxl"):  # which hold nothing but profile, EXIF and XMP
         if metadata.iptc:
             metadata = replace(metadata, xmp=xmp_with_iptc(metadata.iptc, metadata.xmp))
         if metadata.resolution:
             exif = with_resolution(metadata.exif, metadata.resolution)
             metadata = replace(metadata, exif=exif)
     photo = replace(photo, metadata=metadata)
-    if name == "avif" and photo.orientation != 1:
+    if name in ("avif", "jxl") and photo.orientation != 1:
         photo = _turned(photo)
     return photo, tuple(notes)
 
@@ -174,7 +175,7 @@ def _anew(photo: Photo, attachment: Attachment) -> Attachment:
 
 
 def _turned(photo: Photo) -> Photo:
-    """The photograph upright: readers of AVIF ignore EXIF's orientation."""
+    """The photograph upright: readers of AVIF and JPEG XL ignore EXIF's orientation."""
     metadata, alpha = photo.metadata, photo.alpha
     if alpha is not None:
         alpha = turned_upright(alpha, photo.orientation).copy()

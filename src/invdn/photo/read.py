@@ -16,17 +16,19 @@ from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
 from .headers import DAMAGED, choose_page, read_header
 from .heic import decode_heic
 from .interruptible import interruptible
+from .other_formats import decode_other, decode_tiff
 from .photo import Photo
 from .raw import develop
 from .vips import pyvips
 
+_OTHERS = ("jxl", "jp2", "bmp", "ppm")
 MAX_PIXELS = 500_000_000
 
 
 def read_photo(
     path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int | None = None
 ) -> Photo:
-    """Read a photograph exactly as it is stored: JPEG, PNG, TIFF, WebP, AVIF, HEIC, or camera raw.
+    """Read a photograph exactly as it is stored, in any of the formats of docs/formats.md.
 
     The content decides the format, not the name. 8 and 16 bits and 32-bit floats keep their
     depth; palettes, fewer than 8 bits and 16-bit floats are expanded. The picture is decoded once,
@@ -41,7 +43,7 @@ def read_photo(
 
     Raises:
         ImageError: missing, unreadable, damaged, cut short, too large, not a photograph, of a kind
-            that is not supported (CMYK, animated), of several pages, or holding NaN.
+            that is not supported (animated, say), of several pages, or holding NaN.
         MissingDependencyError: the package that reads HEIC or raw files is not installed.
 
     Example:
@@ -104,7 +106,12 @@ def _read(file: BinaryIO, name: str, max_pixels: int, page: int | None) -> Photo
     if name == "raw":
         choose_page(1, page)
         return develop(file, max_pixels)
+    if name in _OTHERS:
+        choose_page(1, page)
+        return decode_other(file, name, max_pixels)
     header = read_header(file, name, page)
+    if header.codec:
+        return decode_tiff(file, header, max_pixels, header.codec)
     if name == "heic":
         return decode_heic(file, header, max_pixels)
     return decode(file, name, header, max_pixels)

@@ -10,6 +10,8 @@ from .formats import RAW_SUFFIXES
 _XMP = ".xmp"
 # settings of RawTherapee, DxO, ON1, Capture One, Apple
 _SETTINGS = (".pp3", ".dop", ".on1", ".cos", ".aae")
+#: Endings of files that belong to a photograph.
+SIDECARS = frozenset({_XMP, *_SETTINGS})
 _VIDEOS = (".mov", ".mp4")
 _LARGEST = 1 << 26  # bytes
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from ..image.dtype import white
+from .color.conversion import in_srgb
 from .containers import jpeg
 from .encode import encode
 from .formats import format_of_name
@@ -105,6 +106,8 @@ format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
         except OutputError as error:
             raise OutputError(f"cannot write {str(path)!r}: {error}") from error
     icc = photo.metadata.icc
+    if name == "jxl" and not in_srgb(photo):
+        raise _unfit(path, "JPEG XL cannot be given a colour profile here")
     if name in ("webp", "avif") and photo.pixels.ndim == 2 and icc and icc[16:20] == b"GRAY":
         raise _unfit(path, "it holds no greyscale profile")
 

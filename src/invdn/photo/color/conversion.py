@@ -90,6 +90,16 @@ def colours_of(photo: Photo) -> tuple[NetworkColours | None, tuple[str, ...]]:
     return NetworkColours(space), remarks
 
 
+def in_srgb(photo: Photo) -> bool:
+    """Return whether the colours of a photograph are sRGB's, whatever says so.
+
+    Example:
+        >>> in_srgb(Photo(np.zeros((8, 8, 3), np.uint8)))
+        True
+    """
+    return is_srgb(_space_of(photo)[0], 1 if photo.pixels.ndim == 2 else 3)
+
+
 def _space_of(photo: Photo) -> tuple[ColourSpace, tuple[str, ...]]:
     icc, grey = photo.metadata.icc, photo.pixels.ndim == 2
     if not icc:

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+#: The end of a picture.
+END = b"\xff\xd9"
 _END, _SCAN = 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _CHUNK = 1 << 20
@@ -90,6 +92,45 @@ def end_of_picture(file: BinaryIO) -> int | None:
                 if found is None:
                     return None
                 position = found
+
+
+def lacks_end(file: BinaryIO) -> bool:
+    """Return whether a JPEG lacks its end marker and no scan.
+
+    Of a progressive one, the last scans may be missing without a trace but for the precision of
+    the coefficients; so every coefficient must have come down to its last bit.
+
+    Example:
+        >>> lacks_end(io.BytesIO(b"\\xff\\xd8\\xff\\xd9"))
+        False
+    """
+    file.seek(0)
+    if end_of_picture(file) is not None:
+        return False
+    position, progressive = 2, False
+    left: set[tuple[int, int]] = set()
+    while True:
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            return False
+        marker, length = head[1], int.from_bytes(head[2:])
+        payload = file.read(length - 2) if length > 2 else b""
+        position += 2 + length
+        if marker in _FRAMES and len(payload) > 8:
+            progressive = marker == 0xC2
+            components = payload[6 : 6 + 3 * payload[5] : 3]
+            left = {(name, number) for name in components for number in range(64)}
+        elif marker == _SCAN and len(payload) > 4:
+            first, last, bits = payload[-3:]
+            if not progressive or not bits & 15:
+                done = range(first, last + 1) if progressive else range(64)
+                names = payload[1 : 1 + 2 * payload[0] : 2]
+                left -= {(name, number) for name in names for number in done}
+            found = _end_of_scan(file, position)
+            if found is None:
+                return not left
+            position = found
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:

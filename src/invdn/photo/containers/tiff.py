@@ -38,6 +38,26 @@ _OF_THE_ENCODER = {*range(254, 260), *range(262, 267), 273, *range(277, 282), 28
 _OF_THE_ENCODER |= {297, 317, 320, 321, 322, 323, 324, 325, 326, 327, 328, 332, 334, 336}
 _OF_THE_ENCODER |= {338, 339, 340, 341, *range(343, 348), 351, *range(512, 522), *range(529, 533)}
 _OF_THE_ENCODER |= {XMP, IPTC, _ICC, _X, _Y, _UNIT, 34675, 50674}
+_COMPRESSION = 259
+# from: libtiff's tiff.h; those that tifffile and imagecodecs decode
+_CODECS = {
+    33003: "JPEG 2000",
+    33004: "JPEG 2000",
+    33005: "JPEG 2000",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    34926: "Zstandard",
+    50001: "WebP",
+    34927: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+    22610: "JPEG XR",
+    34934: "JPEG XR",
+    50013: "Pixar's log",
+}
+_HELD = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946}  # by libvips' wheel
 _REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
 _READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
@@ -58,6 +78,7 @@ class TiffHeader:
         native: a stream of tags that only TIFF knows.
         transparency: whether a further channel is one, and not of unknown meaning.
         dropped: what is left out of every result, for people.
+        codec: what compresses the pixels, where libvips' wheel lacks it; empty: it does not.
     """
 
     exif: bytes | None = None
@@ -68,6 +89,7 @@ class TiffHeader:
     native: bytes = b""
     transparency: bool = True
     dropped: tuple[str, ...] = ()
+    codec: str = ""
 
 
 def is_raw(file: BinaryIO) -> bool:
@@ -112,6 +134,7 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
         _native(directory),
         _first(directory, _EXTRA_SAMPLES, 2) != 0,
         _dropped(directory, len(places) - len(pages)),
+        _CODECS.get(_first(directory, _COMPRESSION, 1), ""),
     )
 
 
@@ -231,9 +254,19 @@ def _first(directory: Directory, tag: int, default: int) -> int:
 
 def _obstacle(directory: Directory) -> str | None:
     photometric = _first(directory, _PHOTOMETRIC, 1)
+    compression = _first(directory, _COMPRESSION, 1)
+    if compression not in _HELD | _CODECS.keys():
+        return (
+            f"its pixels are compressed in a way that cannot be decoded (TIFF's compression "
+            f"{compression}); save it with deflate or LZW"
+        )
+    if photometric == 5 and _ICC in directory.entries and compression in _HELD:
+        return None
     sample = (_first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1))
     if photometric not in _PHOTOMETRICS:
         kind = _FOREIGN.get(photometric, f"of kind {photometric}")
+        if photometric == 5:
+            kind = "CMYK without a profile"
         return f"its colours are {kind}; convert it to RGB or greyscale in a photo editor first"
     if sample not in _READABLE:
         number = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(sample[0], "complex")

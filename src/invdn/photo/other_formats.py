@@ -1,0 +1,430 @@
+"""JPEG XL, JPEG 2000, BMP and rare TIFF codecs through ``imagecodecs`` (an extra), and PPM.
+
+libvips' wheel lacks them. ``imagecodecs`` gives and takes pixels only, so colours and metadata are
+read from the files' own headers here.
+
+Sources: ISO/IEC 18181-1 and -2 (JPEG XL), ISO/IEC 15444-1 (JPEG 2000), Netpbm's ppm(5).
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, MissingDependencyError
+from ..image.dtype import Pixels, is_finite, widened
+from .color.cicp import profile_of_codes
+from .containers.ifd import upright
+from .decode import check_size
+from .headers import DAMAGED, Header
+from .photo import Compression, Metadata, Photo
+
+_LARGEST = 1 << 31  # bytes of a file
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_EXIF = b"JpgTiffExif->JP2"
+
+
+def decode_other(file: BinaryIO, name: str, max_pixels: int) -> Photo:
+    """Return the photograph of an open file of one of these formats.
+
+    Args:
+        file: open for reading.
+        name: ``"jxl"``, ``"jp2"``, ``"bmp"`` or ``"ppm"``.
+        max_pixels: refuse larger pictures before they are decoded.
+
+    Raises:
+        ImageError: damaged, too large, or of a kind that is not supported.
+        MissingDependencyError: ``imagecodecs`` is not installed.
+    """
+    file.seek(0)
+    data = file.read(_LARGEST)
+    reader = {"jxl": _jxl, "jp2": _jp2, "bmp": _bmp, "ppm": _ppm}[name]
+    try:
+        return reader(data, max_pixels)
+    except (struct.error, IndexError, ValueError, OverflowError, RuntimeError) as error:
+        raise ImageError(DAMAGED) from error
+
+
+def decode_tiff(file: BinaryIO, header: Header, max_pixels: int, codec: str) -> Photo:
+    """Return a page of a TIFF file whose codec libvips lacks.
+
+    Raises:
+        ImageError: damaged, or too large.
+        MissingDependencyError: the packages for it are not installed; says which codec it is.
+    """
+    try:
+        import imagecodecs  # noqa: F401  late: an extra
+        import tifffile
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"its pixels are compressed with {codec}; reading them needs two more packages: "
+            "pip install 'invdn[formats]'"
+        ) from error
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as pages:
+            page: Any = pages.pages[header.page or 0]
+            check_size(page.imagewidth, page.imagelength, max_pixels)
+            stored = page.asarray()
+            icc = page.tags.get(34675)
+            xmp = page.tags.get(700)
+            bits = int(page.bitspersample)
+            inverted = page.photometric == 0
+    except ImageError:
+        raise
+    except Exception as error:  # codecs raise errors of their own, without a common base
+        raise ImageError(DAMAGED) from error
+    if stored.dtype == np.float16:
+        stored = stored.astype(np.float32)
+    if inverted:
+        stored = (np.iinfo(stored.dtype).max - stored).astype(stored.dtype)
+    metadata = Metadata(
+        icc=bytes(icc.value) if icc else None,
+        exif=header.exif,
+        xmp=bytes(xmp.value) if xmp else None,
+        iptc=header.iptc,
+        resolution=header.resolution,
+        native=header.native,
+    )
+    remarks = (*header.remarks, f"it was compressed with {codec}; the result is with deflate")
+    pixels, alpha = _parts(stored, bits)
+    return Photo(pixels, alpha, metadata, "tiff", Compression(), remarks, header.transparency)
+
+
+def encode_jxl(photo: Photo, quality: int | None) -> bytes:
+    """Return a JPEG XL file.
+
+    Args:
+        photo: in sRGB: other profiles cannot be written.
+        quality: 1 to 100, 100 without loss; ``None``: without loss.
+
+    Raises:
+        MissingDependencyError: ``imagecodecs`` is not installed.
+    """
+    codecs = _imagecodecs("writing JPEG XL")
+    stored: Any = photo.pixels
+    if photo.alpha is not None:
+        colours = stored if stored.ndim == 3 else stored[..., None]
+        stored = np.concatenate((colours, photo.alpha[..., None]), axis=2)
+    lossless = quality is None or quality == 100
+    how: dict[str, Any] = {"lossless": True} if lossless else {"distance": _distance(quality or 0)}
+    made = codecs.jpegxl_encode(np.ascontiguousarray(stored), usecontainer=True, **how)
+    boxes = list(_boxes(bytes(made)))
+    metadata = []
+    if photo.metadata.exif:
+        metadata.append((b"Exif", bytes(4) + photo.metadata.exif))
+    if photo.metadata.xmp:
+        metadata.append((b"xml ", photo.metadata.xmp))
+    place = next(n for n, (kind, _) in enumerate(boxes) if kind in (b"jxlc", b"jxlp"))
+    boxes[place:place] = metadata
+    return b"".join(_box(kind, body) for kind, body in boxes)
+
+
+def _distance(quality: int) -> float:
+    """libjxl's distance for a quality (from: lib/jxl/encode.cc, JxlEncoderDistanceFromQuality)."""
+    if quality >= 30:
+        return 0.1 + (100 - quality) * 0.09
+    return 53 / 3000 * quality * quality - 23 / 20 * quality + 25
+
+
+def _imagecodecs(purpose: str) -> Any:
+    try:
+        import imagecodecs  # late: an extra
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{purpose} needs the package imagecodecs: pip install 'invdn[formats]'"
+        ) from error
+    return imagecodecs
+
+
+def _jxl(data: bytes, max_pixels: int) -> Photo:
+    codecs = _imagecodecs("reading JPEG XL")
+    stream, exif, xmp = data, None, None
+    if not data.startswith(b"\xff\x0a"):
+        parts = []
+        for kind, body in _boxes(data):
+            if kind == b"brob":  # compressed by Brotli
+                kind, body = body[:4], bytes(codecs.brotli_decode(body[4:]))
+            if kind == b"jxlc":
+                parts = [body]
+            elif kind == b"jxlp":
+                parts.append(body[4:])
+            elif kind == b"Exif":
+                exif = upright(body[4 + int.from_bytes(body[:4]) :])
+            elif kind == b"xml ":
+                xmp = body
+        stream = b"".join(parts)
+    width, height, bits, icc = _jxl_header(stream)
+    check_size(width, height, max_pixels)
+    stored = _decoded(codecs.jpegxl_decode, data)
+    if stored.ndim == 4:
+        raise ImageError("it is an animation; save the frame that you want as a still picture")
+    pixels, alpha = _parts(stored, stored.dtype.itemsize * 8)
+    compression = Compression(bits=bits)
+    return Photo(pixels, alpha, Metadata(icc=icc, exif=exif, xmp=xmp), "jxl", compression)
+
+
+def _jxl_header(stream: bytes) -> tuple[int, int, int, bytes | None]:
+    """Width, height, bits of a sample, and a profile made of what is said about the colours."""
+    bits = _Bits(stream[2:])
+    width, height = bits.size()
+    if bits(1):  # all as usual: 8 bits of sRGB
+        return width, height, 8, None
+    if bits(1):  # extra fields
+        bits(3)  # orientation: the decoder turns the picture
+        if bits(1):  # size for screens
+            bits.size()
+        if bits(1):
+            bits.skip_preview()
+        if bits(1):
+            raise ImageError("it is an animation; save the frame that you want as a still picture")
+    depth = _jxl_depth(bits)
+    bits(1)  # whether 16 bits suffice
+    for _ in range(bits.choice((0, 0), (0, 1), (4, 2), (12, 1))):
+        if not bits(1):
+            _skip_channel(bits)
+    bits(1)  # XYB
+    if bits(1):  # sRGB
+        return width, height, depth, None
+    if bits(1):
+        raise ImageError(
+            "its colours are described by an embedded ICC profile, which cannot be read from JPEG "
+            "XL yet; convert it to a 16-bit TIFF or PNG first"
+        )
+    space = bits.enumeration()
+    if space == 1:
+        return width, height, depth, None
+    white = bits.enumeration()
+    if white == 2:
+        bits.skip_points(1)
+    primaries = bits.enumeration()
+    if primaries == 2:
+        bits.skip_points(3)
+    if bits(1):
+        gamma = bits(24)
+        transfer = {10000000: 8, 4545450: 4}.get(gamma, 13)
+    else:
+        transfer = bits.enumeration()
+    codes = {1: 1, 9: 9, 11: 12}.get(primaries, 1)
+    return width, height, depth, profile_of_codes(codes, transfer)
+
+
+def _jxl_depth(bits: "_Bits") -> int:
+    if bits(1):  # floating point
+        depth = bits.choice((0, 32), (0, 16), (0, 24), (6, 1))
+        bits(4)
+        return depth
+    return bits.choice((0, 8), (0, 10), (0, 12), (6, 1))
+
+
+def _skip_channel(bits: "_Bits") -> None:
+    kind = bits.enumeration()
+    _jxl_depth(bits)
+    bits.choice((0, 0), (0, 3), (0, 4), (3, 1))  # by how much it is reduced
+    for _ in range(bits.choice((0, 0), (4, 0), (5, 16), (10, 48))):  # name
+        bits(8)
+    if kind == 0 and bits(1):
+        raise ImageError(
+            "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
+        )
+    if kind > 4:
+        raise ValueError("a channel of an unusual kind")
+
+
+class _Bits:
+    """Reads JPEG XL's numbers, least significant bit first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data[:512], "little")
+        self._left = 8 * min(len(data), 512)
+
+    def __call__(self, count: int) -> int:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("cut short")
+        value = self._value & ((1 << count) - 1)
+        self._value >>= count
+        return value
+
+    def choice(self, *options: tuple[int, int]) -> int:
+        """One of four ranges: bits and offset."""
+        count, offset = options[self(2)]
+        return self(count) + offset
+
+    def enumeration(self) -> int:
+        """A value of an enumeration."""
+        return self.choice((0, 0), (0, 1), (4, 2), (6, 18))
+
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        ratios = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+        small = self(1)
+
+        def side() -> int:
+            return (self(5) + 1) * 8 if small else self.choice((9, 1), (13, 1), (18, 1), (30, 1))
+
+        height = side()
+        ratio = self(3)
+        width = height * ratios[ratio][0] // ratios[ratio][1] if ratio else side()
+        return width, height
+
+    def skip_preview(self) -> None:
+        """Skip the size of a preview."""
+        small = self(1)
+        for first in (True, False):
+            if small:
+                self.choice((0, 16), (0, 32), (5, 1), (9, 33))
+            else:
+                self.choice((6, 1), (8, 65), (10, 321), (12, 1345))
+            if first and self(3):
+                return
+
+    def skip_points(self, count: int) -> None:
+        """Skip chromaticities."""
+        for _ in range(2 * count):
+            self.choice((19, 0), (19, 524288), (20, 1048576), (21, 2097152))
+
+
+def _jp2(data: bytes, max_pixels: int) -> Photo:
+    codecs = _imagecodecs("reading JPEG 2000")
+    icc = exif = xmp = iptc = None
+    stream = data
+    if not data.startswith(b"\xff\x4f"):
+        for kind, body in _boxes(data):
+            if kind == b"jp2h":
+                for name, inner in _boxes(body):
+                    if name == b"colr" and inner[:1] in (b"\2", b"\3"):
+                        icc = inner[3:]
+                    elif name == b"colr" and inner[3:7] == struct.pack(">I", 12):
+                        raise ImageError("its colours are CMYK; convert it to RGB first")
+            elif kind == b"uuid":
+                name, inner = body[:16], body[16:]
+                xmp = inner if name == _XMP else xmp
+                iptc = inner if name == _IPTC else iptc
+                exif = inner.removeprefix(b"Exif\0\0") if name == _EXIF else exif
+            elif kind == b"jp2c":
+                stream = body
+    if stream[:4] != b"\xff\x4f\xff\x51":
+        raise ValueError("no codestream")
+    x1, y1, x0, y0 = struct.unpack_from(">4I", stream, 8)
+    check_size(x1 - x0, y1 - y0, max_pixels)
+    bits = (stream[42] & 127) + 1
+    stored = _decoded(codecs.jpeg2k_decode, data)
+    pixels, alpha = _parts(stored, bits)
+    metadata = Metadata(icc=icc, exif=exif, xmp=xmp, iptc=iptc)
+    return Photo(pixels, alpha, metadata, "jp2", Compression())
+
+
+def _bmp(data: bytes, max_pixels: int) -> Photo:
+    codecs = _imagecodecs("reading BMP")
+    if int.from_bytes(data[14:18], "little") >= 40:
+        width, height = struct.unpack_from("<2i", data, 18)
+        check_size(abs(width), abs(height), max_pixels)
+    pixels, alpha = _parts(_decoded(codecs.bmp_decode, data, asrgb=True), 8)
+    return Photo(pixels, alpha, Metadata(), "bmp", Compression())
+
+
+def _ppm(data: bytes, max_pixels: int) -> Photo:
+    """Netpbm's formats P1 to P6, the first picture of a file."""
+    kind = data[1:2]
+    count = 2 if kind in b"14" else 3
+    numbers: list[int] = []
+    place = 2
+    while len(numbers) < count:
+        word, place = _word(data, place)
+        numbers.append(int(word))
+    width, height = numbers[:2]
+    top = 1 if kind in b"14" else numbers[2]
+    check_size(width, height, max_pixels)
+    if not 0 < top < 65536 or not width or not height:
+        raise ValueError("no such size or range")
+    bands = 3 if kind in b"36" else 1
+    total = width * height * bands
+    stored: Any
+    if kind in b"456":
+        body = memoryview(data)[place + 1 :]
+        if kind == b"4":
+            row = (width + 7) // 8
+            packed = np.frombuffer(body, np.uint8, row * height).reshape(height, row)
+            stored = 1 - np.unpackbits(packed, axis=1)[:, :width]
+        else:
+            stored = np.frombuffer(body, np.uint8 if top < 256 else ">u2", total)
+    elif kind == b"1":
+        digits = data[place:].translate(None, b" \t\r\n")
+        stored = 1 - (np.frombuffer(digits, np.uint8, total) - ord("0"))
+    else:
+        stored = np.array(data[place:].split()[:total], np.int64)
+    if stored.size != total or stored.max() > top:
+        raise ValueError("cut short")
+    depth: Any = np.uint8 if top < 256 else np.uint16
+    scale = np.iinfo(depth).max / top
+    values = stored.reshape(height, width, bands)
+    whole = np.rint(values * scale).astype(depth) if scale != 1 else values.astype(depth)
+    pixels: Any = np.ascontiguousarray(whole if bands == 3 else whole[..., 0])
+    return Photo(pixels, None, Metadata(), "ppm", Compression())
+
+
+def _word(data: bytes, place: int) -> tuple[bytes, int]:
+    """The next word of a head and where it ends; comments are skipped."""
+    while True:
+        while data[place : place + 1].isspace():
+            place += 1
+        if data[place : place + 1] != b"#":
+            break
+        place = data.index(b"\n", place)
+    end = place
+    while end < len(data) and not data[end : end + 1].isspace():
+        end += 1
+    return data[place:end], end
+
+
+def _decoded(codec: Any, data: bytes, **how: Any) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = codec(data, **how)
+    except Exception as error:  # codecs raise errors of their own, without a common base
+        raise ImageError(DAMAGED) from error
+    return found
+
+
+def _parts(stored: NDArray[Any], bits: int) -> tuple[Pixels, Pixels | None]:
+    """Colours and alpha, in one of the types of photographs."""
+    if stored.ndim == 3 and stored.shape[2] == 1:
+        stored = stored[..., 0]
+    bands = 1 if stored.ndim == 2 else stored.shape[2]
+    if stored.ndim not in (2, 3) or bands > 4 or stored.dtype not in (np.uint8, np.uint16, "f4"):
+        raise ImageError(
+            f"it has {bands} channels of type {stored.dtype}; save it as greyscale or RGB with 8 "
+            "or 16 bits, or as 32-bit floating point"
+        )
+    if stored.dtype == np.uint16 and 8 < bits < 16:
+        stored = widened(stored << np.uint16(16 - bits), bits)
+    elif stored.dtype == np.uint8 and bits < 8:
+        stored = np.rint(stored * (255 / ((1 << bits) - 1))).astype(np.uint8)
+    if not is_finite(stored):
+        raise ImageError("some of its pixels are NaN or infinite; replace them by numbers first")
+    if bands in (1, 3):
+        return np.array(stored, order="C"), None
+    colours: Any = stored[..., 0] if bands == 2 else stored[..., :3]
+    return np.array(colours, order="C"), np.array(stored[..., -1], order="C")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = 0
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        head = 8
+        if size == 1:
+            size, head = int.from_bytes(data[place + 8 : place + 16]), 16
+        elif size == 0:
+            size = len(data) - place
+        if size < head:
+            return
+        yield kind, data[place + head : place + size]
+        place += size
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", len(payload) + 8, kind) + payload

@@ -1,0 +1,260 @@
+"""JPEG XL, JPEG 2000, BMP, PPM, GIF, CMYK, rare TIFF codecs, and a JPEG without its end."""
+
+import builtins
+import io
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from invdn.errors import ImageError, MissingDependencyError, OutputError
+from invdn.photo.endings import ending_of_result
+from invdn.photo.photo import Metadata, Photo
+from invdn.photo.read import format_of_file, read_photo
+from invdn.photo.write import write_photo
+from invdn.photo.write_options import WriteChoices
+from support.full_metadata import XMP, exif
+from support.photographs import encoded, picture, pixels
+
+
+def read(tmp_path: Path, data: bytes, name: str = "photo") -> Photo:
+    """The photograph of a file."""
+    (tmp_path / name).write_bytes(data)
+    return read_photo(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (37, 53, 3), (40, 64, 3), (300, 20, 3)])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_jxl_there_and_back(tmp_path: Path, kind: str, shape: tuple[int, ...]) -> None:
+    alpha = pixels(kind, shape[:2]) if len(shape) == 3 else None
+    block = exif().tobytes().removeprefix(b"Exif\0\0")
+    photo = Photo(pixels(kind, shape), alpha, Metadata(exif=block, xmp=XMP))
+    write_photo(photo, tmp_path / "a.jxl")
+    found = read_photo(tmp_path / "a.jxl")
+    turned = np.rot90(photo.pixels)  # the block says 8
+    assert np.array_equal(found.pixels, turned) and found.pixels.dtype == kind
+    assert alpha is None or np.array_equal(found.alpha, np.rot90(alpha))
+    assert found.metadata.xmp == XMP and b"Canon" in (found.metadata.exif or b"")
+    assert found.orientation == 1 and ending_of_result(tmp_path / "a.jxl") == ".jxl"
+    write_photo(photo, tmp_path / "b.jxl", choices=WriteChoices(quality=80))
+    assert (tmp_path / "b.jxl").stat().st_size < (tmp_path / "a.jxl").stat().st_size
+
+
+def test_jxl_of_others(tmp_path: Path) -> None:
+    stored = np.asarray(picture())
+    for how in ({"lossless": True}, {"distance": 1.0}, {"lossless": True, "usecontainer": True}):
+        found = read(tmp_path, imagecodecs.jpegxl_encode(stored, **how))
+        assert np.abs(found.pixels.astype(int) - stored).max() < (1 if "lossless" in how else 40)
+        assert found.format == "jxl" and found.metadata.icc is None
+    packed = imagecodecs.brotli_encode(XMP)
+    stream = imagecodecs.jpegxl_encode(stored, lossless=True, usecontainer=True)
+    box = struct.pack(">I4s4s", 12 + len(packed), b"brob", b"xml ") + packed
+    assert read(tmp_path, stream + box).metadata.xmp == XMP
+    stack = np.stack([stored, stored])
+    with pytest.raises(ImageError, match="animation"):
+        read(tmp_path, imagecodecs.jpegxl_encode(stack, lossless=True))
+
+
+def test_jxl_of_other_colours_is_not_written(tmp_path: Path) -> None:
+    from invdn.photo.color.icc import P3_PRIMARIES, make_profile
+
+    wide = Photo(pixels("uint8"), metadata=Metadata(make_profile("P3", P3_PRIMARIES)))
+    with pytest.raises(OutputError, match="colour profile"):
+        write_photo(wide, tmp_path / "a.jxl")
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_jpeg_2000(tmp_path: Path, bits: int) -> None:
+    top = (1 << bits) - 1
+    kind = np.uint8 if bits == 8 else np.uint16
+    stored = np.random.default_rng(0).integers(0, top, (40, 50, 3), endpoint=True).astype(kind)
+    for how in ("j2k", "jp2"):
+        data = imagecodecs.jpeg2k_encode(
+            stored, codecformat=how, bitspersample=bits, reversible=True, level=0
+        )
+        found = read(tmp_path, data)
+        expected = stored if bits != 12 else np.rint(stored / top * 65535)
+        assert found.format == "jp2" and np.abs(found.pixels - expected.astype(float)).max() <= 1
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    buffer = io.BytesIO()
+    picture().save(buffer, "JPEG2000", irreversible=False)
+    assert np.array_equal(read(tmp_path, buffer.getvalue()).pixels, np.asarray(picture()))
+    assert ending_of_result(tmp_path / "photo") == ".tif" and profile
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("RGB", "BMP"),
+        ("L", "BMP"),
+        ("P", "BMP"),
+        ("RGB", "PPM"),
+        ("L", "PPM"),
+        ("1", "PPM"),
+        ("P", "GIF"),
+        ("L", "GIF"),
+    ],
+)
+def test_old_formats(tmp_path: Path, mode: str, name: str) -> None:
+    image = picture(mode)
+    data = encoded(image, name)
+    found = read(tmp_path, data)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    shown = found.pixels if found.pixels.ndim == 3 else np.stack([found.pixels] * 3, axis=2)
+    assert np.array_equal(shown, expected)
+    assert found.format == name.lower() and ending_of_result(tmp_path / "photo") == ".png"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"P3 # a comment\n2 1\n#another\n255\n1 2 3  4 5 6\n", [[[1, 2, 3], [4, 5, 6]]]),
+        (b"P1\n3 1\n1 0\n1", [[0, 255, 0]]),
+        (b"P5 2 1 15 \x00\x0f", [[0, 255]]),
+        (b"P5 1 1 1023 \x03\xff", [[65535]]),
+    ],
+)
+def test_netpbm(tmp_path: Path, data: bytes, expected: object) -> None:
+    assert read(tmp_path, data).pixels.tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["BMP", "PPM", "GIF", "JPEG2000", "jxl"])
+def test_damage_is_told(tmp_path: Path, name: str) -> None:
+    data = (
+        imagecodecs.jpegxl_encode(np.asarray(picture()))
+        if name == "jxl"
+        else encoded(picture("L") if name == "GIF" else picture(), name)
+    )
+    with pytest.raises(ImageError) as caught:
+        read(tmp_path, data[: len(data) // 2])
+    assert "\n" not in str(caught.value)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for place in generator.integers(0, len(data), 4):
+            damaged[place] = generator.integers(256)
+        try:
+            read(tmp_path, bytes(damaged))
+        except ImageError as error:
+            assert "cannot read" in str(error)
+
+
+def test_an_animated_gif_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    picture("P").save(buffer, "GIF", save_all=True, append_images=[picture("L").convert("P")])
+    with pytest.raises(ImageError, match="animation"):
+        read(tmp_path, buffer.getvalue())
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lzma", "lerc", "jpeg2000", "webp", "jpegxl"])
+def test_rare_codecs_of_tiff(tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = np.asarray(picture())
+    path = tmp_path / "a.tif"
+    how = {"lossless": True} if codec == "webp" else {}
+    tifffile.imwrite(
+        path, stored, photometric="rgb", compression=codec, compressionargs=how, software="me"
+    )
+    found = read_photo(path)
+    limit = 0 if codec in ("zstd", "lzma", "webp") else 60
+    assert np.abs(found.pixels.astype(int) - stored).max() <= limit
+    assert "it was compressed with" in found.remarks[-1]
+    write_photo(found, tmp_path / "b.tif")
+    assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), found.pixels)
+    real = builtins.__import__
+
+    def without(wanted: str, *rest: Any) -> Any:
+        if wanted == "imagecodecs":
+            raise ImportError(wanted)
+        return real(wanted, *rest)
+
+    monkeypatch.delitem(sys.modules, "imagecodecs")
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingDependencyError, match=r"compressed with \w.*invdn\[formats\]"):
+        read_photo(path)
+
+
+def test_unknown_codecs_of_tiff_are_named(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.asarray(picture()), photometric="rgb")
+    data = (tmp_path / "a.tif").read_bytes()
+    entry = struct.pack("<HHIHH", 259, 3, 1, 1, 0)
+    assert entry in data
+    with pytest.raises(ImageError, match="compression 34661"):
+        read(tmp_path, data.replace(entry, struct.pack("<HHIHH", 259, 3, 1, 34661, 0)))
+
+
+def test_a_jpeg_without_its_end(tmp_path: Path) -> None:
+    for options in ({}, {"progressive": True}):
+        data = encoded(picture(), "JPEG", **options)
+        whole = read(tmp_path, data)
+        found = read(tmp_path, data[:-2])
+        assert np.array_equal(found.pixels, whole.pixels)
+        assert "lacks its end marker" in found.remarks[-1] and not whole.remarks
+        for cut in (30, 200, len(data) // 2):
+            with pytest.raises(ImageError, match="damaged or cut short"):
+                read(tmp_path, data[:-cut])
+
+
+def cmyk_profile() -> bytes:
+    """The CMYK profile that libvips carries."""
+    from invdn.photo.vips import pyvips
+
+    image = pyvips.Image.black(8, 8, bands=3).copy(interpretation="srgb")
+    return bytes(image.icc_transform("cmyk").get("icc-profile-data"))
+
+
+def test_cmyk_without_a_profile_is_refused(tmp_path: Path) -> None:
+    for name in ("JPEG", "TIFF"):
+        with pytest.raises(ImageError, match="CMYK"):
+            read(tmp_path, encoded(picture().convert("CMYK"), name))
+
+
+@pytest.mark.parametrize("name", ["JPEG", "TIFF"])
+def test_cmyk_is_converted_by_its_profile(tmp_path: Path, name: str) -> None:
+    profile = cmyk_profile()
+    srgb = ImageCms.createProfile("sRGB")
+    cmyk = ImageCms.profileToProfile(
+        picture(), srgb, ImageCms.ImageCmsProfile(io.BytesIO(profile)), 1, "CMYK"
+    )
+    assert cmyk is not None
+    found = read(tmp_path, encoded(cmyk, name, icc_profile=profile))
+    expected = ImageCms.profileToProfile(
+        cmyk, ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb, 1, "RGB"
+    )
+    difference = np.abs(found.pixels.astype(int) - np.asarray(expected))
+    assert difference.mean() < 6 and found.metadata.icc is None
+    assert "converted to sRGB" in found.remarks[-1]
+
+
+def test_formats_are_told_apart(tmp_path: Path) -> None:
+    for data, name in ((b"BM" + bytes(12) + b"\x28\0\0\0", "bmp"), (b"P6 1 1 255\n", "ppm")):
+        (tmp_path / "a").write_bytes(data.ljust(64, b"\0"))
+        assert format_of_file(tmp_path / "a") == name
+    for text in (b"BM is no picture", b"P6x", b"P7 "):
+        (tmp_path / "a").write_bytes(text.ljust(64, b" "))
+        with pytest.raises(ImageError):
+            format_of_file(tmp_path / "a")
+
+
+def test_a_folder_tells_of_what_it_passes_over(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from invdn.cli import group
+
+    for name in ("a.psd", "b.txt", "c.jpg.xmp", ".hidden", "d.svg", "e", "f.doc", "g.zip"):
+        (tmp_path / name).write_bytes(b"something")
+    alone = CliRunner().invoke(group, ["denoise", str(tmp_path)])
+    assert (
+        alone.exit_code == 2
+        and "6 files (a.psd, b.txt, d.svg, e, f.doc and 1 more)" in alone.output
+    )
+    write_photo(Photo(pixels("uint8", (16, 16, 3))), tmp_path / "h.bmp.png")
+    (tmp_path / "i.bmp").write_bytes(encoded(picture(size=(16, 16)), "BMP"))
+    done = CliRunner().invoke(group, ["denoise", str(tmp_path)])
+    assert done.exit_code == 0 and "6 files (a.psd" in done.output
+    assert (tmp_path / "i_denoised.png").exists()
