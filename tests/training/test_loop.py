@@ -45,8 +45,9 @@ def test_what_a_run_leaves(run: tuple[Path, Recorder]) -> None:
     folder, recorder = run
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "last.pt", "best.pt", "weights-ema.safetensors", "run.json", "train.csv",
-        "validation.csv", "tensorboard", "run.lock",
+        "last.pt", "last-previous.pt", "best.pt", "weights-ema.safetensors",
+        "weights-best.safetensors", "run.json", "train.csv", "train.log", "validation.csv",
+        "tensorboard", "run.lock",
     }  # fmt: skip
     weights = open_weights(folder / "weights-ema.safetensors")
     assert weights.parameters.architecture.features == 8

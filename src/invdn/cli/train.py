@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     help="Folder of the run: checkpoints, logs, weights. Default: runs/RECIPE.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, if there is one.")
+@click.option(
+    "--allow-change",
+    is_flag=True,
+    help="With --resume: go on although the recipe has changed in what decides the outcome.",
+)
 @click.option("--from", "start", help="Begin with these weights (a shipped model or a file).")
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Same as --set data.root=..."
@@ -52,6 +57,7 @@ def command(
     recipe: str,
     output: Path | None,
     resume: bool,
+    allow_change: bool,
     start: str | None,
     data: Path | None,
     overrides: tuple[str, ...],
@@ -84,10 +90,20 @@ def command(
     folder = output or Path("runs") / Path(recipe).stem
     screen = _Screen()
     if only_plan:
-        screen.planned(dry_run(settings, folder, resume=resume, start=start))
+        screen.planned(
+            dry_run(settings, folder, resume=resume, start=start, allow_change=allow_change)
+        )
         return
     with screen:
-        weights = train(settings, folder, screen, resume=resume, start=start, started=started)
+        weights = train(
+            settings,
+            folder,
+            screen,
+            resume=resume,
+            start=start,
+            started=started,
+            allow_change=allow_change,
+        )
     if screen.leads:
         click.echo(weights)
         if screen.broken_off:

@@ -1,14 +1,14 @@
 """What ends a training from outside, told in one line: memory, disk, other processes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 from filelock import Timeout
 from lightning_fabric import Fabric
 
-from ..errors import InvDNError, OutputError, RecipeError
+from ..errors import DataError, ImageError, InvDNError, OutputError, RecipeError
 
 
 @contextmanager
@@ -50,6 +50,31 @@ def told_clearly(folder: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise RecipeError(reason) from error
+
+
+_OTHERS = ("gloo/transport", "NCCL", "Connection closed by peer")
+
+
+@contextmanager
+def saved_on_failure(save: Callable[[], None], leads: object) -> Iterator[None]:
+    """Save the steps done since the last checkpoint where data or another process fail.
+
+    Both are found between two steps, so the state is whole.
+
+    Args:
+        save: writes the state.
+        leads: false in processes that write nothing.
+    """
+    try:
+        yield
+    except (DataError, ImageError, RuntimeError) as error:
+        between = not isinstance(error, RuntimeError) or any(
+            mark in str(error) for mark in (*_OTHERS, "DataLoader worker")
+        )
+        if leads and between:
+            with suppress(OutputError):  # the first error is the one to be told
+                save()
+        raise
 
 
 @contextmanager
@@ -99,6 +124,6 @@ def _reason(error: RuntimeError) -> str | None:
             "with fp32, hardware.recompute=true, a smaller crop or a hardware.batch_scale below 1, "
             "then --resume"
         )
-    if any(mark in text for mark in ("gloo/transport", "NCCL", "Connection closed by peer")):
+    if any(mark in text for mark in _OTHERS):
         return "another process of this training ended: see what it says, then --resume"
     return None

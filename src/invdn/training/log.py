@@ -1,4 +1,4 @@
-"""The record of a run: two CSV files, TensorBoard events, and what it was made with."""
+"""The record of a run: two CSV files, a text, TensorBoard events, and what it was made with."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from ..atomic import atomic_output
 from .recipe import Recipe
 from .validation import Score
 
-RUN, TRAIN, VALIDATION = "run.json", "train.csv", "validation.csv"
+RUN, TRAIN, VALIDATION, TEXT = "run.json", "train.csv", "validation.csv", "train.log"
 _PACKAGES = ("invdn", "torch", "lightning-fabric", "numpy", "pyvips", "pydantic")
 
 
@@ -43,6 +43,7 @@ class RunLog:
     def train(self, step: int, row: Mapping[str, float]) -> None:
         """One logging interval."""
         _append(self.folder / TRAIN, {"step": step, **row})
+        self.text(f"step {step}: " + "  ".join(f"{name} {row[name]:.4g}" for name in row))
         for name, value in row.items():
             self._events.add_scalar(f"train/{name}", value, step)
 
@@ -54,6 +55,14 @@ class RunLog:
             self._events.add_scalar(f"psnr/{name}", score.psnr, step)
             self._events.add_scalar(f"ssim/{name}", score.ssim, step)
         _append(self.folder / VALIDATION, row)
+        texts = [f"{name} {score.psnr:.2f} dB / {score.ssim:.4f}" for name, score in scores.items()]
+        self.text(f"validation after step {step}: " + "  ".join(texts))
+
+    def text(self, line: str) -> None:
+        """Append a line with the time (UTC) to ``train.log``, which nothing is ever taken from."""
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        with (self.folder / TEXT).open("a", encoding="utf-8") as file:
+            file.write(f"{now}  {line}\n")
 
     def picture(self, step: int, name: str, sides: Sequence[Tensor]) -> None:
         """Images ``(3, H, W)`` in [0, 1] side by side: noisy, denoised, clean."""
@@ -73,7 +82,7 @@ def describe_run(recipe: Recipe, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "recipe": recipe.model_dump(mode="json"),
         "seed": recipe.seed,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": package_versions(),
         "git": git_state(Path(__file__).parent),
         "machine": platform.platform(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -104,8 +113,9 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide what a training makes."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -12,27 +12,29 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.crops import CropDataset, Sample, StepSampler
-from ..errors import RecipeError
+from ..errors import InvDNError, RecipeError
 from ..weights import write_parameters
 from ..weights.network import parameters_of
+from .agreement import check_agreement, shared_state, together
 from .batches import prepare
 from .budget import StepProgress, TimeProgress
 from .callbacks import Interval, Measured, Watcher
 from .channels import to_picture
-from .checkpoint import BEST, LAST, open_state, save_checkpoint
+from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
 from .datasets import Material, open_material, synthesis_options
 from .distillation import Teacher, begin_pruned
-from .failures import begun_together, told_clearly
+from .failures import begun_together, saved_on_failure, told_clearly
 from .hardware import autocast_type, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
 from .recipe import Recipe, format_duration
+from .retrying import RetryingDataset
 from .schedule import scale_batch
 from .state import State, follow
 from .validation import ValidationSets, denoise, open_validation, validate
 
-WEIGHTS = "weights-ema.safetensors"
+WEIGHTS, BEST_WEIGHTS = "weights-ema.safetensors", "weights-best.safetensors"
 _TRIAL = ".trial.part"  # a checkpoint written to measure how long it takes
 _LOCK = "run.lock"  # held by the operating system, so a killed run leaves it free
 _DIVERGED = 10.0  # times the lowest mean loss: ordinary batches stay within a factor of 3
@@ -46,6 +48,7 @@ def train(
     resume: bool = False,
     start: str | Path | None = None,
     started: float | None = None,
+    allow_change: bool = False,
 ) -> Path:
     """Run a recipe to its end, or go on with a run that was broken off.
 
@@ -58,6 +61,7 @@ def train(
         watcher: who is told.
         resume: continue from the folder's last checkpoint, where it has one.
         start: weights to begin with (a shipped model's name or a file), instead of random ones.
+        allow_change: resume although the recipe has changed in what decides the outcome.
         started: ``time.monotonic()`` when the recipe's budget began; None for now.
 
     Returns:
@@ -74,26 +78,46 @@ def train(
     asked, recipe = recipe, scale_batch(recipe)
     fabric = open_fabric(recipe.hardware)
     fabric.launch()
-    state = open_state(recipe, folder, fabric.device, resume=resume, start=start)
-    material = open_material(recipe)
-    sets = open_validation(recipe, material.photographs)
-    if recipe.distillation and recipe.distillation.prune and start is None and not state.step:
-        synthesis = synthesis_options(recipe.data)
-        begin_pruned(state, recipe.distillation, material.samples[0], synthesis, recipe.seed)
-    plan = make_plan(asked, folder, fabric, material, sets)
+    changes: list[str] = []
+
+    def open_first() -> State:
+        return open_state(
+            recipe,
+            folder,
+            fabric.device,
+            resume=resume,
+            start=start,
+            allow_change=allow_change,
+            tell=changes.append,
+        )
 
     log, lock = None, FileLock(folder / _LOCK)
-    with told_clearly(folder):
-        try:
+    try:
+        with told_clearly(folder):
+            state = shared_state(fabric, recipe, open_first)
+            material = together(fabric, lambda: open_material(recipe))
+            sets = together(fabric, lambda: open_validation(recipe, material.photographs))
+            if recipe.distillation and recipe.distillation.prune and not (start or state.step):
+                synthesis = synthesis_options(recipe.data)
+                begin_pruned(
+                    state, recipe.distillation, material.samples[0], synthesis, recipe.seed
+                )
+            plan = together(fabric, lambda: make_plan(asked, folder, fabric, material, sets))
+            check_agreement(fabric, recipe, state, material, sets)
             with begun_together(fabric):
                 if fabric.is_global_zero:
-                    log = _begin(folder, lock, watcher, plan, material, state, start)
+                    log = _begin(folder, lock, watcher, plan, material, state, start, changes)
             progress = _open_progress(recipe, folder, watcher, fabric, state, sets, started)
-            _run(recipe, folder, watcher, fabric, state, material.samples, sets, log, progress)
-        finally:
-            if log:
-                log.close()
-            lock.release()
+            with saved_on_failure(lambda: _save(folder, state, recipe, improved=False), log):
+                _run(recipe, folder, watcher, fabric, state, material.samples, sets, log, progress)
+    except InvDNError as error:
+        if log:
+            log.text(f"ended after step {state.step}: {error}")
+        raise
+    finally:
+        if log:
+            log.close()
+        lock.release()
     return folder / WEIGHTS
 
 
@@ -105,12 +129,14 @@ def _begin(
     material: Material,
     state: State,
     start: str | Path | None,
+    changes: Sequence[str],
 ) -> RunLog:
     """What the first process does before the first step: tell, check, take the folder, note."""
     watcher.planned(plan)
-    if state.step:
-        watcher.message(f"going on after step {state.step}")
-    else:
+    told = [*changes, f"going on after step {state.step}"] if state.step else changes
+    for text in told:
+        watcher.message(text)
+    if not state.step:
         material.verify(watcher.verifying)
     folder.mkdir(parents=True, exist_ok=True)
     lock.acquire(blocking=False)
@@ -118,7 +144,14 @@ def _begin(
         leftover.unlink()
     facts = {"device": plan.device, "processes": plan.processes, "from": str(start)}
     append_run(folder, describe_run(plan.recipe, {**facts, "first_step": state.step}))
-    return RunLog(folder, state.step)
+    log = RunLog(folder, state.step)
+    log.text(
+        f"begin: {plan.recipe.title}; {plan.parameters:,} parameters, {plan.processes} x "
+        f"{plan.device}, weights from {start or 'the seed'}"
+    )
+    for text in told:
+        log.text(text)
+    return log
 
 
 def _open_progress(
@@ -190,7 +223,7 @@ def _run(
             fabric.world_size,
         )
         loader = DataLoader(
-            datasets[number],
+            RetryingDataset(datasets[number]),
             batch_sampler=sampler,
             num_workers=hardware.workers,
             pin_memory=fabric.device.type == "cuda",
@@ -237,7 +270,9 @@ def _run(
                 interval.restart()
             if stop and not last:
                 if log:
-                    watcher.message(f"stopped after step {state.step}: go on with --resume")
+                    told = f"stopped after step {state.step}: go on with --resume"
+                    watcher.message(told)
+                    log.text(told)
                 return
             if last or progress.phase != number:
                 break
@@ -323,8 +358,6 @@ def _save_timed(
 def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
     """Write the files of a checkpoint; the last state comes last, so a kill loses none of them."""
     text = recipe.model_dump_json()
-    if improved:
-        save_checkpoint(folder / BEST, state, text)
     done = (
         f"{state.step} of {recipe.steps} steps"
         if recipe.budget is None
@@ -332,6 +365,9 @@ def _save(folder: Path, state: State, recipe: Recipe, improved: bool) -> None:
     )
     provenance = f"{recipe.title}; {done}; running mean of the weights"
     public = recipe.model_dump_json(exclude={"data": {"root"}})  # no path of this machine
-    metadata = {"provenance": provenance, "recipe": public}
-    write_parameters(parameters_of(state.ema, metadata), folder / WEIGHTS, overwrite=True)
-    save_checkpoint(folder / LAST, state, text)
+    parameters = parameters_of(state.ema, {"provenance": provenance, "recipe": public})
+    if improved:
+        save_checkpoint(folder / BEST, state, text)
+        write_parameters(parameters, folder / BEST_WEIGHTS, overwrite=True)
+    write_parameters(parameters, folder / WEIGHTS, overwrite=True)
+    save_last(folder, state, text)

@@ -53,7 +53,12 @@ class Plan:
 
 
 def dry_run(
-    recipe: Recipe, folder: Path, *, resume: bool = False, start: str | Path | None = None
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    start: str | Path | None = None,
+    allow_change: bool = False,
 ) -> Plan:
     """Open everything that a run would open, and stop there; the arguments are those of ``train``.
 
@@ -66,7 +71,8 @@ def dry_run(
     """
     scaled = scale_batch(recipe)
     fabric = open_fabric(scaled.hardware)
-    open_state(scaled, folder, torch.device("cpu"), resume=resume, start=start)
+    cpu = torch.device("cpu")
+    open_state(scaled, folder, cpu, resume=resume, start=start, allow_change=allow_change)
     material = open_material(scaled)
     sets = open_validation(scaled, material.photographs)
     return make_plan(recipe, folder, fabric, material, sets)
@@ -109,8 +115,9 @@ def make_plan(
         parameters=parameters,
         step_bytes=step_bytes(scaled, autocast_type(scaled.hardware), processes),
         free_memory=free_memory,
-        # network, running mean and two moments; last, best and one being written; weights, logs
-        disk_bytes=3 * 4 * 4 * parameters + 2 * 4 * parameters + 200_000_000,
+        # network, running mean and two moments; last, the one before, best and one being written;
+        # weights of the mean, of the best and one being written; logs
+        disk_bytes=4 * 4 * 4 * parameters + 3 * 4 * parameters + 200_000_000,
         free_disk=shutil.disk_usage(_nearest(folder)).free,
     )
     _check(plan)

@@ -14,8 +14,8 @@ def learning_rate(recipe: Recipe, step: float) -> float:
 
     Example:
         >>> from invdn.training.recipe_files import load_recipe
-        >>> paper = load_recipe("paper")
-        >>> [learning_rate(paper, step) for step in (0, 99_999, 100_000)]
+        >>> official = load_recipe("official")
+        >>> [learning_rate(official, step) for step in (0, 99_999, 100_000)]
         [0.0002, 0.0002, 0.0001]
     """
     phase, within = recipe.locate(step)

@@ -9,7 +9,11 @@ from .pickle_tree import Call
 from .pickled_tensors import Storages, read_tensor
 
 #: Where checkpoints keep the state dict, the better one first (an average of weights).
-_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator", "model", "net")
+#: ``ema`` and ``network`` are those of our own trainings.
+_WRAPPERS = (
+    "params_ema", "ema", "params", "state_dict", "model_state_dict", "generator", "model",
+    "network", "net",
+)  # fmt: skip
 _DEEPEST = 4  # wrappers around wrappers
 
 
