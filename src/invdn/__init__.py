@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .architecture import Architecture as Architecture
     from .bursts import denoise_burst as denoise_burst
     from .denoiser import Denoiser as Denoiser
+    from .denoiser import denoise_invdn as denoise_invdn
     from .engines import open_engine as open_engine
     from .errors import InvDNError as InvDNError
     from .image.noise_estimation import NoiseEstimate as NoiseEstimate
@@ -56,6 +57,7 @@ _HOMES = {
     "Region": ".inference",
     "WriteChoices": ".photo.write_options",
     "denoise_burst": ".bursts",
+    "denoise_invdn": ".denoiser",
     "denoise_video": ".video",
     "estimate_noise": ".image.noise_estimation",
     "load_network": ".weights.network",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -24,7 +25,7 @@ from .inference import (
     Region,
     denoise_file,
 )
-from .options import Backend, Dtype, Overrides, options_with
+from .options import Backend, Dtype, Overrides, Strength, options_with
 from .photo.formats import format_of_content, suffix_of_format
 
 if TYPE_CHECKING:
@@ -327,3 +328,43 @@ def _denoise_bytes(pipeline: Pipeline, content: bytes) -> bytes:
         source.write_bytes(content)
         denoise_file(pipeline.engine, source, target, pipeline.options, progress=pipeline.progress)
         return target.read_bytes()
+
+
+def denoise_invdn(
+    image: NDArray[Any], *, strength: Strength = "auto", channel_axis: int | None = -1
+) -> NDArray[Any]:
+    """Denoise an image with the shipped model, in the manner of ``skimage.restoration``.
+
+    Args:
+        image: uint8, uint16, or floating point in [0, 1]; grey where ``channel_axis`` is None, else
+            with 1 to 4 channels there. Gamma-encoded, RGB.
+        strength: how much of the change is made, 0 to 1; ``"auto"``: as much as the noise found.
+        channel_axis: the axis of the channels.
+
+    Returns:
+        A new array of the same shape and type.
+
+    Raises:
+        InputError: shape, type or values are not of these kinds.
+
+    Example:
+        >>> noisy = np.random.default_rng(0).random((3, 20, 30), np.float32)
+        >>> denoise_invdn(noisy, channel_axis=0).shape
+        (3, 20, 30)
+    """
+    if channel_axis is None:
+        if image.ndim != 2:
+            raise InputError(
+                f"an image of shape {image.shape} has channels: say where with channel_axis"
+            )
+        return np.asarray(_default_denoiser()(image, strength=strength))
+    if not -image.ndim <= channel_axis < image.ndim or image.ndim != 3:
+        raise InputError(f"an image of shape {image.shape} has no channels at {channel_axis}")
+    moved = np.ascontiguousarray(np.moveaxis(image, channel_axis, -1))
+    clean = _default_denoiser()(moved, strength=strength)
+    return np.ascontiguousarray(np.moveaxis(clean, -1, channel_axis))
+
+
+@cache
+def _default_denoiser() -> Denoiser:
+    return Denoiser()

@@ -72,6 +72,22 @@ def pack(source: Path, target: Path) -> None:
     click.echo(f"{count} {what}, {size / 2**20:.0f} MiB in {target}")
 
 
+@command.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--scale", type=click.IntRange(2), default=4, show_default=True)
+def low(folder: Path, scale: int) -> None:
+    """Write FOLDER/LQ: the clean photographs of FOLDER/GT at a quarter of the size.
+
+    Only the original programs need it: training here computes these targets itself. Run it again
+    after an interruption: it goes on where it stopped.
+    """
+    from ..data.low_images import write_low_images
+
+    with _progress("photographs") as progress:
+        made = write_low_images(folder, scale=scale, progress=progress)
+    click.echo(f"{made} images in {folder / 'LQ'}")
+
+
 @contextmanager
 def _progress(things: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error with the time left; yields what the work calls."""

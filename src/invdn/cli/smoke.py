@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import EngineError, InvDNError, MissingDependencyError, RecipeError
+from ..engines import available_devices
+from ..errors import EngineError, InputError, InvDNError, MissingDependencyError, RecipeError
+from .reprod_log import write_reprod_log
+from .tipc import MODES, Chain, run_chain
 
 if TYPE_CHECKING:
     from ..evaluation.samples import Samples
@@ -46,15 +49,57 @@ class _Skipped(Exception):  # noqa: N818 - not an error
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this new folder. Default: nothing is kept.",
 )
-def command(pairs: Path | None, validation: Path | None, steps: int, output: Path | None) -> None:
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    help="TIPC's chain instead: every command is run and told of in its words.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "paddle"]),
+    default="onnx",
+    show_default=True,
+    help="What TIPC's chain exports and infers.",
+)
+@click.option(
+    "--weights", default="default", show_default=True, help="What the mode whole_infer runs."
+)
+@click.option(
+    "--reprod-log",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write forward.npy, losses.npy and metric.npy for reprod_log into this folder.",
+)
+def command(
+    pairs: Path | None,
+    validation: Path | None,
+    steps: int,
+    output: Path | None,
+    mode: str | None,
+    form: str,
+    weights: str,
+    reprod_log: Path | None,
+) -> None:
     """Train a tiny network for a moment, measure it, export it, and run the export.
 
     Each step is told with its time and whether it went well; the exit code is 1 if one did not.
     Steps that need another that failed are left out.
+
+    With --mode it is the chain of Paddle's TIPC: lite trains ten steps or infers one photograph,
+    whole trains the recipe 'paddle' in full or infers every photograph.
     """
     with TemporaryDirectory(prefix="invdn-smoke-") as temporary:
         folder = output or Path(temporary)
         own = pairs or folder / "pairs"
+        if mode is not None:
+            if reprod_log is not None:
+                raise InputError("--reprod-log belongs to the chain without --mode")
+            if pairs is None:
+                _make_pairs(own)
+            gpu = available_devices()[0].startswith("cuda")
+            if not run_chain(Chain(mode, own, validation or own, folder, form, weights, gpu=gpu)):
+                raise SystemExit(1)
+            return
         chain = _Chain(folder, own, validation or own, steps, draws_pairs=pairs is None)
         failed = _run(
             {
@@ -66,6 +111,8 @@ def command(pairs: Path | None, validation: Path | None, steps: int, output: Pat
                 "inference on a GPU": chain.infer_on_gpu,
             }
         )
+        if reprod_log is not None and not failed:
+            chain.write_reprod_log(reprod_log)
     if failed:
         raise SystemExit(1)
 
@@ -104,6 +151,8 @@ class _Chain:
     draws_pairs: bool
     weights: Path = field(init=False)
     exported: Path = field(init=False)
+    losses: list[float] = field(init=False)
+    psnr: float = field(init=False)
 
     def prepare(self) -> str:
         """Pairs of the user, or some made by code."""
@@ -134,6 +183,7 @@ class _Chain:
         )
         watcher = _Watcher()
         self.weights = train(load_recipe("smoke", changes), self.folder / "run", watcher)
+        self.losses = watcher.losses
         first, last = watcher.losses[0], watcher.losses[-1]
         if len(watcher.losses) > 1 and not last < first:
             raise RecipeError(f"the loss did not fall: {first:.4f} to {last:.4f}")
@@ -155,6 +205,7 @@ class _Chain:
         samples = _open_samples(self.validation).first(2)
         found = evaluate(samples, methods, [find_protocol("paddle")], worst=0)
         scores = [method.summaries["paddle"].psnr for method in found.methods]
+        self.psnr = scores[0]
         return f"PSNR {scores[0]:.2f} dB (noisy input {scores[1]:.2f}), protocol paddle"
 
     def export(self) -> str:
@@ -179,12 +230,26 @@ class _Chain:
 
     def infer_on_gpu(self) -> str:
         """The weights on the first GPU, against the CPU."""
-        from ..engines import available_devices
-
         device = available_devices()[0]
         if device == "cpu":
             raise _Skipped("there is no GPU that torch can use")
         return self._compare((device, "torch"), ("cpu", "torch"))
+
+    def write_reprod_log(self, folder: Path) -> None:
+        """Write what a reproduction compares: outputs of the network, losses, and the metric."""
+        import numpy as np
+
+        from ..engines import open_engine
+        from ..image.dtype import to_float
+
+        engine = open_engine(self.weights, "cpu")
+        noisy = to_float(_open_samples(self.validation).load(0).noisy).transpose(2, 0, 1)[None]
+        low = engine.encode(np.ascontiguousarray(noisy))
+        latent = np.zeros((1, engine.architecture.latent_channels, *low.shape[2:]), np.float32)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_reprod_log(folder / "forward.npy", low=low, image=engine.decode(low, latent))
+        write_reprod_log(folder / "losses.npy", loss=np.array(self.losses))
+        write_reprod_log(folder / "metric.npy", psnr=np.array([self.psnr]))
 
     def _compare(self, one: tuple[str, str], other: tuple[str, str]) -> str:
         import numpy as np

@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from ..architecture import Architecture
+from ..errors import InputError, MissingDependencyError
+
 
 @click.group
 def command() -> None:
@@ -27,6 +30,40 @@ def convert(source: str, target: Path, *, overwrite: bool) -> None:
 
     read = convert_weights(source, target, overwrite=overwrite)
     click.echo(f"{read.path} ({read.format}) -> {target}")
+
+
+@command.command
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--blocks", default="8,8", show_default=True, help="Coupling blocks of each level.")
+@click.option("--features", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+def init(target: Path, *, seed: int, blocks: str, features: int, overwrite: bool) -> None:
+    """Write the random parameters that training begins with as TARGET.
+
+    They are PyTorch's: Kaiming uniform with a = sqrt(5), weights and biases, to which this network
+    is very sensitive. TARGET ends in .safetensors, .pth or .pdparams, as 'convert' has it.
+    """
+    try:
+        import torch  # late door: a quick --help
+
+        from ..network import InvDN
+        from ..weights.network import parameters_of
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"random parameters need {error.name}: pip install 'invdn[torch]'"
+        ) from error
+    from ..weights import write_parameters
+
+    try:
+        architecture = Architecture(tuple(int(part) for part in blocks.split(",")), features)
+    except ValueError as error:
+        raise InputError(f"--blocks must be numbers such as 8,8, not {blocks!r}") from error
+    torch.manual_seed(seed)
+    provenance = f"random initial parameters of PyTorch {torch.__version__}, seed {seed}"
+    parameters = parameters_of(InvDN(architecture), {"provenance": provenance})
+    write_parameters(parameters, target, overwrite=overwrite)
+    click.echo(f"{parameters.count} random parameters, seed {seed} -> {target}")
 
 
 @command.command
