@@ -97,7 +97,7 @@ def test_every_command_of_the_document_works(folder: Path) -> None:
     assert re.search(r"inference_time\(ms\): \d+\.\d+", single)
     logged = np.load(folder / "output_inference_engine.npy", allow_pickle=True).tolist()
     assert logged["psnr"][0] == float(score)
-    chain = outputs[next(command for command in outputs if "smoke --mode" in command)]
+    chain = outputs[next(command for command in outputs if "dev smoke --mode" in command)]
     assert chain.count("Run successfully with command - invdn ") == 4
 
 
@@ -106,7 +106,7 @@ def test_every_option_that_the_document_names_exists() -> None:
     for command in _commands():
         words = shlex.split(command)
         words = words[words.index("invdn") + 1 :]
-        depth = 2 if words[0] in ("data", "weights") else 1
+        depth = 2 if words[0] in ("data", "weights", "dev") else 1
         told = CliRunner().invoke(group, [*words[:depth], "--help"]).output
         for option in (word for word in words if word.startswith("-")):
             assert re.search(rf"(?<![\w-]){option}\b", told), f"{command}: {option}"
@@ -115,7 +115,7 @@ def test_every_option_that_the_document_names_exists() -> None:
 def test_a_failing_command_ends_the_chain(folder: Path, tmp_path: Path) -> None:
     """TIPC's words for a failure, and the exit code that scripts look at."""
     pairs, out = folder / "SIDD_mini/val_mini", tmp_path / "out"
-    arguments = f"smoke --mode whole_infer --weights missing --pairs {pairs} -o {out}"
+    arguments = f"dev smoke --mode whole_infer --weights missing --pairs {pairs} -o {out}"
     result = subprocess.run(
         [sys.executable, "-m", "invdn", *arguments.split()],
         capture_output=True,

@@ -45,10 +45,7 @@ def init(target: Path, *, seed: int, blocks: str, features: int, overwrite: bool
     is very sensitive. TARGET ends in .safetensors, .pth or .pdparams, as 'convert' has it.
     """
     try:
-        import torch  # late door: a quick --help
-
-        from ..network import InvDN
-        from ..weights.network import parameters_of
+        from ..weights.network import initial_parameters  # late door: imports torch
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"random parameters need {error.name}: pip install 'invdn[torch]'"
@@ -59,9 +56,7 @@ def init(target: Path, *, seed: int, blocks: str, features: int, overwrite: bool
         architecture = Architecture(tuple(int(part) for part in blocks.split(",")), features)
     except ValueError as error:
         raise InputError(f"--blocks must be numbers such as 8,8, not {blocks!r}") from error
-    torch.manual_seed(seed)
-    provenance = f"random initial parameters of PyTorch {torch.__version__}, seed {seed}"
-    parameters = parameters_of(InvDN(architecture), {"provenance": provenance})
+    parameters = initial_parameters(architecture, seed)
     write_parameters(parameters, target, overwrite=overwrite)
     click.echo(f"{parameters.count} random parameters, seed {seed} -> {target}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..architecture import Architecture
 from ..network import InvDN
 from .convert import read_parameters
 from .parameters import Parameters
@@ -50,3 +51,17 @@ def parameters_of(network: InvDN, metadata: Mapping[str, str] | None = None) -> 
     return Parameters.from_tensors(
         {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}, metadata
     )
+
+
+def initial_parameters(architecture: Architecture = Architecture(), seed: int = 0) -> Parameters:
+    """Return the random parameters that training begins with, PyTorch's: Kaiming uniform.
+
+    Example:
+        >>> initial_parameters(seed=1).count
+        2640960
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = InvDN(architecture)
+    provenance = f"random initial parameters of PyTorch {torch.__version__}, seed {seed}"
+    return parameters_of(network, {"provenance": provenance})
