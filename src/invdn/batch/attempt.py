@@ -17,8 +17,8 @@ from .plan import Job
 from .stop import Stop
 
 #: What is done where a result exists: fail, leave it, replace it, replace it if it is older than
-#: its photograph, or make another beside it under a new name.
-Existing = Literal["refuse", "skip", "replace", "renew", "rename"]
+#: its photograph, make another beside it under a new name, or change the photograph itself.
+Existing = Literal["refuse", "skip", "replace", "renew", "rename", "edit"]
 #: What became of a photograph; ``left``: the batch was stopped before it was finished.
 Status = Literal["done", "skipped", "failed", "left"]
 #: Called with (done, all) of the work on one photograph.
@@ -105,7 +105,7 @@ class Attempt:
 
     def _finished(self, job: Job) -> Outcome | None:
         """The outcome of a job whose result is there and stays; None: there is work to do."""
-        if not os.path.lexists(job.target):
+        if self.existing == "edit" or not os.path.lexists(job.target):
             return None
         self._refuse_what_is_no_result(job)
         if reason := self._reason_to_skip(job):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..batch import Job, plan
+from ..batch import Job, Plan, plan
+from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InvDNError
 from .batch_run import BatchRun, Look, existing_of, report_options, running_options
+from .notify import notify
 from .options import (
     BatchOptions,
     Command,
+    OptionGroup,
     engine_options,
     look_options,
     max_megapixels,
@@ -34,10 +38,21 @@ if TYPE_CHECKING:
 
 _batch_options = BatchOptions(suffix="_denoised")
 _reading_options = max_megapixels(500)
+_in_place_options = OptionGroup(
+    click.option(
+        "--in-place",
+        is_flag=True,
+        help="Change the files themselves, as editors ask for; whole or not at all.",
+    ),
+    click.option(
+        "--backup", is_flag=True, help="With --in-place: keep each file as NAME_original first."
+    ),
+)
 
 
 @click.command(cls=Command)
 @_batch_options
+@_in_place_options
 @running_options
 @look_options
 @click.option(
@@ -57,8 +72,9 @@ def command(**choices: Any) -> None:
     """Denoise photographs: files, folders or globs.
 
     Each result lies beside its photograph, with "_denoised" added to its name; size, bit depth,
-    colour profile, orientation and EXIF are kept. Photographs are never changed, and nothing is
-    overwritten unasked. A photograph that fails does not stop the others.
+    colour profile, orientation and EXIF are kept. Photographs are never changed (but with
+    --in-place), and nothing is overwritten unasked. A photograph that fails does not stop the
+    others.
 
     \b
     invdn denoise IMG_1234.jpg
@@ -84,6 +100,11 @@ def command(**choices: Any) -> None:
 def _run(choices: dict[str, Any]) -> int:
     """Prepare everything, then denoise; return the exit code."""
     preview = choices["preview"]
+    in_place = _in_place_options.take(choices)
+    if in_place["in_place"]:
+        _check_in_place_choices(choices)
+    elif in_place["backup"]:
+        raise click.UsageError("--backup goes with --in-place.")
     batch = _batch_options.take(choices, suffix="_preview" if preview else None)
     running = running_options.take(choices)
     existing = existing_of(
@@ -109,8 +130,11 @@ def _run(choices: dict[str, Any]) -> int:
             streams = stack.enter_context(pipes(batch, json_lines=json_lines, watch=watch))
             batch = streams.replaced(batch)
             report["spoken"] = streams.spoken
-        look = Look if running["watch"] else plan
-        found = look(**batch, suffix_of=suffix_of)
+        found: Look | Plan
+        if in_place["in_place"]:
+            existing, found = "edit", plan_in_place(batch["inputs"])
+        else:
+            found = (Look if running["watch"] else plan)(**batch, suffix_of=suffix_of)
         from ..engines import open_engine
         from ..inference import denoise_file  # late: a quick --help
 
@@ -118,7 +142,12 @@ def _run(choices: dict[str, Any]) -> int:
 
         def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
             how = replace(files, overwrite=overwrite)
-            return denoise_file(engine, job.source, job.target, options, how, progress)
+            with ExitStack() as kept:
+                if in_place["in_place"]:
+                    check_in_place(job.source)
+                if in_place["backup"]:
+                    kept.enter_context(backed_up(job.source))
+                return denoise_file(engine, job.source, job.target, options, how, progress)
 
         run = BatchRun(
             work,
@@ -127,8 +156,42 @@ def _run(choices: dict[str, Any]) -> int:
             workers=running["jobs"],
             **report,
         )
+        if in_place["in_place"] and not sys.stderr.isatty():
+            return _told_on_the_desktop(run, found)
         code = run.watch(found) if isinstance(found, Look) else run.do(found)
         return streams.finish(code) if streams else code
+
+
+_CONTRADICTIONS = {
+    "output": "--output",
+    "suffix": "--suffix",
+    "name": "--name",
+    "output_format": "--format",
+    "overwrite": "--overwrite",
+    "skip_existing": "--skip-existing",
+    "on_conflict": "--on-conflict",
+    "watch": "--watch",
+    "preview": "--preview",
+    "recursive": "--recursive",
+}
+
+
+def _check_in_place_choices(choices: dict[str, Any]) -> None:
+    for name, option in _CONTRADICTIONS.items():
+        if choices.get(name):
+            raise click.UsageError(f"--in-place changes the files themselves: leave out {option}.")
+    if "-" in choices["inputs"]:
+        raise click.UsageError("--in-place changes files, and - is none.")
+
+
+def _told_on_the_desktop(run: BatchRun, found: Any) -> int:
+    """Do the work of an editor that shows no terminal, with notifications."""
+    number = len(found.jobs)
+    what = found.jobs[0].source.name if number == 1 else f"{number} photographs"
+    notify(f"Denoising {what} ...")
+    code = run.do(found)
+    notify(f"{what}: {'done' if code == 0 else 'failed; the photograph is as it was'}")
+    return code
 
 
 def _file_options(output: dict[str, Any], choices: dict[str, Any]) -> FileOptions:
