@@ -160,7 +160,7 @@ PHONE = CameraRange()
 
 DSLR = CameraRange(
     exposure=(0.25, 1.3),
-    shot=(4e-5, 2e-2),
+    shot=(3e-5, 1.2e-2),
     shot_at_iso_100=1.3e-5,
     read=(0.1, 1.2),
     read_slope=-0.5,
