@@ -24,7 +24,7 @@ from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
 from .datasets import Material, open_material, synthesis_options
 from .distillation import Teacher, begin_pruned
 from .failures import begun_together, saved_on_failure, told_clearly
-from .hardware import autocast_type, memory_format, open_fabric
+from .hardware import autocast_type, launch, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
@@ -77,7 +77,7 @@ def train(
     started = time.monotonic() if started is None else started
     asked, recipe = recipe, scale_batch(recipe)
     fabric = open_fabric(recipe.hardware)
-    fabric.launch()
+    launch(fabric)
     changes: list[str] = []
 
     def open_first() -> State:
