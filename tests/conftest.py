@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from support.drawn_data import draw
+
 # Properties are tested without a clock: the machine may be busy.
 settings.register_profile("invdn", deadline=None)
 settings.load_profile("invdn")
@@ -20,11 +22,25 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
+def real_data() -> Path:
     """The folder of real photographs and pairs beside the checkout; skips where it is absent."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the real photographs in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn pictures under the names of the real ones."""
+    return draw(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="session", params=["drawn", "real"])
+def shared_data(request: pytest.FixtureRequest) -> Path:
+    """Photographs and pairs: drawn ones everywhere, and the real ones where they are."""
+    name = f"{request.param}_data"
+    folder: Path = request.getfixturevalue(name)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +51,4 @@ def scene() -> NDArray[np.float32]:
     for cell, strength in ((4, 0.12), (10, 0.3), (36, 0.5)):
         coarse = generator.random((180 // cell + 2, 220 // cell + 2, 3))
         total += strength * np.kron(coarse, np.ones((cell, cell, 1)))[:180, :220]
-    return (0.1 + 0.8 * (total - total.min()) / np.ptp(total)).astype(np.float32)
+    return np.asarray(0.1 + 0.8 * (total - total.min()) / np.ptp(total), np.float32)

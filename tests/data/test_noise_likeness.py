@@ -53,9 +53,9 @@ def read(path: Path) -> Tensor:
     return torch.from_numpy(to_float(read_photo(path).pixels)).permute(2, 0, 1)[None]
 
 
-def test_synthetic_noise_is_like_a_real_pair(shared_data: Path) -> None:
+def test_synthetic_noise_is_like_a_real_pair(real_data: Path) -> None:
     """A real pair against the same clean photograph under the phone's recovered parameters."""
-    folder = shared_data / "sidd-mini-train-b"
+    folder = real_data / "sidd-mini-train-b"
     name = "0001_SRGB_010_s047.PNG"
     clean, noisy = read(folder / "GT" / name), read(folder / "Noisy" / name)
     camera = replace(

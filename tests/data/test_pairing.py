@@ -79,7 +79,7 @@ def test_role_words_stand_alone() -> None:
     assert pair_key("unreal_1") == "unreal_1"
 
 
-def test_real_sets(shared_data: Path) -> None:
+def test_real_sets(real_data: Path) -> None:
     for name, low in (("sidd-mini-train-a", True), ("sidd-mini-train-b", False)):
-        pairs = find_pairs(shared_data / name)
+        pairs = find_pairs(real_data / name)
         assert len(pairs) == 10 and all((pair.low is not None) == low for pair in pairs)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from invdn.errors import InputError
 from invdn.evaluation.protocols import (
@@ -18,9 +19,9 @@ from invdn.photo.read import read_photo
 
 
 @pytest.fixture(scope="module")
-def paddle_outputs(shared_data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def paddle_outputs(real_data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """The Paddle model's ten outputs (red and blue swapped back) with their clean partners."""
-    folder = shared_data / "sidd-mini-val"
+    folder = real_data / "sidd-mini-val"
     return [
         (
             read_photo(folder / "InvDN-reference" / f"denoised_{i}.png").pixels[..., ::-1],
@@ -107,3 +108,17 @@ def test_equal_images_are_counted_not_averaged_away() -> None:
     assert math.isinf(summarise([infinite, infinite]).psnr)
     with pytest.raises(InputError):
         summarise([])
+
+
+def test_figures_are_those_of_scikit_image(drawn_data: Path) -> None:
+    """PSNR over RGB on floats, SSIM on the luma of BT.601 in its valid region."""
+    folder = drawn_data / "sidd-mini-val"
+    noisy, clean = (read_photo(folder / kind / "0_3.PNG").pixels for kind in ("Noisy", "GT"))
+    luma = [(image @ np.array([65.481, 128.553, 24.966])) / 255 + 16 for image in (noisy, clean)]
+    expected = structural_similarity(  # type: ignore[no-untyped-call]
+        *luma, data_range=255, gaussian_weights=True, use_sample_covariance=False, full=True
+    )[1][5:-5, 5:-5].mean()
+    score = measure(find_protocol("paddle"), noisy, clean)
+    assert score.ssim == pytest.approx(expected, abs=1e-4)
+    error = np.mean((noisy.astype(float) - clean) ** 2)
+    assert score.psnr == pytest.approx(10 * math.log10(255**2 / error), abs=1e-6)

@@ -110,9 +110,9 @@ def test_a_large_photograph_is_sampled() -> None:
         assert estimate.level == pytest.approx(0.04 * 255, rel=0.05)
 
 
-def test_real_pairs(shared_data: Path) -> None:
+def test_real_pairs(real_data: Path) -> None:
     """Ten validation blocks of SIDD: within 12 %, mostly too low, as texture is none there."""
-    pairs = shared_data / "sidd-mini-val"
+    pairs = real_data / "sidd-mini-val"
     ratios = []
     for path in sorted((pairs / "Noisy").iterdir()):
         noisy, clean = read_photo(path).pixels, read_photo(pairs / "GT" / path.name).pixels

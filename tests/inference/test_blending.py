@@ -165,10 +165,10 @@ def test_a_photograph_too_small_to_tell_is_denoised_fully(engine: TorchEngine) -
 
 
 @pytest.mark.slow
-def test_real_noise_goes_and_clean_photographs_stay(shared_data: Path) -> None:
+def test_real_noise_goes_and_clean_photographs_stay(real_data: Path) -> None:
     """On pairs of SIDD neither detail nor auto costs quality; a clean picture keeps its texture."""
     engine = open_engine(device="cpu")
-    pairs = shared_data / "sidd-mini-val"
+    pairs = real_data / "sidd-mini-val"
     noisy, clean = (to_float(read_photo(pairs / k / "0_4.PNG").pixels) for k in ("Noisy", "GT"))
     noise = estimate_noise(noisy)
     part = np.s_[60:188, 60:188]
@@ -176,7 +176,7 @@ def test_real_noise_goes_and_clean_photographs_stay(shared_data: Path) -> None:
     best = psnr(full, clean[part])
     for options in (DenoiseOptions(detail=0.5, strength=1), DenoiseOptions(strength="auto")):
         assert psnr(blend(noisy[part], full, options, noise), clean[part]) > best - 0.1
-    photo = read_photo(shared_data / "clean" / "cid22_007.jpg").pixels
+    photo = read_photo(real_data / "clean" / "cid22_007.jpg").pixels
     crop = to_float(photo[100:228, 100:228])
     full = denoise_pixels(engine, crop, DenoiseOptions(strength=1))
     auto = blend(crop, full, DenoiseOptions(strength="auto"), estimate_noise(photo))

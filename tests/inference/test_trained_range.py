@@ -20,22 +20,22 @@ def _kind(path: Path) -> str:
     return next(word for word in ("almost clean", "unlike", "stronger", "none") if word in warning)
 
 
-def test_real_noisy_photographs(shared_data: Path) -> None:
-    kinds = {path.stem: _kind(path) for path in (shared_data / "real-noisy").iterdir()}
+def test_real_noisy_photographs(real_data: Path) -> None:
+    kinds = {path.stem: _kind(path) for path in (real_data / "real-noisy").iterdir()}
     expected = dict.fromkeys(kinds, "none")
     expected.update(dict.fromkeys(_WHITE, "unlike"))
     expected.update(dict.fromkeys(_FLATTENED, "almost clean"))
     assert kinds == expected
 
 
-def test_real_pairs(shared_data: Path) -> None:
-    folder = shared_data / "sidd-mini-val"
+def test_real_pairs(real_data: Path) -> None:
+    folder = real_data / "sidd-mini-val"
     assert {_kind(path) for path in (folder / "Noisy").iterdir()} == {"none"}
 
 
-def test_clean_photographs_and_their_synthetic_copies(shared_data: Path) -> None:
+def test_clean_photographs_and_their_synthetic_copies(real_data: Path) -> None:
     """Where texture leaves nothing flat, an estimate is too high: one clean photograph in eight."""
-    paths = sorted((shared_data / "clean").iterdir())[::24]
+    paths = sorted((real_data / "clean").iterdir())[::24]
     generator = np.random.default_rng(0)
     clean = white = 0
     for path in paths:

@@ -118,9 +118,9 @@ def test_haar_is_the_correlation_with_the_four_kernels() -> None:
 
 
 @pytest.mark.parametrize("name", ["official.pth", "plain.pdparams", "training.pdparams"])
-def test_the_originals_numbers(shared_data: Path, name: str) -> None:
+def test_the_originals_numbers(real_data: Path, name: str) -> None:
     """Low, latent and denoised of both originals, to 1e-5 relative."""
-    folder = shared_data / "parity-small"
+    folder = real_data / "parity-small"
     expected = {
         key: torch.from_numpy(value) for key, value in np.load(folder / "expected.npz").items()
     }

@@ -18,9 +18,9 @@ WIDTH, HEIGHT = 120, 90
 
 
 @pytest.fixture(scope="session")
-def noisy(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real noisy photograph: a part of a telephone's, 120 x 90, as PNG with an author."""
-    source = next((shared_data / "sidd-mini-val" / "Noisy").iterdir())
+def noisy(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A noisy picture, 120 x 90, as PNG with an author."""
+    source = next((drawn_data / "sidd-mini-val" / "Noisy").iterdir())
     pixels = np.ascontiguousarray(read_photo(source).pixels[60 : 60 + HEIGHT, 40 : 40 + WIDTH])
     path = tmp_path_factory.mktemp("noisy") / "Fête 1.png"
     write_photo(Photo(pixels, metadata=Metadata(resolution=(11.8, 11.8))), path)

@@ -20,6 +20,6 @@ def parameters() -> Parameters:
 
 
 @pytest.fixture
-def parity_files(shared_data: Path) -> Path:
+def parity_files(real_data: Path) -> Path:
     """Files that the originals wrote, and what the originals computed with them."""
-    return shared_data / "parity-small"
+    return real_data / "parity-small"
