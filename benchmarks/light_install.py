@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 from invdn.evaluation.machine import describe_machine
@@ -34,7 +35,7 @@ write_photo(Photo(np.ascontiguousarray(noisy[:4, :4])), "tiny.png")
 """
 
 
-def measure(command: list[str | Path], folder: Path) -> dict[str, float]:
+def measure(command: Sequence[str | Path], folder: Path) -> dict[str, float]:
     """Seconds and peak resident MiB of one run of a command."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
@@ -68,8 +69,8 @@ def main() -> None:
         installed = size(packages) - before
         invdn = folder / "environment" / "bin" / "invdn"
         subprocess.run([python, "-c", _DRAW], cwd=folder, check=True)
-        photo = [invdn, "denoise", "photo.png", "--overwrite", "--quiet"]
-        tiny = [invdn, "denoise", "tiny.png", "--overwrite", "--quiet"]
+        photo: list[str | Path] = [invdn, "denoise", "photo.png", "--overwrite", "--quiet"]
+        tiny: list[str | Path] = [invdn, "denoise", "tiny.png", "--overwrite", "--quiet"]
         result = {
             "machine": describe_machine(),
             "install_mb": round(installed / 1e6, 1),

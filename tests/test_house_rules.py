@@ -105,4 +105,5 @@ def test_ci_and_readme_say_the_same() -> None:
     (command,) = re.findall(
         r"^pip install .*pytest.*$", (REPOSITORY / "README.md").read_text(), re.MULTILINE
     )
-    assert command in (REPOSITORY / ".ci" / "run").read_text()
+    assert command in (REPOSITORY / ".ci" / "tests").read_text()
+    assert re.search(r"^\.ci/tests\b", (REPOSITORY / ".ci" / "run").read_text(), re.MULTILINE)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ with atomic_output(sys.argv[1], overwrite=False) as temporary:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> subprocess.Popen[str]:
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that is in the middle of writing."""
     process = subprocess.Popen(
         [sys.executable, "-c", _STUCK, str(tmp_path / "a.txt")], stdout=subprocess.PIPE, text=True

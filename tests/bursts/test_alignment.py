@@ -30,7 +30,7 @@ def test_parts_of_pixels(scene: NDArray[np.float32], shift: tuple[int, int]) -> 
 
     def photograph(top: int, left: int) -> NDArray[np.float32]:
         cut = fine[top : top + 480, left : left + 560]
-        return cut.reshape(120, 4, 140, 4).mean(axis=(1, 3)).astype(np.float32)
+        return np.asarray(cut.reshape(120, 4, 140, 4).mean(axis=(1, 3)), np.float32)
 
     first, second = photograph(20, 20), photograph(20 - rows, 20 - columns)
     found = find_shift(first, second)

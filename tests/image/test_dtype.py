@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from invdn.errors import InputError
 from invdn.image.dtype import from_float, is_finite, to_float, white
@@ -11,7 +12,7 @@ from invdn.image.dtype import from_float, is_finite, to_float, white
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_every_stored_value_comes_back(kind: type) -> None:
-    every = np.arange(np.iinfo(kind).max + 1).astype(kind)
+    every: NDArray[np.unsignedinteger] = np.arange(np.iinfo(kind).max + 1).astype(kind)
     floats = to_float(every)
     assert floats.dtype == np.float32
     assert floats[0] == 0 and floats[-1] == 1
@@ -35,7 +36,7 @@ def test_whole_numbers_are_clipped_and_rounded_to_the_nearest() -> None:
 @pytest.mark.parametrize("kind", [np.int16, np.uint32, np.bool_, np.complex64])
 def test_other_types_are_refused(kind: type) -> None:
     with pytest.raises(InputError, match="uint8, uint16"):
-        to_float(np.zeros(3, kind))  # type: ignore[arg-type]
+        to_float(np.zeros(3, kind))
     with pytest.raises(InputError, match="uint8, uint16"):
         white(kind)
 

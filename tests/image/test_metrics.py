@@ -26,14 +26,17 @@ def pair(height: int, width: int, seed: int = 0, colours: int = 3) -> tuple[np.n
 def test_agrees_with_scikit_image(height: int, width: int, seed: int) -> None:
     image, reference = pair(height, width, seed)
     assert psnr(image, reference) == pytest.approx(
-        peak_signal_noise_ratio(reference, image, data_range=1), abs=1e-6
+        peak_signal_noise_ratio(reference, image, data_range=1),  # type: ignore[no-untyped-call]
+        abs=1e-6,
     )
     for window, options in (
         (Window(), {"gaussian_weights": True, "use_sample_covariance": False}),
         (Window(size=7, sigma=None, covariance="sample"), {}),
         (Window(size=9, sigma=None), {"win_size": 9, "use_sample_covariance": False}),
     ):
-        expected = structural_similarity(image, reference, data_range=1, channel_axis=2, **options)
+        expected = structural_similarity(  # type: ignore[no-untyped-call]
+            image, reference, data_range=1, channel_axis=2, **options
+        )
         assert ssim(image, reference, window) == pytest.approx(expected, abs=1e-6)
 
 

@@ -66,17 +66,15 @@ def restore(
 def encode_srgb(linear: NDArray[Any]) -> Array:
     """Apply sRGB's curve."""
     values = np.maximum(linear, 0)
-    return np.where(
-        values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055
-    ).astype(np.float32)
+    curved = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
+    return np.asarray(curved, np.float32)
 
 
 def decode_srgb(encoded: NDArray[Any]) -> Array:
     """Undo sRGB's curve."""
     values = np.maximum(encoded, 0)
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return np.asarray(linear, np.float32)
 
 
 def _patch(model: Callable[[Array], Array], patch: Array, shadow_boost: bool) -> Array:

@@ -47,8 +47,8 @@ def source(folder: Path, name: str) -> Path:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("Description", "an evening")
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
-        block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
-        text = f"\niptc\n{len(block):8}\n{block.hex()}\n"
+        packed = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+        text = f"\niptc\n{len(packed):8}\n{packed.hex()}\n"
         options["pnginfo"].add_text("Raw profile type iptc", text, zip=True)
         options["pnginfo"].add(b"gAMA", struct.pack(">I", 45455))
     if name == "JPEG":
@@ -56,9 +56,9 @@ def source(folder: Path, name: str) -> Path:
     path = folder / f"source.{name}"
     data = encoded(picture(), name, **options)
     if name == "JPEG":
-        block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
-        block += b"\0" * (len(IPTC) % 2)
-        data = data[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 2) + block + data[2:]
+        packed = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+        packed += b"\0" * (len(IPTC) % 2)
+        data = data[:2] + b"\xff\xed" + struct.pack(">H", len(packed) + 2) + packed + data[2:]
     path.write_bytes(data)
     return path
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from invdn.photo.photo import Pixels
+from invdn.image.dtype import Pixels
 
 
 def pixels(kind: str, shape: tuple[int, ...] = (37, 53, 3)) -> Pixels:

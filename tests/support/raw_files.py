@@ -1,5 +1,6 @@
 """Small raw files as a camera would write them, of which it is known what they show."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -49,5 +50,5 @@ def write_dng(path: Path, light: NDArray[np.floating], orientation: int = 1) -> 
     )
 
 
-def _fractions(numbers: object) -> tuple[int, ...]:
+def _fractions(numbers: Iterable[float]) -> tuple[int, ...]:
     return tuple(part for number in numbers for part in (round(number * 10000), 10000))

@@ -65,7 +65,8 @@ def haar_matrix(channels: int) -> NDArray[np.float32]:
     """
     bands = np.array(_KERNELS, np.float32)
     colours = np.eye(channels, dtype=np.float32)
-    return np.einsum("bij,oc->bocij", bands, colours).reshape(4 * channels, channels, 2, 2)
+    kernels = np.einsum("bij,oc->bocij", bands, colours).reshape(4 * channels, channels, 2, 2)
+    return np.asarray(kernels, np.float32)
 
 
 def haar_kernels(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
