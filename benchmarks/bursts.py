@@ -52,7 +52,11 @@ def ours(engine, frames):
         shift = find_shift(frames[0].mean(axis=2), frame.mean(axis=2))
         merge.add(*shifted(frame, shift.rows, shift.columns))
     denoised = denoise_pixels(engine, merge.mean.clip(0, 1))
-    return {"merged": merge.mean, "merged, denoised": denoised, "ours": merge.give_back(denoised)}
+    return {
+        "merged": merge.mean,
+        "merged, denoised": denoised,
+        "ours": merge.restore_detail(denoised),
+    }
 
 
 def main(paths):

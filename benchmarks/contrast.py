@@ -16,7 +16,7 @@ from invdn.image.dct import LUMA
 from invdn.image.dtype import to_float
 from invdn.photo.read import read_photo
 from invdn.training.batches import prepare
-from invdn.training.datasets import open_material, synthesis_options
+from invdn.training.datasets import open_datasets, synthesis_options
 from invdn.training.recipe_files import load_recipe
 
 CROP, CROPS = 144, 400
@@ -43,7 +43,7 @@ def trained_on(data: Path, smooth_share: float) -> Tensor:
     changes = [f"data.root={data}", "data.pair_fraction=0", f"data.smooth_share={smooth_share}"]
     changes += ["data.pairs=[]", "validation.pairs=[]"]
     recipe = load_recipe("default", changes)
-    samples, synthesis = open_material(recipe).samples[-1], synthesis_options(recipe.data)
+    samples, synthesis = open_datasets(recipe).samples[-1], synthesis_options(recipe.data)
     clean = []
     for first in range(0, CROPS, 8):
         batch = Sample(*default_collate([samples[first + place] for place in range(8)]))

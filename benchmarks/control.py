@@ -27,9 +27,9 @@ from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 
-SMALL = WriteChoices(quality=82)
+SMALL = WriteOptions(quality=82)
 SETTINGS = {
     "strength 0 (noisy)": {"strength": 0.0},
     "strength 0.5": {"strength": 0.5},

@@ -19,7 +19,7 @@ from invdn.data.camera import DSLR, PHONE, sample_cameras
 from invdn.data.noise import add_camera_noise
 from invdn.image.dtype import from_float, to_float
 from invdn.image.noise_estimation import estimate_noise
-from invdn.inference import warning_of
+from invdn.inference import training_range_warning
 from invdn.photo.read import read_photo
 
 EVERY = 58  # of the clean photographs
@@ -50,7 +50,7 @@ def cases(data: Path):
 
 
 def kind(noise) -> str:
-    warning = warning_of(noise) or "none"
+    warning = training_range_warning(noise) or "none"
     return next(
         w
         for w in ("almost clean", "unlike a camera", "stronger", "none")

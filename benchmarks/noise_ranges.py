@@ -12,7 +12,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from invdn.data.camera import DSLR, MIXED, PHONE, CameraRange, sample_cameras
+from invdn.data.camera import DSLR, MIXED, PHONE, CameraDistribution, sample_cameras
 from invdn.data.noise import add_camera_noise
 from invdn.data.noise_statistics import measure_noise
 from invdn.image.dtype import to_float
@@ -33,7 +33,7 @@ def middles(folder: Path) -> Tensor:
     return torch.stack([crop for crop in crops for _ in range(4)])
 
 
-def describe(clean: Tensor, ranges: CameraRange) -> dict[str, list[float]]:
+def describe(clean: Tensor, ranges: CameraDistribution) -> dict[str, list[float]]:
     """The 5, 50 and 95 % quantiles over photographs of what their noise measures."""
     generator = torch.Generator().manual_seed(3)
     made = add_camera_noise(clean, sample_cameras(len(clean), generator, ranges), generator)

@@ -254,7 +254,7 @@ def make_material(clean: Path, folder: Path, seed: int, count: int, model: str) 
         np.savez(path, features=features.reshape(len(features), -1).T, sums=sums.reshape(-1, 6))
 
 
-def squared_error(shares: Tensor, sums: Tensor) -> Tensor:
+def sse_loss(shares: Tensor, sums: Tensor) -> Tensor:
     """Of blending by shares (..., 2), in squared steps of 8 bits."""
     luma, colour = shares[..., 0], shares[..., 1]
     ee, ey, ec, yy, cc, yc = sums.unbind(-1)
@@ -294,8 +294,8 @@ def train(folder: Path, target: Path, steps: int) -> None:
         features = torch.stack([items[i][0][at] for i, at in zip(chosen, places, strict=True)])
         sums = torch.stack([items[i][1][at] for i, at in zip(chosen, places, strict=True)])
         features[:, :, -4:] += torch.randn(24, 1, 4) * 0.15  # a crop's noise is not the whole's
-        error = squared_error(net(features).sigmoid(), sums).mean(1)
-        ends = [squared_error(torch.full((1, 2), end), sums).mean(1) for end in (0.0, 1.0)]
+        error = sse_loss(net(features).sigmoid(), sums).mean(1)
+        ends = [sse_loss(torch.full((1, 2), end), sums).mean(1) for end in (0.0, 1.0)]
         found, best = (
             torch.log(value.clamp(min=0) + least[chosen]) for value in (error, torch.minimum(*ends))
         )

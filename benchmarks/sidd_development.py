@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from invdn.data.demosaicing import bayer_sites, demosaic, mosaic
-from invdn.data.noise import undevelop
+from invdn.data.noise import unprocess
 
 _PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 _DARKEST = 8 / 255  # below lies what was cut off at black
@@ -42,10 +42,10 @@ class Development:
 def recover_development(noisy: Tensor) -> list[Development] | None:
     """Explanations of one photograph (1, 3, H, W), the best first; None if it is too dark."""
     plain = torch.zeros(1)
-    light = undevelop(noisy, plain).double()
+    light = unprocess(noisy, plain).double()
     generator = torch.Generator().manual_seed(0)
     rounding = (torch.rand(noisy.shape, generator=generator) - 0.5) / 255
-    rounding = undevelop(noisy + rounding, plain).double() - light
+    rounding = unprocess(noisy + rounding, plain).double() - light
     cut = max_pool2d((noisy.amin(1, keepdim=True) <= _DARKEST).float(), 7, 1, 3) > 0
     cut[..., :_BORDER, :], cut[..., -_BORDER:, :] = True, True
     cut[..., :_BORDER], cut[..., -_BORDER:] = True, True

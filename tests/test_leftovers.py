@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from invdn.atomic import atomic_output
-from invdn.leftovers import remove_leftovers, temporary_name
+from invdn.leftovers import remove_stale_temporary_files, temporary_name
 
 _STUCK = """
 import sys, time
@@ -37,10 +37,10 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_only_after_the_death_of_its_writer(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
     (temporary,) = tmp_path.iterdir()
-    assert remove_leftovers(tmp_path) == ()
+    assert remove_stale_temporary_files(tmp_path) == ()
     writer.kill()
     writer.wait()
-    assert remove_leftovers(tmp_path) == (temporary,)
+    assert remove_stale_temporary_files(tmp_path) == (temporary,)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -51,13 +51,13 @@ def test_a_writer_whose_parent_never_asks_for_it_is_dead(
     (temporary,) = tmp_path.iterdir()
     writer.kill()
     os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)  # it ends, and stays a zombie
-    assert remove_leftovers(tmp_path) == (temporary,)
+    assert remove_stale_temporary_files(tmp_path) == (temporary,)
 
 
 def test_our_own_file_in_use_stays(tmp_path: Path) -> None:
     with atomic_output(tmp_path / "a.txt", overwrite=False) as temporary:
         temporary.write_text("whole")
-        assert remove_leftovers(tmp_path) == ()
+        assert remove_stale_temporary_files(tmp_path) == ()
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 
@@ -66,7 +66,7 @@ def test_a_file_of_another_machine_goes_after_a_day(tmp_path: Path) -> None:
     new.touch()
     old.touch()
     os.utime(old, (time.time() - 25 * 3600,) * 2)
-    assert remove_leftovers(tmp_path) == (old,)
+    assert remove_stale_temporary_files(tmp_path) == (old,)
     assert list(tmp_path.iterdir()) == [new]
 
 
@@ -78,12 +78,12 @@ def test_what_only_looks_alike_stays(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     link = tmp_path / dead
     link.symlink_to("precious.txt")
-    assert remove_leftovers(tmp_path) == ()
+    assert remove_stale_temporary_files(tmp_path) == ()
     assert len(list(tmp_path.iterdir())) == len(others) + 2
     link.unlink()
     link.touch()
-    assert remove_leftovers(tmp_path) == (link,)
+    assert remove_stale_temporary_files(tmp_path) == (link,)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert remove_leftovers(tmp_path / "nowhere") == ()
+    assert remove_stale_temporary_files(tmp_path / "nowhere") == ()

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 #: Nothing writes into a temporary file for so long, in seconds, and lives.
-_LONG_AGO = 24 * 3600
+_STALE_SECONDS = 24 * 3600
 _NAME = re.compile(r"\.invdn-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
@@ -30,7 +30,7 @@ def temporary_name() -> str:
     return f".invdn-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
-def remove_leftovers(folder: Path) -> tuple[Path, ...]:
+def remove_stale_temporary_files(folder: Path) -> tuple[Path, ...]:
     """Remove the temporary files in a folder that no living process writes.
 
     A file goes if its name and owner are ours, and its process has ended (it ran on this machine)
@@ -44,7 +44,7 @@ def remove_leftovers(folder: Path) -> tuple[Path, ...]:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> (folder / temporary_name()).touch()  # of this process, which lives
-        >>> remove_leftovers(folder)
+        >>> remove_stale_temporary_files(folder)
         ()
     """
     removed = []
@@ -66,12 +66,12 @@ def _is_abandoned(entry: os.DirEntry[str], machine: str, process: str) -> bool:
         return False
     if not stat.S_ISREG(found.st_mode) or (os.name == "posix" and found.st_uid != os.geteuid()):
         return False
-    if time.time() - found.st_mtime > _LONG_AGO:
+    if time.time() - found.st_mtime > _STALE_SECONDS:
         return True
-    return machine == _machine() and not _lives(int(process))
+    return machine == _machine() and not _is_alive(int(process))
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     """Whether a process of this number still runs; where that cannot be asked, it may."""
     if os.name != "posix":  # there, signal 0 is Ctrl-C
         return True

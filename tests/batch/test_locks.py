@@ -5,7 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
-from invdn.batch.locks import claimed, remove_old_claims
+from invdn.batch.locks import lock_output, remove_old_claims
 
 _HOLDER = """
 import sys, time
@@ -24,14 +24,14 @@ def test_a_claim_lasts_as_long_as_its_process(tmp_path: Path) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "True\n"
-    with claimed(target) as ours:
+    with lock_output(target) as ours:
         assert not ours
     remove_old_claims(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     holder.kill()
     holder.communicate()
     assert len(list(tmp_path.iterdir())) == 1  # it had no time to tidy up
-    with claimed(target) as ours:
+    with lock_output(target) as ours:
         assert ours
     assert list(tmp_path.iterdir()) == []
 
@@ -44,7 +44,7 @@ def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
     def contend() -> None:
         nonlocal holding, most, got
         for _ in range(300):
-            with claimed(tmp_path / "a.jpg") as ours:
+            with lock_output(tmp_path / "a.jpg") as ours:
                 if not ours:
                     continue
                 with guard:
@@ -65,22 +65,22 @@ def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
 
 
 def test_two_targets_are_two_claims(tmp_path: Path) -> None:
-    with claimed(tmp_path / "a.jpg") as one, claimed(tmp_path / "b.jpg") as other:
+    with lock_output(tmp_path / "a.jpg") as one, lock_output(tmp_path / "b.jpg") as other:
         assert one and other
 
 
 def test_where_no_claim_is_possible_the_work_goes_on(tmp_path: Path) -> None:
-    with claimed(tmp_path / "no folder" / "a.jpg") as ours:
+    with lock_output(tmp_path / "no folder" / "a.jpg") as ours:
         assert ours
 
 
 def test_a_link_in_the_place_of_a_claim_is_not_followed(tmp_path: Path) -> None:
-    with claimed(tmp_path / "a.jpg"):
+    with lock_output(tmp_path / "a.jpg"):
         (claim,) = tmp_path.iterdir()
     precious = tmp_path / "precious"
     precious.write_text("mine")
     claim.symlink_to(precious)
-    with claimed(tmp_path / "a.jpg") as ours:
+    with lock_output(tmp_path / "a.jpg") as ours:
         assert ours
     remove_old_claims(tmp_path)
     assert claim.is_symlink() and precious.read_text() == "mine"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invdn.batch.originals import Listing, Originals
+from invdn.batch.originals import InputIndex, Listing
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_other_names_of_a_photograph(folder: Path) -> None:
-    originals = Originals([folder / "a.jpg"])
+    originals = InputIndex([folder / "a.jpg"])
     (folder / "link.jpg").symlink_to("a.jpg")
     (folder / "hard.jpg").hardlink_to(folder / "a.jpg")
     (folder / "here").symlink_to(".")
@@ -29,7 +29,7 @@ def test_other_names_of_a_photograph(folder: Path) -> None:
 
 def test_a_name_that_differs_in_case_only(folder: Path) -> None:
     """On a drive that tells them apart, a copy stands for the other name of the same file."""
-    originals = Originals([folder / "a.jpg"])
+    originals = InputIndex([folder / "a.jpg"])
     shutil.copy2(folder / "a.jpg", folder / "A.JPG")
     assert originals.behind(folder / "A.JPG") == folder / "a.jpg"
     os.utime(folder / "A.JPG", (1, 1))

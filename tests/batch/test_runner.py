@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from invdn.atomic import atomic_output
-from invdn.batch import Existing, Job, Outcome, Stop, run_batch
+from invdn.batch import Existing, Job, Outcome, StopEvent, run_batch
 from invdn.batch.attempt import Progress
-from invdn.batch.locks import claimed
+from invdn.batch.locks import lock_output
 from invdn.errors import ImageError, OutputError
 
 
@@ -170,7 +170,7 @@ class TestOriginals:
 class TestTwoRuns:
     def test_what_another_run_works_on_comes_last(self, jobs: list[Job]) -> None:
         jobs[0].target.parent.mkdir()
-        with claimed(jobs[1].target):
+        with lock_output(jobs[1].target):
             outcomes = _run(jobs)
         assert [outcome.source.stem for outcome in outcomes] == list("023451")
         assert (outcomes[-1].status, outcomes[-1].reason) == (
@@ -181,7 +181,7 @@ class TestTwoRuns:
 
     def test_what_it_gave_up_meanwhile_is_done(self, jobs: list[Job]) -> None:
         jobs[0].target.parent.mkdir()
-        with claimed(jobs[1].target):
+        with lock_output(jobs[1].target):
             outcomes = run_batch(jobs, copy)
             seen = [next(outcomes) for _ in range(5)]
         seen.extend(outcomes)
@@ -216,7 +216,7 @@ class TestTwoRuns:
 class TestStopping:
     @pytest.mark.parametrize("workers", [1, 2])
     def test_in_the_middle(self, jobs: list[Job], workers: int) -> None:
-        stop = Stop()
+        stop = StopEvent()
 
         def work(job: Job, overwrite: bool, progress: Progress) -> None:
             if job is jobs[2]:
@@ -244,7 +244,7 @@ class TestStopping:
                 raise OutputError("cannot write: the disk is full") from error
             copy(job, overwrite, progress)
 
-        stop = Stop()
+        stop = StopEvent()
         assert _statuses(list(run_batch(jobs, work, stop=stop))) == "dfllll"
         assert stop.reason == "the disk is full"
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from invdn.batch import Job, Stop
+from invdn.batch import Job, StopEvent
 from invdn.batch.watching import FolderWatch
 
 
@@ -55,7 +55,7 @@ def test_an_empty_file_waits(tmp_path: Path) -> None:
 
 
 def test_rounds_until_it_is_to_stop(tmp_path: Path) -> None:
-    stop = Stop()
+    stop = StopEvent()
     found = []
     (tmp_path / "0.jpg").write_text("first")
     for jobs in _watch(tmp_path).rounds(stop):

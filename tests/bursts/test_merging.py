@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from invdn.bursts.merging import Merge, agreement
+from invdn.bursts.merging import Merge, motion_weight
 from invdn.image.metrics import psnr
 
 
@@ -54,8 +54,8 @@ def test_detail_comes_back_and_noise_does_not(scene: NDArray[np.float32]) -> Non
     """Whatever the network: here one that takes all detail, and one that takes nothing."""
     merge = _merged([_noisy(scene, seed) for seed in range(8)])
     flat = np.broadcast_to(scene.mean(axis=(0, 1)), scene.shape).astype(np.float32)
-    assert psnr(merge.give_back(flat), scene) > psnr(merge.mean, scene) - 0.5
-    assert psnr(merge.give_back(scene), scene) > psnr(merge.mean, scene) + 6
+    assert psnr(merge.restore_detail(flat), scene) > psnr(merge.mean, scene) - 0.5
+    assert psnr(merge.restore_detail(scene), scene) > psnr(merge.mean, scene) + 6
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_how_much_may_differ(deviations: float, weight: float) -> None:
     noise = generator.normal(0, 0.03, reference.shape).astype(np.float32)
     means = np.lib.stride_tricks.sliding_window_view(noise[..., 0], (5, 5)).mean(axis=(2, 3))
     noise[90:110, 90:110] = deviations * means.std()
-    found = agreement(reference, reference + noise)[92:108, 92:108]
+    found = motion_weight(reference, reference + noise)[92:108, 92:108]
     assert np.allclose(found, weight, atol=0.08)
 
 
 def test_frames_without_noise(scene: NDArray[np.float32]) -> None:
-    assert agreement(scene, scene).min() == 1
+    assert motion_weight(scene, scene).min() == 1
     merge = _merged([scene, scene, scene])
-    assert np.allclose(merge.give_back(scene * 0), scene, atol=1e-5)
+    assert np.allclose(merge.restore_detail(scene * 0), scene, atol=1e-5)
 
 
 def test_nothing_in_common() -> None:
     empty = np.zeros((0, 5, 3), np.float32)
-    assert agreement(empty, empty).shape == (0, 5, 1)
+    assert motion_weight(empty, empty).shape == (0, 5, 1)

@@ -17,7 +17,7 @@ from invdn.photo.containers import heif, webp
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 from support.photographs import encoded, picture
 
 
@@ -167,7 +167,7 @@ def test_quality_of_the_source(tmp_path: Path, name: str) -> None:
     pixels = np.clip(ramp + noise, 0, 255).astype(np.uint8)
     path = tmp_path / f"a.{name.lower()}"
     for quality in (40, 60, 80, 90):
-        write_photo(Photo(pixels), path, overwrite=True, choices=WriteChoices(quality=quality))
+        write_photo(Photo(pixels), path, overwrite=True, choices=WriteOptions(quality=quality))
         found = read_photo(path)
         assert found.compression.quality == pytest.approx(quality, abs=8 if name == "WEBP" else 2)
         smooth = Photo(ramp.astype(np.uint8), format=found.format, compression=found.compression)

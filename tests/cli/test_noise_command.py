@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from invdn.cli.noise import command
 from invdn.data.camera_range import DSLR, PHONE
-from invdn.data.noisy_photographs import add_noise, disturb
+from invdn.data.noisy_photographs import add_noise, resample_noise
 from invdn.errors import InputError, WeightsError
 from invdn.network import InvDN
 from invdn.photo.photo import Metadata, Photo
@@ -156,7 +156,9 @@ def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     network = InvDN()
     pixels = np.random.default_rng(0).integers(60, 200, (150, 70, 3)).astype(np.uint8)
     done: list[tuple[int, int]] = []
-    kept = disturb(Photo(pixels), network, scale=0.0, progress=lambda *rows: done.append(rows))
+    kept = resample_noise(
+        Photo(pixels), network, scale=0.0, progress=lambda *rows: done.append(rows)
+    )
     assert np.array_equal(kept.pixels, pixels)
     assert done == [(32, 150), (64, 150), (96, 150), (128, 150), (150, 150)]
     flat = Photo(np.full((160, 70, 3), 128, np.uint8))

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from invdn.data.camera import DSLR, MIXED, PHONE, CameraRange, Cameras, sample_cameras
+from invdn.data.camera import DSLR, MIXED, PHONE, CameraDistribution, Cameras, sample_cameras
 from invdn.data.camera_range import COLOUR_MATRICES
 from invdn.data.noise import add_camera_noise
 from invdn.errors import InputError
@@ -39,7 +39,7 @@ def test_every_photograph_gets_a_camera_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("ranges", [PHONE, DSLR])
-def test_draws_stay_in_their_ranges(ranges: CameraRange) -> None:
+def test_draws_stay_in_their_ranges(ranges: CameraDistribution) -> None:
     cameras = sample_cameras(500, random(), ranges)
     for name in ("exposure", "shot", "contrast", "luma_radius", "chroma_radius"):
         low, high = getattr(ranges, name)
@@ -86,7 +86,7 @@ def test_the_training_mixture_is_mainly_phones() -> None:
 
 
 @pytest.mark.parametrize(("ranges", "strong"), [(PHONE, 0.02), (DSLR, 0.01)])
-def test_read_noise_follows_the_measured_tables(ranges: CameraRange, strong: float) -> None:
+def test_read_noise_follows_the_measured_tables(ranges: CameraDistribution, strong: float) -> None:
     """Medians of log(read variance) - 1.8 log(shot) lie within the measured quartiles."""
     # at weak, middle and strong shot noise: phones' DNG files, darktable's profiles
     quartiles = {1e-4: (0.5, 2.6), 1e-3: (-0.9, 0.8), strong: (-1.7, 0.8)}

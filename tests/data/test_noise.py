@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invdn.data.camera import DSLR, sample_cameras
-from invdn.data.noise import add_camera_noise, develop, undevelop
+from invdn.data.noise import add_camera_noise, render, unprocess
 from invdn.data.noise_statistics import measure_noise
 from invdn.errors import InputError
 from support.cameras import PLAIN, batch, random
@@ -19,13 +19,13 @@ from support.cameras import PLAIN, batch, random
 def test_inverse_undoes_it(contrast: float) -> None:
     display = torch.linspace(0, 1, 256).expand(1, 3, 1, 256)
     strength = torch.tensor([contrast])
-    assert torch.allclose(develop(undevelop(display, strength), strength), display, atol=2e-5)
+    assert torch.allclose(render(unprocess(display, strength), strength), display, atol=2e-5)
 
 
 def test_no_contrast_is_srgb() -> None:
     light = torch.tensor([0.0, 0.0031308, 0.18, 1.0]).expand(1, 3, 1, 4)
     expected = torch.tensor([0.0, 0.04045, 0.46135, 1.0])
-    assert torch.allclose(develop(light, torch.zeros(1))[0, 0, 0], expected, atol=1e-4)
+    assert torch.allclose(render(light, torch.zeros(1))[0, 0, 0], expected, atol=1e-4)
 
 
 @given(st.integers(1, 5), st.integers(3, 25), st.integers(3, 25), st.integers(0, 2**31))
@@ -54,7 +54,7 @@ def test_exposure_darkens_noisy_and_clean_alike() -> None:
     clean = torch.full((2, 3, 16, 16), 0.5)
     noisy, target = add_camera_noise(clean, sample_cameras(2, random(), dark), random())
     plain = torch.zeros(2)
-    assert torch.allclose(undevelop(target, plain) * 4, undevelop(clean, plain), rtol=0.01)
+    assert torch.allclose(unprocess(target, plain) * 4, unprocess(clean, plain), rtol=0.01)
     assert abs(noisy.mean() - target.mean()) < 1e-3
 
 
@@ -71,9 +71,9 @@ def test_linear_variance_follows_the_light() -> None:
         output_levels=torch.full((n,), 65535.0),
     )
     for light in (0.05, 0.2, 0.5):
-        clean = develop(torch.full((n, 3, 16, 16), light), torch.zeros(n))
+        clean = render(torch.full((n, 3, 16, 16), light), torch.zeros(n))
         noisy, _ = add_camera_noise(clean, cameras, random(3))
-        linear = undevelop(noisy, torch.zeros(n))
+        linear = unprocess(noisy, torch.zeros(n))
         assert linear.var() == pytest.approx(shot * light + 1e-5, rel=0.05)
         assert linear.mean() == pytest.approx(light, rel=0.01)
         skewness = ((linear - linear.mean()) ** 3).mean() / linear.var() ** 1.5
@@ -94,23 +94,23 @@ def test_clean_is_the_average_of_clipped_frames() -> None:
     )
     plain = torch.zeros(n)
     for light in (0.0, 0.01, 0.95, 1.0):
-        clean = develop(torch.full((n, 3, 16, 16), light), plain)
+        clean = render(torch.full((n, 3, 16, 16), light), plain)
         noisy, target = add_camera_noise(clean, cameras, random(4))
-        average = float(undevelop(noisy, plain).mean())
-        assert undevelop(target, plain).mean() == pytest.approx(average, abs=1.5e-3)
-        assert abs(undevelop(target, plain).mean() - light) > 2e-3
+        average = float(unprocess(noisy, plain).mean())
+        assert unprocess(target, plain).mean() == pytest.approx(average, abs=1.5e-3)
+        assert abs(unprocess(target, plain).mean() - light) > 2e-3
 
 
 def test_a_robust_reference_is_not_lifted() -> None:
     n, light, plain = 64, 0.01, torch.zeros(64)
-    clean = develop(torch.full((n, 3, 16, 16), light), plain)
+    clean = render(torch.full((n, 3, 16, 16), light), plain)
     means = {}
     for lift in (0.0, 0.5, 1.0):
         robust = replace(PLAIN, shot=(0.01, 0.01), lift=(lift, lift))
         cameras = replace(sample_cameras(n, random(), robust), matrix=torch.eye(3).expand(n, 3, 3))
         noisy, target = add_camera_noise(clean, cameras, random(4))
-        means[lift] = float(undevelop(target, plain).mean())
-        assert undevelop(noisy, plain).mean() > light + 1e-4
+        means[lift] = float(unprocess(target, plain).mean())
+        assert unprocess(noisy, plain).mean() > light + 1e-4
     assert means[0.0] == pytest.approx(light, rel=1e-3)
     assert means[0.5] == pytest.approx((means[0.0] + means[1.0]) / 2, rel=1e-3)
     assert means[1.0] > light + 1e-4

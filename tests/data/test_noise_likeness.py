@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invdn.data.camera import DSLR, PHONE, CameraRange, sample_cameras
+from invdn.data.camera import DSLR, PHONE, CameraDistribution, sample_cameras
 from invdn.data.noise import add_camera_noise
 from invdn.data.noise_statistics import NoiseStatistics, measure_noise
 from invdn.image.dtype import to_float
@@ -38,7 +38,7 @@ def test_dslrs_are_smoother_and_lighter() -> None:
     assert torch.stack([it.colours[0, 1] for it in noise]).quantile(0.8) > 0.4
 
 
-def measure(ranges: CameraRange) -> list[NoiseStatistics]:
+def measure(ranges: CameraDistribution) -> list[NoiseStatistics]:
     levels = torch.rand(96, 3, 1, 1, generator=random(9)) * 0.5 + 0.15
     clean = levels.expand(96, 3, 48, 48)
     noisy, target = add_camera_noise(clean, sample_cameras(96, random(5), ranges), random(6))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invdn.architecture import Architecture
-from invdn.engines import native_absence, open_engine
+from invdn.engines import open_engine, why_native_unavailable
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError
 from invdn.image.orientation import apply_symmetry
@@ -301,11 +301,11 @@ def test_an_interrupt_ends_the_work(published: Parameters) -> None:
 
 
 def test_where_it_was_not_built_another_engine_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert native_absence() is None
+    assert why_native_unavailable() is None
     assert "native" in open_engine().description
     monkeypatch.setitem(sys.modules, "invdn.engines._native", None)
     monkeypatch.delattr("invdn.engines._native")
-    reason = native_absence()
+    reason = why_native_unavailable()
     assert reason is not None
     assert "compiler" in reason
     assert "ONNX" in open_engine(device="cpu").description

@@ -9,7 +9,7 @@ import torch
 
 from invdn.architecture import Architecture
 from invdn.engines import open_engine, torch_engine
-from invdn.engines.cuda_graphs import Replayed
+from invdn.engines.cuda_graphs import CudaGraphCache
 from invdn.engines.torch_engine import PRECISIONS, TOLERANCE, TorchEngine
 from invdn.errors import EngineError
 from invdn.network import InvDN
@@ -115,7 +115,7 @@ def test_recorded_passes_are_the_direct_ones() -> None:
     def act(image: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
         return image * 2 + shift
 
-    replayed = Replayed(act, device, torch.cuda.graph_pool_handle())
+    replayed = CudaGraphCache(act, device, torch.cuda.graph_pool_handle())
     generator = np.random.default_rng(0)
     with torch.inference_mode():
         for edge in (8, 16, 8, 8, 24, 16, 16):

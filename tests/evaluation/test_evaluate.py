@@ -12,7 +12,7 @@ import pytest
 from invdn.errors import DataError, InputError
 from invdn.evaluation.bootstrap import paired_bootstrap
 from invdn.evaluation.evaluate import Evaluation, evaluate
-from invdn.evaluation.methods import Method, Restored, noisy_input, unit_floats
+from invdn.evaluation.methods import Method, Restoration, noisy_input, unit_floats
 from invdn.evaluation.protocols import find_protocol, measure
 from invdn.evaluation.report import as_html
 from invdn.evaluation.samples import Sample, Samples
@@ -31,10 +31,10 @@ def make_samples(count: int = 3) -> Samples:
     return Samples("a set", tuple(f"photo {i}" for i in range(count)), load)
 
 
-def halves_noise(sample: Sample) -> Restored:
+def halves_noise(sample: Sample) -> Restoration:
     noisy, clean = unit_floats(sample.noisy), unit_floats(sample.clean)
     spread = np.abs(noisy - clean)
-    return Restored((noisy + clean) / 2, spread)
+    return Restoration((noisy + clean) / 2, spread)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_csv_has_a_line_for_each_image_method_and_protocol(found: Evaluation) ->
 
 def test_infinite_scores_reach_every_output() -> None:
     found = evaluate(
-        make_samples(2), [Method("oracle", lambda sample: Restored(sample.clean))], PROTOCOLS
+        make_samples(2), [Method("oracle", lambda sample: Restoration(sample.clean))], PROTOCOLS
     )
     content = json.loads(as_json(found, {"model": "none"}))
     assert content["methods"][0]["scores"]["paddle"] == {
@@ -117,7 +117,7 @@ def test_results_are_handed_on(found: Evaluation) -> None:
 
 
 def test_what_cannot_be_measured_is_named() -> None:
-    broken = Method("broken", lambda s: Restored(np.full(s.noisy.shape, np.nan, np.float32)))
+    broken = Method("broken", lambda s: Restoration(np.full(s.noisy.shape, np.nan, np.float32)))
     with pytest.raises(DataError, match=r"'photo 0' with broken.*NaN"):
         evaluate(make_samples(), [broken], PROTOCOLS)
     small = Samples("small", ("a",), lambda i: Sample("a", *2 * [np.zeros((5, 5, 3), np.uint8)]))

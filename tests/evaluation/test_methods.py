@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from invdn.errors import DataError, EngineError, InputError, MissingDependencyError
 from invdn.evaluation import baselines
 from invdn.evaluation.baselines import BASELINES, baseline, noise_level
-from invdn.evaluation.methods import onnx_denoiser, ready_made
+from invdn.evaluation.methods import onnx_denoiser, precomputed_outputs
 from invdn.evaluation.samples import Sample
 from invdn.image.metrics import psnr
 from invdn.photo.photo import Photo
@@ -120,8 +120,8 @@ def test_ready_made_outputs_can_be_swapped_back(tmp_path: Path) -> None:
     sample = noisy_sample()
     write_photo(Photo(np.ascontiguousarray(sample.clean[..., ::-1])), tmp_path / "a.png")
     files = {"ramp": tmp_path / "a.png"}
-    swapped = ready_made("x", files, swap_red_and_blue=True).restore(sample).pixels
+    swapped = precomputed_outputs("x", files, swap_red_and_blue=True).restore(sample).pixels
     assert np.array_equal(swapped, sample.clean)
     other = Sample("ramp", sample.noisy[:10], sample.clean[:10])
     with pytest.raises(DataError, match=r"a\.png has shape"):
-        ready_made("x", files, swap_red_and_blue=False).restore(other)
+        precomputed_outputs("x", files, swap_red_and_blue=False).restore(other)

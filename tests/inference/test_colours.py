@@ -12,7 +12,7 @@ from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import ImageError
 from invdn.image.dtype import from_float, to_float
 from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
-from invdn.photo.color import colours_of
+from invdn.photo.color import srgb_bridge_of
 from invdn.photo.color.curves import LINEAR
 from invdn.photo.color.icc import (
     P3_PRIMARIES,
@@ -23,7 +23,7 @@ from invdn.photo.color.icc import (
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 
 WHOLE = DenoiseOptions(tile_size=0, strength=1)
 PROFILES = {
@@ -41,7 +41,7 @@ def test_the_same_scene_in_another_space_is_denoised_alike(
     engine = open_engine()  # a trained network, whose results are colours
     icc = PROFILES[name]
     inside = to_float(picture) * 0.8 + 0.1
-    space = colours_of(Photo(picture, metadata=Metadata(icc=icc)))[0].space
+    space = srgb_bridge_of(Photo(picture, metadata=Metadata(icc=icc)))[0].space
     stored = from_float(space.from_srgb(inside), np.uint16)
     write_photo(Photo(stored, metadata=Metadata(icc=icc)), tmp_path / "a.tif")
     denoise_file(engine, tmp_path / "a.tif", tmp_path / "b.tif", WHOLE)
@@ -88,7 +88,7 @@ def test_remarks_and_choices_reach_the_file(
     photo = Photo(picture, metadata=Metadata(icc=profile, xmp=b"<x/>"))
     write_photo(photo, tmp_path / "a.tif")
     (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
-    choices = WriteChoices(quality=71, subsampling="4:2:0", strip_metadata=True)
+    choices = WriteOptions(quality=71, subsampling="4:2:0", strip_metadata=True)
     result = denoise_file(
         engine, tmp_path / "a.jpg", tmp_path / "b.jpg", WHOLE, FileOptions(write=choices)
     )

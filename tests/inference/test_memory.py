@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdn.engines import native_absence
+from invdn.engines import why_native_unavailable
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
 from invdn.inference import DenoiseOptions, Pipeline
@@ -102,7 +102,7 @@ def printed_by(script: str, folder: Path, width: int, height: int) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(native_absence() is not None, reason="the native engine was not built")
+@pytest.mark.skipif(why_native_unavailable() is not None, reason="the native engine was not built")
 @pytest.mark.parametrize(("width", "height"), [(800, 800), (1500, 720)])
 def test_rows_stay_below_the_least_limit_that_lets_them(
     tmp_path: Path, width: int, height: int

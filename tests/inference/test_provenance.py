@@ -12,7 +12,7 @@ from invdn.photo.provenance import is_marked
 from invdn.photo.read import read_photo
 from invdn.photo.sidecars import copy_sidecars
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
@@ -26,7 +26,7 @@ def test_a_result_says_who_made_it(
     assert b"InvDN" in (found.metadata.exif or b"") and b"InvDN" in (found.metadata.xmp or b"")
     again = denoise_file(engine, tmp_path / f"b{suffix}", tmp_path / f"c{suffix}")
     assert [remark for remark in again.remarks if "a result of InvDN already" in remark]
-    plain = WriteChoices(strip_metadata=True)
+    plain = WriteOptions(strip_metadata=True)
     files = FileOptions(write=plain)
     denoise_file(engine, tmp_path / f"a{suffix}", tmp_path / f"d{suffix}", files=files)
     assert not is_marked(read_photo(tmp_path / f"d{suffix}"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
-from invdn.inference import warning_of
+from invdn.inference import training_range_warning
 from invdn.photo.read import read_photo
 
 # Noise as white as synthetic noise (correlation under 0.08 in all of them), by their makers' way.
@@ -16,7 +16,7 @@ _FLATTENED = {"Audrey_Hepburn"}
 
 
 def _kind(path: Path) -> str:
-    warning = warning_of(estimate_noise(read_photo(path).pixels)) or "none"
+    warning = training_range_warning(estimate_noise(read_photo(path).pixels)) or "none"
     return next(word for word in ("almost clean", "unlike", "stronger", "none") if word in warning)
 
 
@@ -40,9 +40,9 @@ def test_clean_photographs_and_their_synthetic_copies(real_data: Path) -> None:
     clean = white = 0
     for path in paths:
         pixels = read_photo(path).pixels[:640, :640]
-        clean += "almost clean" in (warning_of(estimate_noise(pixels)) or "")
+        clean += "almost clean" in (training_range_warning(estimate_noise(pixels)) or "")
         noisy = np.rint(pixels + generator.normal(0, 15, pixels.shape)).clip(0, 255)
-        white += "unlike" in (warning_of(estimate_noise(noisy.astype(np.uint8))) or "")
+        white += "unlike" in (training_range_warning(estimate_noise(noisy.astype(np.uint8))) or "")
     assert clean >= 0.8 * len(paths)
     assert white >= 0.9 * len(paths)
 
@@ -52,10 +52,10 @@ def test_clean_photographs_and_their_synthetic_copies(real_data: Path) -> None:
     [(0.5, 0.3, "almost clean"), (10, 0.0, "unlike"), (60, 0.3, "stronger"), (10, 0.3, None)],
 )
 def test_each_kind(level: float, correlation: float, word: str | None) -> None:
-    warning = warning_of(
+    warning = training_range_warning(
         NoiseEstimate(
             level, (0.5,), (level / 255,), (level / 255,), correlation, 1.0, ((1.0,) * 64,)
         )
     )
     assert warning is None if word is None else word in str(warning)
-    assert warning_of(None) is None
+    assert training_range_warning(None) is None

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from invdn.errors import ImageError, OutputError
-from invdn.photo.color import colours_of
+from invdn.photo.color import srgb_bridge_of
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
@@ -116,7 +116,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, name: str, change: str) -
     data = encoded(Image.fromarray(pixels("uint8", (300, 400, 3))), name)
     path.write_bytes(data)
 
-    def disturb() -> None:
+    def resample_noise() -> None:
         match change:
             case "vanishes":
                 path.unlink()
@@ -133,7 +133,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, name: str, change: str) -
 
     for delay in (0.0, 0.002, 0.005):
         path.write_bytes(data)
-        timer = threading.Timer(delay, disturb)
+        timer = threading.Timer(delay, resample_noise)
         timer.start()
         try:
             assert read_photo(path).width == 400
@@ -153,7 +153,7 @@ def test_a_wrong_ending_is_told(tmp_path: Path) -> None:
 def test_hdr_in_one_line(tmp_path: Path) -> None:
     write_photo(Photo(np.full((9, 9, 3), 200, np.float32)), tmp_path / "a.tif")
     with pytest.raises(ImageError, match="white level"):
-        colours_of(read_photo(tmp_path / "a.tif"))
+        srgb_bridge_of(read_photo(tmp_path / "a.tif"))
 
 
 def test_a_grey_profile_has_no_place_in_webp_and_avif(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from invdn.photo.containers.jpeg_attachments import end_of_picture, read_attachm
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 from support.attachments import (
     PREVIEW,
     UNDEFINED,
@@ -56,7 +56,7 @@ def kept(tmp_path: Path, data: bytes, suffix: str = ".jpg", **how: Any) -> tuple
     photo = read_photo(source, page=how.pop("page", None))
     brighter = replace(photo, pixels=np.minimum(photo.pixels, 225) + np.uint8(30))
     target = tmp_path / f"result{suffix}"
-    notes = write_photo(brighter, target, overwrite=True, choices=WriteChoices(**how))
+    notes = write_photo(brighter, target, overwrite=True, choices=WriteOptions(**how))
     return target.read_bytes(), "\n".join((*photo.remarks, *notes)), photo
 
 

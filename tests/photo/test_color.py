@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 
 from invdn.errors import ImageError
 from invdn.image.dtype import from_float, to_float
-from invdn.photo.color import NetworkColours, colours_of
-from invdn.photo.color.curves import LINEAR, SRGB, Curve, Formula, Table
+from invdn.photo.color import SrgbBridge, srgb_bridge_of
+from invdn.photo.color.curves import LINEAR, SRGB, Curve, ParametricCurve, Table
 from invdn.photo.color.icc import (
     ADOBE_GAMMA,
     ADOBE_PRIMARIES,
@@ -35,7 +35,7 @@ PROPHOTO = ((0.734699, 0.265301), (0.159597, 0.840403), (0.036598, 0.000105), (0
 PROFILES = {
     "Adobe RGB": make_profile("Adobe RGB", ADOBE_PRIMARIES, ADOBE_GAMMA),
     "Display P3": make_profile("Display P3", P3_PRIMARIES),
-    "ProPhoto": make_profile("ProPhoto", PROPHOTO, Formula(1.8)),
+    "ProPhoto": make_profile("ProPhoto", PROPHOTO, ParametricCurve(1.8)),
     "Rec. 2020": make_profile("Rec. 2020", REC2020_PRIMARIES),
     "linear Rec. 2020": make_profile("linear", REC2020_PRIMARIES, LINEAR),
     "linear sRGB": make_profile("linear sRGB", SRGB_PRIMARIES, LINEAR),
@@ -46,8 +46,8 @@ def photo(profile: bytes, kind: str = "uint16", shape: tuple[int, ...] = (40, 60
     return Photo(pixels(kind, shape), metadata=Metadata(icc=profile))
 
 
-def colours(profile: bytes, **how: object) -> NetworkColours:
-    found, remarks = colours_of(photo(profile, **how))
+def colours(profile: bytes, **how: object) -> SrgbBridge:
+    found, remarks = srgb_bridge_of(photo(profile, **how))
     assert found is not None and not remarks
     return found
 
@@ -60,12 +60,12 @@ def test_what_the_network_leaves_alone_comes_back_exactly(name: str, kind: str) 
     stored = replace(stored, pixels=np.clip(stored.pixels, 0, None))
     if kind == "float32":
         stored = replace(stored, pixels=stored.pixels / 3)
-    found, _ = colours_of(stored)
+    found, _ = srgb_bridge_of(stored)
     window = to_float(stored.pixels)
-    seen = found.for_network(window)
+    seen = found.to_srgb(window)
     assert seen.min() >= 0 and seen.max() <= 1
     assert not np.allclose(seen, window, atol=1 / 255)
-    assert np.array_equal(from_float(found.from_network(seen, window), kind), stored.pixels)
+    assert np.array_equal(from_float(found.from_srgb(seen, window), kind), stored.pixels)
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -88,7 +88,7 @@ def test_little_cms_sees_the_same_colours(name: str) -> None:
         ImageCms.Flags.HIGHRESPRECALC,
     )
     expected = np.asarray(ImageCms.applyTransform(Image.fromarray(stored), transform)).astype(int)
-    seen = colours(PROFILES[name]).for_network(to_float(stored)) * 255
+    seen = colours(PROFILES[name]).to_srgb(to_float(stored)) * 255
     assert np.abs(seen - expected).max() < (6 if name.startswith("linear") else 2)
     assert np.abs(seen - expected).mean() < 0.5
 
@@ -99,15 +99,17 @@ def test_a_change_is_carried_back_and_colours_outside_stay_outside() -> None:
     clean = np.broadcast_to(np.array([0.1, 0.9, 0.2], np.float32), (50, 50, 3))
     noise = np.random.default_rng(0).normal(0, 0.02, (50, 50, 1)).astype(np.float32)
     window = clean + noise
-    seen = found.for_network(window)
+    seen = found.to_srgb(window)
     assert seen[..., 0].max() == 0  # out of gamut: red is below zero there
     flat = np.broadcast_to(seen.mean(axis=(0, 1)), seen.shape)
-    result = found.from_network(flat, window)
+    result = found.from_srgb(flat, window)
     assert np.abs(result.mean(axis=(0, 1)) - clean[0, 0]).max() < 0.01
     assert result[..., 1].std() < 0.25 * window[..., 1].std()
 
 
-@pytest.mark.parametrize("curve", [Formula(2.2), LINEAR, SRGB, Table(np.linspace(0, 1, 9) ** 1.8)])
+@pytest.mark.parametrize(
+    "curve", [ParametricCurve(2.2), LINEAR, SRGB, Table(np.linspace(0, 1, 9) ** 1.8)]
+)
 def test_curves_undo_themselves_everywhere(curve: Curve) -> None:
     stored = np.linspace(-0.5, 2, 301, dtype=np.float32)
     assert np.abs(curve.stored(curve.light(stored)) - stored).max() < 1e-5
@@ -119,7 +121,7 @@ def test_curves_undo_themselves_everywhere(curve: Curve) -> None:
     [
         SRGB_PROFILE,
         make_profile("sRGB", SRGB_PRIMARIES),
-        make_profile("nearly", SRGB_PRIMARIES, Formula(2.4, 0.947, 0.053, 0.0774, 0.0405)),
+        make_profile("nearly", SRGB_PRIMARIES, ParametricCurve(2.4, 0.947, 0.053, 0.0774, 0.0405)),
         None,
     ],
 )
@@ -128,7 +130,7 @@ def test_srgb_of_any_maker_takes_the_direct_road(
     profile: bytes | None, shape: tuple[int, ...]
 ) -> None:
     stored = Photo(pixels("uint16", shape), metadata=Metadata(icc=profile))
-    assert colours_of(stored) == (None, ())
+    assert srgb_bridge_of(stored) == (None, ())
 
 
 def test_grey_profiles_of_any_gamma() -> None:
@@ -139,17 +141,17 @@ def test_grey_profiles_of_any_gamma() -> None:
     header[16:20], header[20:24], header[36:40] = b"GRAY", b"XYZ ", b"acsp"
     profile = bytes(header) + (1).to_bytes(4) + tags + curve
     stored = photo(profile, shape=(30, 40))
-    found, remarks = colours_of(stored)
+    found, remarks = srgb_bridge_of(stored)
     assert found and not remarks
     window = to_float(stored.pixels)[..., None]
-    seen = found.for_network(window)
+    seen = found.to_srgb(window)
     assert seen.shape == (30, 40, 1)
-    middle = found.for_network(np.full((1, 1, 1), 0.5, np.float32)).item()
+    middle = found.to_srgb(np.full((1, 1, 1), 0.5, np.float32)).item()
     assert SRGB.light(np.float32(middle)) == pytest.approx(0.5**1.8, abs=1e-3)
     assert np.array_equal(
-        from_float(found.from_network(seen, window), np.uint16)[..., 0], stored.pixels
+        from_float(found.from_srgb(seen, window), np.uint16)[..., 0], stored.pixels
     )
-    assert colours_of(photo(profile, shape=(9, 9, 3)))[1]  # belongs to another kind of picture
+    assert srgb_bridge_of(photo(profile, shape=(9, 9, 3)))[1]  # belongs to another kind of picture
 
 
 def test_profiles_of_tables_go_through_little_cms() -> None:
@@ -161,14 +163,14 @@ def test_profiles_of_tables_go_through_little_cms() -> None:
     inside = by_curves.from_srgb(window)
     assert np.abs(tables.from_srgb(window) - inside).max() < 2e-3
     stored = from_float(window, np.uint16)
-    found = NetworkColours(tables)
-    seen = found.for_network(to_float(stored))
-    assert np.array_equal(from_float(found.from_network(seen, to_float(stored)), np.uint16), stored)
+    found = SrgbBridge(tables)
+    seen = found.to_srgb(to_float(stored))
+    assert np.array_equal(from_float(found.from_srgb(seen, to_float(stored)), np.uint16), stored)
 
 
 @pytest.mark.parametrize("damaged", [b"rubbish" * 40, SRGB_PROFILE[:200], SRGB_PROFILE[:300]])
 def test_a_damaged_profile_is_srgb_with_a_remark(damaged: bytes) -> None:
-    found, remarks = colours_of(photo(damaged))
+    found, remarks = srgb_bridge_of(photo(damaged))
     assert found is None and "damaged" in remarks[0]
 
 
@@ -183,27 +185,27 @@ def test_adobe_rgb_by_exif_alone() -> None:
     rule = Directory({1: Entry(2, b"R03\0")})
     exif = serialise(Directory({}, {34665: Directory({}, {40965: rule})}))
     stored = Photo(pixels("uint8"), metadata=Metadata(exif=exif))
-    found, _ = colours_of(stored)
+    found, _ = srgb_bridge_of(stored)
     assert found
     window = to_float(stored.pixels)
-    expected = colours(PROFILES["Adobe RGB"]).for_network(window)
-    assert np.abs(found.for_network(window) - expected).max() < 1e-3
+    expected = colours(PROFILES["Adobe RGB"]).to_srgb(window)
+    assert np.abs(found.to_srgb(window) - expected).max() < 1e-3
 
 
 def test_highlights_above_white_pass_through() -> None:
     values = np.full((20, 20, 3), 0.5, np.float32)
     values[5, 5] = 7
-    found, _ = colours_of(Photo(values))
+    found, _ = srgb_bridge_of(Photo(values))
     assert found
-    seen = found.for_network(values)
+    seen = found.to_srgb(values)
     assert seen.max() == 1
-    result = found.from_network(np.where(seen < 1, np.float32(0.25), seen), values)
+    result = found.from_srgb(np.where(seen < 1, np.float32(0.25), seen), values)
     assert (result[5, 5] == 7).all() and np.allclose(result[0, 0], 0.25)
 
 
 def test_values_of_another_white_are_refused() -> None:
     with pytest.raises(ImageError, match="divide them by their white"):
-        colours_of(Photo(np.full((20, 20, 3), 128, np.float32)))
+        srgb_bridge_of(Photo(np.full((20, 20, 3), 128, np.float32)))
 
 
 @pytest.mark.parametrize(
@@ -220,13 +222,13 @@ def test_colours_that_a_png_describes_without_a_profile(
     _put_chunk(tmp_path / "a.png", chunk)
     stored = read_photo(tmp_path / "a.png")
     window = to_float(stored.pixels)
-    found, _ = colours_of(stored)
+    found, _ = srgb_bridge_of(stored)
     assert found
-    expected = colours(PROFILES[name]).for_network(window)
-    assert np.abs(found.for_network(window) - expected).max() < 2e-3
+    expected = colours(PROFILES[name]).to_srgb(window)
+    assert np.abs(found.to_srgb(window) - expected).max() < 2e-3
     write_photo(stored, tmp_path / "b.tif")  # which knows no such chunk
-    again, _ = colours_of(read_photo(tmp_path / "b.tif"))
-    assert again and np.allclose(again.for_network(window), expected, atol=2e-3)
+    again, _ = srgb_bridge_of(read_photo(tmp_path / "b.tif"))
+    assert again and np.allclose(again.to_srgb(window), expected, atol=2e-3)
 
 
 def test_hdr_video_light_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 from support.format_table import TABLES, everything, in_document
 
 NAMES = ("jpeg", "png", "tiff", "webp", "avif", "heic", "raw")
@@ -41,7 +41,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
             write_photo(photo, folder / f"{name}-in{suffix}")
             if name == "jpeg":
                 stripped = folder / f"stripped{suffix}"
-                write_photo(photo, stripped, choices=WriteChoices(strip_metadata=True))
+                write_photo(photo, stripped, choices=WriteOptions(strip_metadata=True))
     files = [str(path) for path in folder.iterdir() if path.stem != "source"]
     command = ["exiftool", "-j", "-n", "-G1", "-a", "-struct", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

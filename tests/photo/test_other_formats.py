@@ -14,11 +14,11 @@ import tifffile
 from PIL import Image, ImageCms
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
-from invdn.photo.endings import ending_of_result
+from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 from support.full_metadata import XMP, exif
 from support.photographs import encoded, picture, pixels
 
@@ -41,8 +41,8 @@ def test_jxl_there_and_back(tmp_path: Path, kind: str, shape: tuple[int, ...]) -
     assert np.array_equal(found.pixels, turned) and found.pixels.dtype == kind
     assert alpha is None or np.array_equal(found.alpha, np.rot90(alpha))
     assert found.metadata.xmp == XMP and b"Canon" in (found.metadata.exif or b"")
-    assert found.orientation == 1 and ending_of_result(tmp_path / "a.jxl") == ".jxl"
-    write_photo(photo, tmp_path / "b.jxl", choices=WriteChoices(quality=80))
+    assert found.orientation == 1 and output_suffix(tmp_path / "a.jxl") == ".jxl"
+    write_photo(photo, tmp_path / "b.jxl", choices=WriteOptions(quality=80))
     assert (tmp_path / "b.jxl").stat().st_size < (tmp_path / "a.jxl").stat().st_size
 
 
@@ -85,7 +85,7 @@ def test_jpeg_2000(tmp_path: Path, bits: int) -> None:
     buffer = io.BytesIO()
     picture().save(buffer, "JPEG2000", irreversible=False)
     assert np.array_equal(read(tmp_path, buffer.getvalue()).pixels, np.asarray(picture()))
-    assert ending_of_result(tmp_path / "photo") == ".tif" and profile
+    assert output_suffix(tmp_path / "photo") == ".tif" and profile
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_old_formats(tmp_path: Path, mode: str, name: str) -> None:
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
     shown = found.pixels if found.pixels.ndim == 3 else np.stack([found.pixels] * 3, axis=2)
     assert np.array_equal(shown, expected)
-    assert found.format == name.lower() and ending_of_result(tmp_path / "photo") == ".png"
+    assert found.format == name.lower() and output_suffix(tmp_path / "photo") == ".png"
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import tifffile
 from PIL import Image
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
-from invdn.photo.color import colours_of
+from invdn.photo.color import srgb_bridge_of
 from invdn.photo.color.curves import SRGB
 from invdn.photo.color.icc import P3_PRIMARIES, SRGB_PRIMARIES, to_pcs
 from invdn.photo.containers.heif import read_header, with_exif
-from invdn.photo.endings import ending_of_result
+from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
@@ -33,7 +33,7 @@ def test_heic_pixels_are_those_of_libheif() -> None:
     assert stored.format == "heic" and np.array_equal(stored.pixels, np.asarray(container))
     assert stored.pixels.flags.writeable
     assert (stored.orientation, stored.pixels.shape) == (1, (64, 48, 3))  # upright
-    assert colours_of(stored)[0] is not None  # Display P3
+    assert srgb_bridge_of(stored)[0] is not None  # Display P3
     clear = read_photo(SAMPLES / "alpha.heic")
     assert clear.alpha is not None and clear.alpha[0, 0] < 8 and clear.alpha[0, -1] > 240
 
@@ -153,7 +153,7 @@ def test_a_raw_file_under_any_name(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     write_dng(tmp_path / "a.dng", np.full((40, 60, 3), 0.3))
     path.write_bytes((tmp_path / "a.dng").read_bytes())
-    assert format_of_file(path) == "raw" and ending_of_result(path) == ".tif"
+    assert format_of_file(path) == "raw" and output_suffix(path) == ".tif"
     assert "RAW inside" in read_photo(path).remarks[0]
 
 
@@ -278,5 +278,5 @@ def test_the_ending_tells_the_truth(
     path = tmp_path / name
     if content:
         path.write_bytes(encoded(picture(), content))
-    assert ending_of_result(path) == ending
-    assert ending_of_result(path, "webp") == ".webp"
+    assert output_suffix(path) == ending
+    assert output_suffix(path, "webp") == ".webp"

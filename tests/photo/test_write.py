@@ -19,7 +19,7 @@ from invdn.errors import InputError, OutputError
 from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import check_writable, write_photo
-from invdn.photo.write_options import WriteChoices
+from invdn.photo.write_options import WriteOptions
 from support.photographs import pixels
 
 RGB = Photo(pixels("uint8"), format="jpeg")
@@ -70,7 +70,7 @@ def test_a_lossless_webp_stays_lossless(tmp_path: Path) -> None:
     found = read_photo(tmp_path / "a.webp")
     assert np.array_equal(found.pixels, photo.pixels) and np.array_equal(found.alpha, photo.alpha)
     assert found.compression.lossless
-    write_photo(photo, tmp_path / "b.webp", choices=WriteChoices(quality=50))
+    write_photo(photo, tmp_path / "b.webp", choices=WriteOptions(quality=50))
     assert not read_photo(tmp_path / "b.webp").compression.lossless
 
 
@@ -113,7 +113,7 @@ def test_jpeg_is_close_and_grey_stays_grey(tmp_path: Path) -> None:
 def test_jpeg_quality_and_chroma(
     tmp_path: Path, source: Compression, asked: int | None, expected: tuple[int, str]
 ) -> None:
-    choices = WriteChoices(quality=asked)
+    choices = WriteOptions(quality=asked)
     write_photo(replace(RGB, compression=source), tmp_path / "a.jpg", choices=choices)
     found = read_photo(tmp_path / "a.jpg").compression
     assert (found.quality, found.subsampling) == expected
@@ -172,19 +172,19 @@ def test_an_opaque_alpha_may_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", ["4:4:4", "4:2:0"])
 @pytest.mark.parametrize("name", ["a.jpg", "a.avif"])
 def test_chroma_as_asked(tmp_path: Path, name: str, asked: str) -> None:
-    write_photo(RGB, tmp_path / name, choices=WriteChoices(subsampling=asked))
+    write_photo(RGB, tmp_path / name, choices=WriteOptions(subsampling=asked))
     assert read_photo(tmp_path / name).compression.subsampling == asked
 
 
 @pytest.mark.parametrize("quality", [0, 101, -5])
 def test_impossible_quality(quality: int) -> None:
     with pytest.raises(InputError, match="1 to 100"):
-        WriteChoices(quality=quality)
+        WriteOptions(quality=quality)
 
 
 def test_impossible_chroma() -> None:
     with pytest.raises(InputError, match="4:1:0"):
-        WriteChoices(subsampling="4:1:0")
+        WriteOptions(subsampling="4:1:0")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from PIL import Image, IptcImagePlugin
 from invdn.errors import OutputError
 from invdn.photo.color.icc import P3_PRIMARIES, make_profile
 from invdn.photo.containers.tiff import add_metadata
-from invdn.photo.endings import ending_of_result
+from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
@@ -156,7 +156,7 @@ def same_format(folder: Path) -> list[list[str]]:
         path = everything(folder, name)
         # Pillow does not open a mosaic: what it was given is known
         has = _MOSAIC if name == "raw" else looked_at(path).values
-        target = folder / f"copy{ending_of_result(path)}"
+        target = folder / f"copy{output_suffix(path)}"
         write_photo(read_photo(path), target, overwrite=True)
         after = looked_at(target)
         cells = [_same(has[key], after.values[key]) for key in PROPERTIES[1:-1]]

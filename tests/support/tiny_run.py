@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from invdn.training.callbacks import Measured
+from invdn.training.callbacks import StepStats
 from invdn.training.loop import train
 from invdn.training.plan import Plan
 from invdn.training.recipe import Recipe
@@ -47,7 +47,7 @@ class Recorder:
         self.plans: list[Plan] = []
         self.messages: list[str] = []
         self.verified: list[tuple[int, int]] = []
-        self.rows: list[Measured] = []
+        self.rows: list[StepStats] = []
         self.scores: list[tuple[int, dict[str, Score]]] = []
         self.stop_after = stop_after
         self.asked = 0
@@ -61,7 +61,7 @@ class Recorder:
     def verifying(self, done: int, total: int) -> None:
         self.verified.append((done, total))
 
-    def measured(self, measured: Measured) -> None:
+    def measured(self, measured: StepStats) -> None:
         self.rows.append(measured)
 
     def validated(self, step: int, scores: dict[str, Score]) -> None:

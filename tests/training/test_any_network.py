@@ -10,7 +10,7 @@ from invdn import DenoiseOptions, Denoiser
 from invdn.architecture import Architecture
 from invdn.data.crops import Sample
 from invdn.data.synthesis import SynthesisOptions
-from invdn.engines import native_absence, open_engine
+from invdn.engines import open_engine, why_native_unavailable
 from invdn.errors import InputError, RecipeError
 from invdn.image.resize import downscaling_matrix
 from invdn.inference import denoise_pixels
@@ -49,7 +49,7 @@ def test_trained_exported_and_run_by_every_engine(name: str, data: Path, tmp_pat
     edge = 3 * architecture.scale
     random = np.random.default_rng(0)
     noisy = random.random((2, architecture.channels, edge, 2 * edge), np.float32)
-    runtimes = ["torch", "onnxruntime", *(["native"] if native_absence() is None else [])]
+    runtimes = ["torch", "onnxruntime", *(["native"] if why_native_unavailable() is None else [])]
     images = []
     for runtime in runtimes:
         engine = open_engine(tmp_path / "export", "cpu", runtime)  # type: ignore[arg-type]

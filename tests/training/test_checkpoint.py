@@ -12,7 +12,7 @@ import torch
 
 from invdn.errors import OutputError, RecipeError
 from invdn.training.checkpoint import load_checkpoint, save_checkpoint
-from invdn.training.state import State, follow, initial_state
+from invdn.training.state import State, initial_state, update_ema
 from support.tiny_run import tiny_recipe
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ def trained(steps: int = 3, *overrides: str) -> State:
     for _ in range(steps):
         state.network(torch.rand(1, 3, 8, 8)).square().sum().backward()
         state.optimiser.step()
-        follow(state, 0.9)
+        update_ema(state, 0.9)
         state.step += 1
     state.samples, state.best, state.lowest = 12, 31.5, 0.04
     return state
@@ -122,10 +122,10 @@ def test_running_mean_follows() -> None:
         for parameter in state.network.parameters():
             parameter.add_(1)
     state.step = 1000
-    follow(state, 0.9)
+    update_ema(state, 0.9)
     for name, value in state.ema.state_dict().items():
         assert torch.allclose(value, start[name] + 0.1, atol=1e-6)
     state.step = 0
-    follow(state, 0.9)  # the first step forgets nine tenths
+    update_ema(state, 0.9)  # the first step forgets nine tenths
     for name, value in state.ema.state_dict().items():
         assert torch.allclose(value, start[name] + 0.1 + 0.9 * 0.9, atol=1e-6)

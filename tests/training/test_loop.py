@@ -15,7 +15,7 @@ from invdn.errors import DataError, ImageError, OutputError, RecipeError, Weight
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 from invdn.training import checkpoint, loop
-from invdn.training.callbacks import Measured
+from invdn.training.callbacks import StepStats
 from invdn.training.log import _append as append_row
 from invdn.training.loop import train
 from invdn.training.recipe_files import load_recipe
@@ -151,7 +151,7 @@ def test_an_image_that_vanishes_while_training_is_named_in_one_line(
     shutil.copytree(data / "pairs", tmp_path / "pairs")
 
     class Remover(Recorder):
-        def measured(self, measured: Measured) -> None:
+        def measured(self, measured: StepStats) -> None:
             (tmp_path / "pairs" / "GT" / "1.png").unlink(missing_ok=True)
 
     recipe = tiny_recipe(tmp_path, "hardware.workers=1", "phases.0.steps=200")

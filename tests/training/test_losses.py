@@ -11,11 +11,11 @@ from torch import nn
 from invdn.architecture import Architecture
 from invdn.network import InvDN
 from invdn.training.losses import (
-    area_error,
     charbonnier,
-    gradient_difference,
-    squared_error,
-    structural_dissimilarity,
+    dssim_loss,
+    low_frequency_loss,
+    sobel_loss,
+    sse_loss,
 )
 from invdn.training.objective import Objective
 from invdn.training.recipe import LossSettings
@@ -28,7 +28,7 @@ IMAGE, CLEAN = torch.tensor(A), torch.tensor(B)
 def test_squared_error_and_charbonnier_are_sums_over_an_image() -> None:
     squares = (A - B) ** 2
     expected = squares.sum(axis=(1, 2, 3))
-    assert squared_error(IMAGE, CLEAN).numpy() == pytest.approx(expected)
+    assert sse_loss(IMAGE, CLEAN).numpy() == pytest.approx(expected)
     expected = np.sqrt(squares + 1e-3).sum(axis=(1, 2, 3))
     assert charbonnier(IMAGE, CLEAN, 1e-3).numpy() == pytest.approx(expected)
 
@@ -37,7 +37,7 @@ def test_areas_are_squares_of_eight_pixels() -> None:
     """12 rows hold one square, 16 columns two; the rest does not count."""
     means = (A - B)[..., :8, :].reshape(2, 3, 8, 2, 8).mean(axis=(2, 4))
     expected = 64 * (means**2).sum(axis=(1, 2))
-    assert area_error(IMAGE, CLEAN).numpy() == pytest.approx(expected)
+    assert low_frequency_loss(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 def test_gradients_against_scipy() -> None:
@@ -48,7 +48,7 @@ def test_gradients_against_scipy() -> None:
         )
         for planes in A - B
     ]
-    assert gradient_difference(IMAGE, CLEAN).numpy() == pytest.approx(expected)
+    assert sobel_loss(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 def test_ssim_against_scipy() -> None:
@@ -61,7 +61,7 @@ def test_ssim_against_scipy() -> None:
         (mean(A) ** 2 + mean(B) ** 2 + 1e-4) * (variance_a + variance_b + 9e-4)
     )
     expected = ((1 - ssim) / 2).clip(0, 1).mean(axis=(1, 2, 3))
-    assert structural_dissimilarity(IMAGE, CLEAN).numpy() == pytest.approx(expected)
+    assert dssim_loss(IMAGE, CLEAN).numpy() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("extra", [0.0, 0.1])
@@ -75,11 +75,11 @@ def test_objective_is_the_weighted_sum_of_its_terms(extra: float) -> None:
     terms = Objective(network, settings)(noisy, clean, target, latent)
     low, _ = network.encode(noisy)
     image = network.decode(low, latent)
-    expected = 16 * squared_error(low, target) + charbonnier(image, clean, 1e-3)
+    expected = 16 * sse_loss(low, target) + charbonnier(image, clean, 1e-3)
     if extra:
-        expected = expected + extra * area_error(image, clean)
-        expected = expected + extra * gradient_difference(image, clean)
-        expected = expected + extra * structural_dissimilarity(image, clean)
+        expected = expected + extra * low_frequency_loss(image, clean)
+        expected = expected + extra * sobel_loss(image, clean)
+        expected = expected + extra * dssim_loss(image, clean)
     assert terms["loss"].item() == pytest.approx(expected.mean().item(), rel=1e-6)
     assert set(terms) - {"loss", "forward", "backward"} == (
         {"areas", "gradient", "ssim"} if extra else set()

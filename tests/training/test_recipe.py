@@ -6,7 +6,7 @@ import pytest
 
 from invdn.errors import RecipeError
 from invdn.training.recipe_files import load_recipe
-from invdn.training.schedule import learning_rate, scale_batch
+from invdn.training.schedule import apply_linear_scaling, learning_rate
 
 SHIPPED = ("paper", "official", "paddle", "paddle-4", "default", "fast", "smoke")
 
@@ -32,7 +32,7 @@ def test_published_numbers() -> None:
 
 
 def test_the_linear_rule_leads_from_one_card_to_four() -> None:
-    scaled = scale_batch(load_recipe("paddle", ["hardware.batch_scale=4"])).phases[0]
+    scaled = apply_linear_scaling(load_recipe("paddle", ["hardware.batch_scale=4"])).phases[0]
     four = load_recipe("paddle-4").phases[0]
     assert (scaled.batch, scaled.learning_rate, scaled.steps) == (56, 8e-4, 150_000)
     assert scaled.halve_at == four.halve_at[:5]  # the last two are Paddle's own addition
@@ -40,13 +40,13 @@ def test_the_linear_rule_leads_from_one_card_to_four() -> None:
 
 
 def test_scaling_twice_is_scaling_once() -> None:
-    once = scale_batch(load_recipe("paper", ["hardware.batch_scale=2"]))
-    assert scale_batch(once) == once
+    once = apply_linear_scaling(load_recipe("paper", ["hardware.batch_scale=2"]))
+    assert apply_linear_scaling(once) == once
 
 
 def test_a_broken_batch_is_refused() -> None:
     with pytest.raises(RecipeError, match="not whole"):
-        scale_batch(load_recipe("paper", ["hardware.batch_scale=0.3"]))
+        apply_linear_scaling(load_recipe("paper", ["hardware.batch_scale=0.3"]))
 
 
 @pytest.mark.parametrize(

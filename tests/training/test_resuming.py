@@ -13,7 +13,7 @@ from invdn.data.crops import CropDataset, Sample
 from invdn.errors import ImageError, RecipeError
 from invdn.network import InvDN
 from invdn.training import retrying
-from invdn.training.callbacks import Measured
+from invdn.training.callbacks import StepStats
 from invdn.training.checkpoint import LAST, PREVIOUS, read_checkpoint
 from invdn.training.loop import train
 from invdn.training.resuming import check_changes
@@ -158,7 +158,7 @@ def test_the_state_is_saved_when_data_vanish(
     monkeypatch.setattr(retrying, "PAUSES", ())
 
     class Remover(Recorder):
-        def measured(self, measured: Measured) -> None:
+        def measured(self, measured: StepStats) -> None:
             if measured.step == 6:
                 (tmp_path / "pairs" / "GT" / "1.png").unlink()
 
@@ -177,7 +177,7 @@ def test_a_drive_that_comes_back_stops_nothing(data: Path, tmp_path: Path) -> No
     place, away = tmp_path / "pairs" / "GT", tmp_path / "away"
 
     class Unplugger(Recorder):
-        def measured(self, measured: Measured) -> None:
+        def measured(self, measured: StepStats) -> None:
             if measured.step == 4:
                 place.rename(away)
                 threading.Timer(1.5, lambda: away.rename(place)).start()

@@ -16,7 +16,7 @@ from invdn.training.memory import activation_bytes
 from invdn.training.objective import Objective
 from invdn.training.recipe import LossSettings
 from invdn.training.recipe_files import load_recipe
-from invdn.training.reversible import Recomputation
+from invdn.training.reversible import ReversibleBackprop
 from invdn.weights import read_parameters
 from support import tiny_run
 
@@ -43,7 +43,7 @@ def _gradients(
 def test_both_passes_and_their_gradients_are_those_of_autograd(blocks: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     network = InvDN(Architecture(blocks, features=8))
-    passes = Recomputation(network)
+    passes = ReversibleBackprop(network)
     noisy = torch.rand(2, 3, 16, 24)
     expected, found = [], []
     for run, results in ((network, expected), (passes, found)):

@@ -6,9 +6,9 @@ import pytest
 
 from invdn.errors import InputError, VideoError
 from invdn.video import encoders
-from invdn.video.encoders import Demand, Encoding, choose
+from invdn.video.encoders import Encoding, FrameSpec, choose
 
-PLAIN = Demand("mp4", "yuv420p", 64, 48, square=True)
+PLAIN = FrameSpec("mp4", "yuv420p", 64, 48, square=True)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ PLAIN = Demand("mp4", "yuv420p", 64, 48, square=True)
         (replace(PLAIN, pixel_format="yuv420p12le"), "hevc"),
     ],
 )
-def test_the_first_that_fits(demand: Demand, name: str) -> None:
+def test_the_first_that_fits(demand: FrameSpec, name: str) -> None:
     assert choose(Encoding(), demand).name == name
 
 
@@ -42,7 +42,9 @@ def test_the_first_that_fits(demand: Demand, name: str) -> None:
         ("auto", replace(PLAIN, pixel_format="gray16le"), "the codec ffv1, which loses nothing"),
     ],
 )
-def test_what_does_not_fit_is_told_with_what_does(codec: str, demand: Demand, message: str) -> None:
+def test_what_does_not_fit_is_told_with_what_does(
+    codec: str, demand: FrameSpec, message: str
+) -> None:
     with pytest.raises(VideoError, match=message):
         choose(Encoding(codec), demand)
 

@@ -9,7 +9,7 @@ import pytest
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import VideoError
 from invdn.video import denoise_video
-from invdn.video.probe import survey
+from invdn.video.probe import probe_video
 from support.films import film, found
 
 LIMIT = 1_000_000
@@ -26,7 +26,7 @@ def _sound_alone(path: Path) -> Path:
 
 
 def test_what_is_seen(tmp_path: Path) -> None:
-    seen = survey(film(tmp_path / "a.mp4", sound="aac"), max_pixels=LIMIT)
+    seen = probe_video(film(tmp_path / "a.mp4", sound="aac"), max_pixels=LIMIT)
     assert (seen.width, seen.height, seen.frames) == (64, 48, 5)
     assert (seen.pixel_format, seen.damage, seen.captions) == ("yuv420p", None, False)
 
@@ -46,31 +46,31 @@ def test_no_video_at_all(tmp_path: Path, name: str, content: bytes, message: str
     film(tmp_path / "noisy.mp4", stamps=[0])
     (tmp_path / name).write_bytes(content)
     with pytest.raises(VideoError, match=message):
-        survey(tmp_path / name, max_pixels=LIMIT)
+        probe_video(tmp_path / name, max_pixels=LIMIT)
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no such file"):
-        survey(tmp_path / "gone.mp4", max_pixels=LIMIT)
+        probe_video(tmp_path / "gone.mp4", max_pixels=LIMIT)
     with pytest.raises(VideoError, match="not a file"):
-        survey(tmp_path, max_pixels=LIMIT)
+        probe_video(tmp_path, max_pixels=LIMIT)
 
 
 def test_sound_alone(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no moving pictures"):
-        survey(_sound_alone(tmp_path / "voice.mkv"), max_pixels=LIMIT)
+        probe_video(_sound_alone(tmp_path / "voice.mkv"), max_pixels=LIMIT)
 
 
 def test_too_large(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mp4", stamps=[0])
     with pytest.raises(VideoError, match=r"64x48 .*--max-megapixels"):
-        survey(source, max_pixels=64 * 48 - 1)
+        probe_video(source, max_pixels=64 * 48 - 1)
 
 
 def test_no_timestamps(tmp_path: Path) -> None:
     source = film(tmp_path / "a.h264", container="h264")
     with pytest.raises(VideoError, match="no timestamps"):
-        survey(source, max_pixels=LIMIT)
+        probe_video(source, max_pixels=LIMIT)
 
 
 def test_interlaced(tmp_path: Path) -> None:
@@ -78,20 +78,20 @@ def test_interlaced(tmp_path: Path) -> None:
         tmp_path / "a.mkv", options={"x264-params": "tff=1"}, flags=1 << 18 | 1 << 22 | 1 << 29
     )
     with pytest.raises(VideoError, match=r"interlaced .*bwdif"):
-        survey(source, max_pixels=LIMIT)
+        probe_video(source, max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("transfer", [16, 18])
 def test_high_dynamic_range(tmp_path: Path, transfer: int) -> None:
     source = film(tmp_path / "a.mkv", pixel_format="yuv420p10le", color_trc=transfer)
     with pytest.raises(VideoError, match="HDR"):
-        survey(source, max_pixels=LIMIT)
+        probe_video(source, max_pixels=LIMIT)
 
 
 def test_transparency(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mkv", codec="ffv1", pixel_format="yuva444p")
     with pytest.raises(VideoError, match="without transparency"):
-        survey(source, max_pixels=LIMIT)
+        probe_video(source, max_pixels=LIMIT)
 
 
 def test_a_size_that_changes(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_size_that_changes(tmp_path: Path) -> None:
     both = tmp_path / "both.ts"
     both.write_bytes(first.read_bytes() + second.read_bytes())
     with pytest.raises(VideoError, match=r"change from 64x48 .* to 80x48"):
-        survey(both, max_pixels=LIMIT)
+        probe_video(both, max_pixels=LIMIT)
 
 
 def _damaged(source: Path, how: str) -> Path:
@@ -140,4 +140,4 @@ def test_damage_is_told_and_the_rest_kept_on_demand(
 def test_cut_before_its_index(tmp_path: Path) -> None:
     damaged = _damaged(film(tmp_path / "a.mp4"), "cut")
     with pytest.raises(VideoError, match="cut off before its index"):
-        survey(damaged, max_pixels=LIMIT)
+        probe_video(damaged, max_pixels=LIMIT)

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from invdn.web.errors import ProblemError
-from invdn.web.queue import Turns
+from invdn.web.queue import FairQueue
 
 
 def test_clients_take_turns() -> None:
     async def order() -> list[str]:
-        turns = Turns(most=10)
+        turns = FairQueue(most=10)
         tickets = {name: turns.enter(name[0]) for name in ("a1", "a2", "a3", "b1", "c1", "b2")}
         done = []
         while tickets:
@@ -26,7 +26,7 @@ def test_clients_take_turns() -> None:
 
 def test_positions_tell_the_order() -> None:
     async def positions() -> list[int | None]:
-        turns = Turns(most=10)
+        turns = FairQueue(most=10)
         tickets = [turns.enter(client) for client in ("a", "a", "a", "b")]
         told = [turns.position(ticket) for ticket in tickets]
         turns.leave(tickets[1])  # it is not wanted any more
@@ -39,7 +39,7 @@ def test_positions_tell_the_order() -> None:
 
 def test_a_full_queue_takes_no_more() -> None:
     async def fill() -> None:
-        turns = Turns(most=1)
+        turns = FairQueue(most=1)
         turns.enter("a")
         turns.enter("a")
         with pytest.raises(ProblemError, match="waiting already") as refused:

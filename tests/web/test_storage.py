@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from invdn.web.errors import ProblemError
-from invdn.web.storage import Kept, Storage
+from invdn.web.storage import Storage, StoredFolder
 from support.serving import running
 
 
@@ -18,7 +18,7 @@ def storage() -> Iterator[Storage]:
 
 def test_what_is_removed_makes_room(storage: Storage) -> None:
     for _ in range(5):
-        kept = Kept(storage)
+        kept = StoredFolder(storage)
         kept.grow(60)
         kept.count(10)
         assert storage.used == 70
@@ -27,7 +27,7 @@ def test_what_is_removed_makes_room(storage: Storage) -> None:
 
 
 def test_more_than_the_limit_is_refused_and_not_counted(storage: Storage) -> None:
-    kept = Kept(storage)
+    kept = StoredFolder(storage)
     kept.grow(100)
     with pytest.raises(ProblemError, match="as many photographs as it may"):
         kept.grow(1)
@@ -37,7 +37,7 @@ def test_more_than_the_limit_is_refused_and_not_counted(storage: Storage) -> Non
 
 
 def test_removal_waits_for_the_last_user(storage: Storage) -> None:
-    kept = Kept(storage)
+    kept = StoredFolder(storage)
     kept.grow(60)
     with kept.used():
         with kept.used() as folder:
@@ -51,7 +51,7 @@ def test_removal_waits_for_the_last_user(storage: Storage) -> None:
 
 def test_nothing_outlives_the_storage() -> None:
     with Storage(limit=100) as opened:
-        kept = Kept(opened)
+        kept = StoredFolder(opened)
         (kept.folder / "photo.jpg").write_bytes(b"private")
         assert opened.root.stat().st_mode & 0o777 == 0o700
     assert not opened.root.exists()

@@ -4,7 +4,7 @@ from .attempt import Existing, Outcome, Status, Work
 from .naming import NameTemplate
 from .plan import Job, Plan, plan
 from .runner import run_batch
-from .stop import Stop
+from .stop import StopEvent
 
 __all__ = [
     "Existing",

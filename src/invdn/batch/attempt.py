@@ -11,10 +11,10 @@ from typing import Any, Literal
 from ..atomic import ensure_folder
 from ..errors import ImageError, InvDNError, OutputError
 from .file_facts import Identity, Stamp, identity, is_regular, modified, stamp_of
-from .locks import claimed
-from .originals import Listing, Originals
+from .locks import lock_output
+from .originals import InputIndex, Listing
 from .plan import Job
-from .stop import Stop
+from .stop import StopEvent
 
 #: What is done where a result exists: fail, leave it, replace it, replace it if it is older than
 #: its photograph, make another beside it under a new name, or change the photograph itself.
@@ -57,7 +57,7 @@ class _Stopped(Exception):  # noqa: N818  not an error
 
 
 @dataclass
-class Attempt:
+class JobRunner:
     """Does jobs one by one, from any thread.
 
     Attributes:
@@ -71,10 +71,10 @@ class Attempt:
 
     work: Work
     existing: Existing
-    stop: Stop
+    stop: StopEvent
     watch: Watch
     present: Mapping[Path, Stamp]
-    originals: Originals
+    originals: InputIndex
     _listing: Listing = field(default_factory=Listing)
     _written: dict[Identity, Path] = field(default_factory=dict)
 
@@ -89,7 +89,7 @@ class Attempt:
                 job = replace(job, target=free_name(job.target))
             if finished := self._finished(job):
                 return finished
-            with claimed(job.target) as ours:
+            with lock_output(job.target) as ours:
                 if not ours:
                     return None
                 return self._finished(job) or self._do(job)

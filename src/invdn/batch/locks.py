@@ -25,7 +25,7 @@ _NAME = re.compile(r"\.invdn-[0-9a-f]{16}\.claim")
 
 
 @contextmanager
-def claimed(target: Path) -> Iterator[bool]:
+def lock_output(target: Path) -> Iterator[bool]:
     """Claim a result while the block runs.
 
     Where the place knows no locks (some network drives), it counts as ours: the worst is then that
@@ -44,7 +44,7 @@ def claimed(target: Path) -> Iterator[bool]:
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "a.jpg"
-        >>> with claimed(target) as ours, claimed(target) as theirs:
+        >>> with lock_output(target) as ours, lock_output(target) as theirs:
         ...     ours, theirs
         (True, False)
         >>> list(target.parent.iterdir())

@@ -14,7 +14,7 @@ from pathlib import Path
 from .file_facts import identity, stamp_of
 
 
-class Originals:
+class InputIndex:
     """The photographs of a batch.
 
     Example:
@@ -22,7 +22,7 @@ class Originals:
         >>> folder = Path(tempfile.mkdtemp())
         >>> (folder / "a.jpg").touch()
         >>> (folder / "link.jpg").symlink_to("a.jpg")
-        >>> originals = Originals([folder / "a.jpg"])
+        >>> originals = InputIndex([folder / "a.jpg"])
         >>> originals.behind(folder / "link.jpg").name, originals.behind(folder / "b.jpg")
         ('a.jpg', None)
     """

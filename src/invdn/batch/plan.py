@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import InputError
 from .file_facts import is_folder, is_regular
 from .naming import LONGEST, NameTemplate
-from .originals import Originals
+from .originals import InputIndex
 from .sources import Source, find_sources
 
 _NAMED = 5  # files that a note names
@@ -190,7 +190,7 @@ def describe_clash(first: Job, second: Job) -> str:
 
 def _refuse_originals(jobs: Sequence[Job]) -> None:
     """Raise if a target is one of the photographs, under whatever name."""
-    originals = Originals(job.source for job in jobs)
+    originals = InputIndex(job.source for job in jobs)
     for job in jobs:
         if original := originals.behind(job.target):
             raise InputError(

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
-from ..leftovers import remove_leftovers
-from .attempt import IN_WORK, Attempt, Existing, Outcome, Progress, Watch, Work
+from ..leftovers import remove_stale_temporary_files
+from .attempt import IN_WORK, Existing, JobRunner, Outcome, Progress, Watch, Work
 from .file_facts import stamp_of
 from .locks import remove_old_claims
-from .originals import Originals
+from .originals import InputIndex
 from .plan import Job
-from .stop import Stop
+from .stop import StopEvent
 
 
 def _unwatched(_: Job) -> AbstractContextManager[Progress]:
@@ -23,7 +23,7 @@ def run_batch(
     *,
     existing: Existing = "refuse",
     workers: int = 1,
-    stop: Stop | None = None,
+    stop: StopEvent | None = None,
     watch: Watch = _unwatched,
 ) -> Iterator[Outcome]:
     """Do all jobs; a photograph that fails does not stop the others.
@@ -52,17 +52,17 @@ def run_batch(
         >>> [outcome.status for outcome in run_batch([job], lambda job, overwrite, progress: 1)]
         ['done']
     """
-    stop = stop or Stop()
+    stop = stop or StopEvent()
     for folder in {job.target.parent for job in jobs}:
-        remove_leftovers(folder)
+        remove_stale_temporary_files(folder)
         remove_old_claims(folder)
-    attempt = Attempt(
+    attempt = JobRunner(
         work,
         existing,
         stop,
         watch,
         present={job.target: stamp for job in jobs if (stamp := stamp_of(job.target))},
-        originals=Originals(job.source for job in jobs),
+        originals=InputIndex(job.source for job in jobs),
     )
     busy = []
     with ThreadPoolExecutor(workers, thread_name_prefix="invdn") as pool:

@@ -3,14 +3,14 @@
 import threading
 
 
-class Stop:
+class StopEvent:
     """Is requested once, and then stays so.
 
     Attributes:
         reason: why, in words; empty as long as nobody asked.
 
     Example:
-        >>> stop = Stop()
+        >>> stop = StopEvent()
         >>> stop.request("the disk is full")
         >>> stop.requested, stop.reason
         (True, 'the disk is full')

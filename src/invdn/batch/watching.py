@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .file_facts import Stamp, stamp_of
 from .plan import Job
-from .stop import Stop
+from .stop import StopEvent
 
 #: Looking takes at most this share of the time.
 _SHARE = 0.05
@@ -57,7 +57,7 @@ class FolderWatch:
         self._seen = seen
         return tuple(jobs)
 
-    def rounds(self, stop: Stop) -> Iterator[tuple[Job, ...]]:
+    def rounds(self, stop: StopEvent) -> Iterator[tuple[Job, ...]]:
         """The jobs that have become ready, round by round, until it is to stop."""
         while not stop.requested:
             start = time.monotonic()

@@ -114,7 +114,7 @@ def denoise_burst(
         shifts.append((shift.rows, shift.columns))
     mean = merge.mean.clip(0, 1)
     denoised = np.asarray(denoise_pixels(engine, mean, options, progress=progress), np.float32)
-    result = merge.give_back(denoised).reshape(first.pixels.shape)
+    result = merge.restore_detail(denoised).reshape(first.pixels.shape)
     clean = replace(first, pixels=from_float(result, first.pixels.dtype))
     write_photo(clean, target, overwrite=overwrite)
     return BurstResult(

@@ -47,7 +47,7 @@ class Merge:
             frame: noisy and aligned, as the reference.
             inside: rows and columns where it has content.
         """
-        weight = agreement(self._reference[inside], frame[inside])
+        weight = motion_weight(self._reference[inside], frame[inside])
         self.weights[inside] += weight
         deviation = frame[inside] - self.mean[inside]
         self.mean[inside] += deviation * weight / self.weights[inside]
@@ -61,7 +61,7 @@ class Merge:
         known = np.where(freedom > _LEAST_FREEDOM, single / self.weights, np.inf)
         return np.asarray(known, np.float32)
 
-    def give_back(self, denoised: _Values) -> _Values:
+    def restore_detail(self, denoised: _Values) -> _Values:
         """Return to a denoised picture what the mean shows above its own noise.
 
         A network takes fine detail away with the noise, alike at every noise level. How much of
@@ -80,7 +80,7 @@ class Merge:
         return np.asarray(denoised + share * difference, np.float32)
 
 
-def agreement(reference: _Values, frame: _Values) -> _Values:
+def motion_weight(reference: _Values, frame: _Values) -> _Values:
     """How far a frame may be averaged in at each pixel: ``(H, W, 1)``, 1 where only noise differs.
 
     The local mean of the difference is compared with its usual size at that brightness, which the

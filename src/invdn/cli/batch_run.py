@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Stop, Work, run_batch
+from ..batch import Existing, Job, NameTemplate, Outcome, Plan, StopEvent, Work, run_batch
 from ..batch.file_facts import Stamp, is_folder, stamp_of
 from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
 from ..batch.sources import find_sources
@@ -152,8 +152,10 @@ class BatchRun:
         return report.exit_code
 
     @contextmanager
-    def _reported(self, jobs: Sequence[Job]) -> Iterator[tuple[Stop, BatchProgress, BatchReport]]:
-        stop = Stop()
+    def _reported(
+        self, jobs: Sequence[Job]
+    ) -> Iterator[tuple[StopEvent, BatchProgress, BatchReport]]:
+        stop = StopEvent()
         with batch_progress(jobs, quiet=self.quiet) as progress:
             told = _after(self.spoken, progress.message)
             report = BatchReport(told, json_lines=self.json_lines, quiet=self.quiet)
@@ -166,7 +168,7 @@ class BatchRun:
         self,
         jobs: Sequence[Job],
         existing: Existing,
-        stop: Stop,
+        stop: StopEvent,
         progress: BatchProgress,
         report: BatchReport,
     ) -> None:
@@ -187,7 +189,7 @@ def _after(change: Callable[[str], str], tell: Callable[[str], None]) -> Callabl
 
 
 @dataclass
-class Look:
+class FolderScanner:
     """Finds the photographs in watched folders; tells once of what is wrong there.
 
     Attributes:

@@ -42,7 +42,7 @@ def command(
     Files and arrays are matched by name. The exit code is 1 if any difference is larger than the
     tolerance. A value that is not a number differs from everything.
     """
-    from ..evaluation.comparison import compare, load_arrays, partners_of, picture_of
+    from ..evaluation.comparison import compare, load_arrays, match_arrays, picture_of
 
     if not tolerance >= 0:
         raise InputError(f"the tolerance must be 0 or more, not {tolerance}")
@@ -60,7 +60,7 @@ def command(
         from ..photo.write import write_photo
 
         worst = differences[0]
-        partner = partners_of(*arrays, (first, second))[worst.name]
+        partner = match_arrays(*arrays, (first, second))[worst.name]
         sides = arrays[0][worst.name], arrays[1][partner]
         write_photo(Photo(picture_of(worst, *sides)), picture, overwrite=overwrite)
         click.echo(f"{picture}: {worst.name}, first, second and difference", err=True)

@@ -12,7 +12,7 @@ import click
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InvDNError
-from .batch_run import BatchRun, Look, existing_of, report_options, running_options
+from .batch_run import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .notify import notify
 from .options import (
     BatchOptions,
@@ -130,11 +130,11 @@ def _run(choices: dict[str, Any]) -> int:
             streams = stack.enter_context(pipes(batch, json_lines=json_lines, watch=watch))
             batch = streams.replaced(batch)
             report["spoken"] = streams.spoken
-        found: Look | Plan
+        found: FolderScanner | Plan
         if in_place["in_place"]:
             existing, found = "edit", plan_in_place(batch["inputs"])
         else:
-            found = (Look if running["watch"] else plan)(**batch, suffix_of=suffix_of)
+            found = (FolderScanner if running["watch"] else plan)(**batch, suffix_of=suffix_of)
         from ..engines import open_engine
         from ..inference import denoise_file  # late: a quick --help
 
@@ -158,7 +158,7 @@ def _run(choices: dict[str, Any]) -> int:
         )
         if in_place["in_place"] and not sys.stderr.isatty():
             return _told_on_the_desktop(run, found)
-        code = run.watch(found) if isinstance(found, Look) else run.do(found)
+        code = run.watch(found) if isinstance(found, FolderScanner) else run.do(found)
         return streams.finish(code) if streams else code
 
 

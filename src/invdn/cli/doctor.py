@@ -19,7 +19,12 @@ def command() -> None:
 
     Exits with 1 where the default model cannot run.
     """
-    from ..engines import available_devices, available_processors, native_absence, open_engine
+    from ..engines import (
+        available_devices,
+        available_processors,
+        open_engine,
+        why_native_unavailable,
+    )
     from ..weights import shipped_models
 
     console = Console()
@@ -32,7 +37,7 @@ def command() -> None:
     )
     for part, packages in _parts().items():
         facts.add_row(escape(part), ", ".join(map(_installed, packages)))
-    facts.add_row("native engine", native_absence() or "built, and used on the CPU")
+    facts.add_row("native engine", why_native_unavailable() or "built, and used on the CPU")
     facts.add_row("devices", ", ".join(available_devices()))
     facts.add_row("models", ", ".join(shipped_models()))
     console.print(facts)

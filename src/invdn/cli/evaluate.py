@@ -182,7 +182,7 @@ def _methods(
 def _other(what: str, samples: Samples, match: str | None) -> Method:
     """A baseline, an ONNX file or a folder, from ``[NAME=]WHAT``."""
     from ..evaluation.baselines import BASELINES, baseline
-    from ..evaluation.methods import onnx_denoiser, ready_made
+    from ..evaluation.methods import onnx_denoiser, precomputed_outputs
     from ..evaluation.samples import open_outputs
 
     base, _, strength = what.partition(":")
@@ -198,7 +198,7 @@ def _other(what: str, samples: Samples, match: str | None) -> Method:
         return onnx_denoiser(name or path.stem, path)
     if path.is_dir():
         files = open_outputs(path, samples.names, match)
-        return ready_made(name or path.name, files, swap_red_and_blue=swapped)
+        return precomputed_outputs(name or path.name, files, swap_red_and_blue=swapped)
     raise InputError(
         f"{what!r} is neither {', '.join(BASELINES)}, nor an .onnx file, nor a folder of outputs"
     )

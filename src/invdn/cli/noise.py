@@ -110,12 +110,12 @@ def _maker(
     if perturb is not None:
         if camera or iso is not None:
             raise click.UsageError("--perturb takes its noise from the photograph, not a camera.")
-        from ..data.noisy_photographs import disturb
+        from ..data.noisy_photographs import resample_noise
         from ..weights.network import load_network
 
         network = load_network(model or "default")
         return lambda photo, seed, progress: (
-            disturb(photo, network, scale=perturb, seed=seed, progress=progress),
+            resample_noise(photo, network, scale=perturb, seed=seed, progress=progress),
             {"perturb": perturb},
         )
     if model:

@@ -28,7 +28,7 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
-    from ..photo.write_options import WriteChoices
+    from ..photo.write_options import WriteOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -360,22 +360,22 @@ def suffix_of_results(wanted: str | None, output: Path | None) -> Callable[[Path
         >>> suffix_of_results("png", None)(Path("photo.jpg"))
         '.png'
     """
-    from ..photo.endings import ending_of_result  # late: a quick --help
+    from ..photo.endings import output_suffix  # late: a quick --help
     from ..photo.formats import SUFFIXES
 
     named = SUFFIXES.get(output.suffix.lower()) if output else None
     if wanted and named and wanted != named:
         raise InputError(f"--format {wanted} and the name {output} contradict each other: drop one")
-    return partial(ending_of_result, wanted=wanted)
+    return partial(output_suffix, wanted=wanted)
 
 
-def write_options(jpeg_quality: int | None, **others: Any) -> WriteChoices:
+def write_options(jpeg_quality: int | None, **others: Any) -> WriteOptions:
     """Return the options of writing from those of the command, but for the format.
 
     Example:
         >>> write_options(jpeg_quality=80, subsampling=None, strip_metadata=False).quality
         80
     """
-    from ..photo.write_options import WriteChoices  # late: a quick --help
+    from ..photo.write_options import WriteOptions  # late: a quick --help
 
-    return WriteChoices(quality=jpeg_quality, **others)
+    return WriteOptions(quality=jpeg_quality, **others)

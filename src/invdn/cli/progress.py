@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
-class Reporter:
+class ProgressBar:
     """Shows how far a batch is; made by :func:`reporting`."""
 
     def __init__(self, bars: Progress, photographs: int) -> None:
@@ -33,8 +33,8 @@ class Reporter:
 
 
 @contextmanager
-def reporting(photographs: int, *, quiet: bool) -> Iterator[Reporter]:
-    """A :class:`Reporter` for a number of photographs; ``quiet`` shows messages only."""
+def reporting(photographs: int, *, quiet: bool) -> Iterator[ProgressBar]:
+    """A :class:`ProgressBar` for a number of photographs; ``quiet`` shows messages only."""
     console = Console(stderr=True)
     bars = Progress(
         TextColumn("{task.description}", markup=False),
@@ -46,4 +46,4 @@ def reporting(photographs: int, *, quiet: bool) -> Iterator[Reporter]:
         disable=quiet or not console.is_terminal,
     )
     with bars:
-        yield Reporter(bars, photographs)
+        yield ProgressBar(bars, photographs)

@@ -19,7 +19,7 @@ from .tipc import MODES, Chain, run_chain
 
 if TYPE_CHECKING:
     from ..evaluation.samples import Samples
-    from ..training.callbacks import Measured
+    from ..training.callbacks import StepStats
     from ..training.plan import Plan
     from ..training.validation import Score
 
@@ -288,7 +288,7 @@ class _Watcher:
 
     def verifying(self, done: int, total: int) -> None: ...
 
-    def measured(self, measured: Measured) -> None:
+    def measured(self, measured: StepStats) -> None:
         self.losses.append(measured.losses["loss"])
 
     def validated(self, step: int, scores: dict[str, Score]) -> None: ...

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from ..batch import Stop
+from ..batch import StopEvent
 
 _JOINER = "\u200d"  # holds the parts of an emoji together
 #: Signals that end a program, where the system has them: Ctrl-C, kill, a closed terminal.
@@ -30,7 +30,7 @@ class Interrupts:
 
 
 @contextmanager
-def stopping(stop: Stop, told: Callable[[str], None]) -> Iterator[Interrupts]:
+def stopping(stop: StopEvent, told: Callable[[str], None]) -> Iterator[Interrupts]:
     """Request the stop at the first signal; the second one ends the process at once.
 
     Signals that are ignored when it begins (``nohup``) stay so, and outside the main thread, which

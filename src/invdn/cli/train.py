@@ -14,7 +14,7 @@ import click
 from ..errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from ..training.callbacks import Measured
+    from ..training.callbacks import StepStats
     from ..training.plan import Plan
     from ..training.validation import Score
 
@@ -191,7 +191,7 @@ class _Screen:
         text = f"reading every image once: {done}/{total}"
         self._bars.update(self._bar, completed=done, total=total, description=text)
 
-    def measured(self, measured: Measured) -> None:
+    def measured(self, measured: StepStats) -> None:
         self._finished = measured.step == measured.steps
         losses = "  ".join(f"{name} {value:.4f}" for name, value in measured.losses.items())
         left = time.strftime("%H:%M:%S", time.gmtime(measured.seconds_left % 86400))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..atomic import ensure_folder
 from ..errors import DataError, OutputError
-from ..leftovers import remove_leftovers
+from ..leftovers import remove_stale_temporary_files
 from ..photo.photo import Photo
 from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels
@@ -58,7 +58,7 @@ def extract_blocks(noisy: Path, clean: Path, target: Path, progress: Progress = 
     count = len(sides["GT"])
     for folder in sides:
         ensure_folder(target / folder)
-        remove_leftovers(target / folder)
+        remove_stale_temporary_files(target / folder)
     for index in range(count):
         for folder, blocks in sides.items():
             # 32 blocks of each photograph (SIDD's own layout)

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .camera_range import COLOUR_MATRICES, DSLR, MIXED, PHONE, CameraRange, Interval
+from .camera_range import COLOUR_MATRICES, DSLR, MIXED, PHONE, CameraDistribution, Interval
 
-__all__ = ["DSLR", "MIXED", "PHONE", "CameraRange", "Cameras", "sample_cameras"]
+__all__ = ["DSLR", "MIXED", "PHONE", "CameraDistribution", "Cameras", "sample_cameras"]
 
 
 @dataclass(frozen=True)
 class Cameras:
-    """Drawn cameras, one for every photograph of a batch of n; see ``CameraRange`` for meanings.
+    """Drawn cameras, one for every photograph of a batch of n; see ``CameraDistribution`` for meanings.
 
     Every field is a tensor whose first dimension is n: ``matrix`` (n, 3, 3) and ``gains`` (n, 3)
     for red, green, blue; ``phase`` (n, 2) row and column of the first red pixel; ``banding``
@@ -58,7 +58,7 @@ class Cameras:
 _DRAWS = 40  # uniform numbers for a camera, rounded up
 
 
-def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Cameras:
+def _sample(count: int, ranges: CameraDistribution, generator: torch.Generator) -> Cameras:
     device = generator.device
     unit = iter(torch.rand(_DRAWS, count, generator=generator, device=device).unbind())
 
@@ -118,7 +118,7 @@ def _sample(count: int, ranges: CameraRange, generator: torch.Generator) -> Came
 def sample_cameras(
     count: int,
     generator: torch.Generator,
-    ranges: CameraRange | Mapping[CameraRange, float] = MIXED,
+    ranges: CameraDistribution | Mapping[CameraDistribution, float] = MIXED,
 ) -> Cameras:
     """Draw a camera, its exposure and its settings for each of ``count`` photographs.
 
@@ -136,7 +136,7 @@ def sample_cameras(
         >>> len(cameras), cameras.matrix.shape
         (4, torch.Size([4, 3, 3]))
     """
-    shares = {ranges: 1.0} if isinstance(ranges, CameraRange) else ranges
+    shares = {ranges: 1.0} if isinstance(ranges, CameraDistribution) else ranges
     if count < 1:
         raise InputError(f"cameras can be drawn for 1 or more photographs, not for {count}")
     if not shares or min(shares.values()) <= 0:

@@ -49,7 +49,7 @@ _PHONES = ("Samsung S6, 3200 K", "iPhone 11 Pro, A", "iPhone 11 Pro, D65", "Nexu
 
 
 @dataclass(frozen=True)
-class CameraRange:
+class CameraDistribution:
     """From what a camera, its exposure and its settings are drawn, one draw for every photograph.
 
     Intervals are drawn uniformly, or log-uniformly where said; a share is a probability. Light is
@@ -139,7 +139,7 @@ class CameraRange:
     developed_reference_share: float = 0.0
     lift: Interval = (0.5, 1.0)
 
-    def at_iso(self, iso: float) -> "CameraRange":
+    def at_iso(self, iso: float) -> "CameraDistribution":
         """The same cameras at one sensitivity.
 
         Raises:
@@ -155,10 +155,10 @@ class CameraRange:
         return replace(self, shot=(shot, shot))
 
 
-PHONE = CameraRange()
+PHONE = CameraDistribution()
 """Phones as in SIDD: heavy raw noise clipped at black, Malvar's demosaicing, plain sRGB."""
 
-DSLR = CameraRange(
+DSLR = CameraDistribution(
     exposure=(0.25, 1.3),
     shot=(3e-5, 1.2e-2),
     shot_at_iso_100=1.3e-5,
@@ -183,5 +183,5 @@ DSLR = CameraRange(
 )
 """DSLR photographs as the camera saves them: lighter noise, smoothed, with tone curve and JPEG."""
 
-MIXED: Mapping[CameraRange, float] = {PHONE: 0.75, DSLR: 0.25}
+MIXED: Mapping[CameraDistribution, float] = {PHONE: 0.75, DSLR: 0.25}
 """The mixture for training: mainly phones."""

@@ -32,7 +32,7 @@ def _per_image(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
-def develop(light: Tensor, contrast: Tensor) -> Tensor:
+def render(light: Tensor, contrast: Tensor) -> Tensor:
     """Linear sRGB light to display values in [0, 1]: sRGB's tone curve, then an S-shaped one.
 
     Args:
@@ -49,7 +49,7 @@ def develop(light: Tensor, contrast: Tensor) -> Tensor:
     return 0.5 + torch.tanh(strength * (display - 0.5)) / (2 * torch.tanh(strength / 2))
 
 
-def undevelop(display: Tensor, contrast: Tensor) -> Tensor:
+def unprocess(display: Tensor, contrast: Tensor) -> Tensor:
     """The inverse of ``develop`` on [0, 1]."""
     strength = _per_image(contrast.clamp(min=1e-3))
     bent = (2 * display.clamp(0, 1) - 1) * torch.tanh(strength / 2)
@@ -178,7 +178,7 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     levels = _per_image(cameras.levels)
     clipped_black = _per_image(cameras.clipped_black)
 
-    light = undevelop(clean, cameras.contrast) * _per_image(cameras.exposure)
+    light = unprocess(clean, cameras.contrast) * _per_image(cameras.exposure)
     scene = (mix_channels(light, torch.linalg.inv(cameras.matrix)) / gains).clamp(min=0)
     variance = scene * _per_image(cameras.shot) + _per_image(cameras.read)
 
@@ -199,14 +199,14 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     spread = (_DEMOSAICED_VARIANCE * mix_channels(variance * gains**2, cameras.matrix**2)).sqrt()
     # Half of either side is the two-point Gauss-Hermite rule for the mean over Gaussian noise.
     developed = (
-        develop(average + spread, cameras.contrast) + develop(average - spread, cameras.contrast)
+        render(average + spread, cameras.contrast) + render(average - spread, cameras.contrast)
     ) / 2
     target = torch.where(
-        _per_image(cameras.developed_reference), developed, develop(average, cameras.contrast)
+        _per_image(cameras.developed_reference), developed, render(average, cameras.contrast)
     )
 
-    exact = develop(light, cameras.contrast)
-    noise = develop(light + mix_channels(noise, cameras.matrix), cameras.contrast) - exact
+    exact = render(light, cameras.contrast)
+    noise = render(light + mix_channels(noise, cameras.matrix), cameras.contrast) - exact
     smooth = _smooth(noise - (developed - exact), exact, cameras) + developed
     output_levels = _per_image(cameras.output_levels)
     noisy = (smooth.clamp(0, 1) * output_levels).round() / output_levels

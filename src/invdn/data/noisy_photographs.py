@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..image.dtype import from_float, to_float
 from ..photo.photo import Photo
 from .camera import Cameras, sample_cameras
-from .camera_range import MIXED, CameraRange
+from .camera_range import MIXED, CameraDistribution
 from .latent_noise import InvertibleNetwork, perturb_latent
 from .noise import add_camera_noise
 
@@ -37,7 +37,7 @@ class NoisyPhotograph:
 
 def add_noise(
     photo: Photo,
-    ranges: CameraRange | Mapping[CameraRange, float] = MIXED,
+    ranges: CameraDistribution | Mapping[CameraDistribution, float] = MIXED,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -64,7 +64,7 @@ def add_noise(
         >>> noisy.pixels.dtype, bool(noisy.pixels.std() > 1)
         (dtype('uint8'), True)
     """
-    shares = {ranges: 1.0} if isinstance(ranges, CameraRange) else ranges
+    shares = {ranges: 1.0} if isinstance(ranges, CameraDistribution) else ranges
     generator = _generator(seed)
     kept = {_for_photograph(given, photo): share for given, share in shares.items()}
     camera = sample_cameras(1, generator, kept)
@@ -76,7 +76,7 @@ def add_noise(
     return NoisyPhotograph(_transform(photo, transform, _CAMERA_CONTEXT, progress), camera)
 
 
-def disturb(
+def resample_noise(
     photo: Photo,
     network: InvertibleNetwork,
     *,
@@ -104,7 +104,7 @@ def disturb(
     return _transform(photo, transform, _NETWORK_CONTEXT, progress)
 
 
-def _for_photograph(ranges: CameraRange, photo: Photo) -> CameraRange:
+def _for_photograph(ranges: CameraDistribution, photo: Photo) -> CameraDistribution:
     """The same cameras, with the photograph's own brightness and depth."""
     exposed = replace(ranges, exposure=(1.0, 1.0))
     if photo.pixels.dtype == np.uint8:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..atomic import atomic_output
 from ..errors import DataError, OutputError
-from ..leftovers import remove_leftovers
+from ..leftovers import remove_stale_temporary_files
 from .images import ImageSource, Pixels, Progress, no_progress
 
 INDEX = "index.json"
@@ -113,7 +113,7 @@ def write_pack(
     done = 0
     try:
         target.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(target)
+        remove_stale_temporary_files(target)
         free = shutil.disk_usage(target).free
         if free < size:
             raise OutputError(f"{target}: the pack takes {size} bytes, the disk has {free} free")

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..atomic import atomic_output
 from ..errors import DataError, InputError, OutputError
-from ..leftovers import remove_leftovers
+from ..leftovers import remove_stale_temporary_files
 from ..photo.photo import Photo
 from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels, read_size
@@ -170,7 +170,7 @@ def _check_target(target: Path, options: PatchOptions, photographs: int) -> None
 def _tidy(target: Path) -> None:
     """Remove the temporary files of runs that were killed."""
     for folder in (target, target / "Noisy", target / "GT"):
-        remove_leftovers(folder)
+        remove_stale_temporary_files(folder)
 
 
 def _end_with_the_parent() -> None:

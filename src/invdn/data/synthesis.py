@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .camera import Cameras, sample_cameras
-from .camera_range import MIXED, CameraRange
+from .camera_range import MIXED, CameraDistribution
 from .colors import ColorOptions, Matrix, draw_color_matrix
 from .drawings import Drawing, render, sketch
 from .jpeg import mix_channels
@@ -36,7 +36,7 @@ class SynthesisOptions:
         faint_share: share of the crops whose camera is up to a thousand times less noisy.
     """
 
-    cameras: Mapping[CameraRange, float] = field(default_factory=lambda: dict(MIXED))
+    cameras: Mapping[CameraDistribution, float] = field(default_factory=lambda: dict(MIXED))
     colors: ColorOptions = field(default_factory=ColorOptions)
     drawn_share: float = 0.0
     full_exposure_share: float = 0.0

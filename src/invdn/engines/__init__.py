@@ -1,13 +1,13 @@
 """Inference backends (native, ONNX Runtime, torch) and ``open_engine``, which selects one."""
 
 from .cpu_count import available_processors
-from .factory import BACKENDS, DTYPES, available_devices, native_absence, open_engine
+from .factory import BACKENDS, DTYPES, available_devices, open_engine, why_native_unavailable
 
 __all__ = [
     "BACKENDS",
     "DTYPES",
     "available_devices",
     "available_processors",
-    "native_absence",
+    "why_native_unavailable",
     "open_engine",
 ]

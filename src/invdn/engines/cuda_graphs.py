@@ -22,7 +22,7 @@ _KEPT = 4  # graphs: of a photograph's inner, right, lower and corner tiles
 _WARM_UP = 3  # passes in which cuDNN chooses its algorithms and memory is reserved
 
 
-class Replayed:
+class CudaGraphCache:
     """A pass as arrays in, array out; recorded where its shape comes again.
 
     Args:

@@ -82,11 +82,11 @@ def open_engine(
     return OnnxRuntimeEngine(graphs, parameters)
 
 
-def native_absence() -> str | None:
+def why_native_unavailable() -> str | None:
     """Why the native engine cannot run here, or ``None`` where it can.
 
     Example:
-        >>> reason = native_absence()
+        >>> reason = why_native_unavailable()
         >>> reason is None or "native engine" in reason
         True
     """
@@ -132,13 +132,13 @@ def _fastest(device: str, graphs: Path | None) -> Backend:
     """Return the backend that ``"auto"`` means."""
     if device != "cpu":
         return "torch"
-    if native_absence() is None:
+    if why_native_unavailable() is None:
         return "native"
     return "onnxruntime" if graphs else "torch"
 
 
 def _open_native(parameters: Parameters) -> Engine:
-    absence = native_absence()
+    absence = why_native_unavailable()
     if absence:
         raise EngineError(f"{absence}; choose onnxruntime or torch")
     from .native_engine import NativeEngine  # late door: it is compiled, and may not be there

@@ -13,7 +13,7 @@ from ..errors import EngineError
 from ..inference.engine import Array
 from ..network import InvDN
 from ..weights.checks import HALF_TOLERANCE as TOLERANCE
-from .cuda_graphs import Replayed
+from .cuda_graphs import CudaGraphCache
 
 PRECISIONS = ("float32", "float16", "bfloat16")
 
@@ -62,7 +62,7 @@ class TorchEngine:
         )
         self._set("float32", replay=False)
         if precision != "float32" or self._device.type == "cuda":
-            self._hasten(precision)
+            self._enable_fast_paths(precision)
 
     def encode(self, noisy: Array) -> Array:
         """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
@@ -87,30 +87,34 @@ class TorchEngine:
 
         def encode(noisy: Tensor) -> Tensor:
             with _mode(self._device, precision):
-                return self._network.encode(self._laid(noisy))[0].float().contiguous()
+                return self._network.encode(self._to_channels_last(noisy))[0].float().contiguous()
 
         def decode(low: Tensor, latent: Tensor) -> Tensor:
             with _mode(self._device, precision):
                 return (
-                    self._network.decode(self._laid(low), self._laid(latent)).float().contiguous()
+                    self._network.decode(
+                        self._to_channels_last(low), self._to_channels_last(latent)
+                    )
+                    .float()
+                    .contiguous()
                 )
 
         pool = torch.cuda.graph_pool_handle() if replay else None
         self._encode, self._decode = (
-            Replayed(act, self._device, pool) if replay else _direct(act, self._device)
+            CudaGraphCache(act, self._device, pool) if replay else _direct(act, self._device)
             for act in (encode, decode)
         )
 
-    def _hasten(self, precision: str) -> None:
+    def _enable_fast_paths(self, precision: str) -> None:
         """Take the fast ways that give the same picture here."""
-        expected = self._trial()
+        expected = self._self_test()
         replay = self._device.type == "cuda"
         reasons = []
         for way in dict.fromkeys([(precision, replay), ("float32", replay), (precision, False)]):
             self._set(way[0], replay=way[1])
             try:
                 # the first pass is direct, the second records a graph, the third replays it
-                apart = [np.mean(np.square(self._trial() - expected)) for _ in range(3)]
+                apart = [np.mean(np.square(self._self_test() - expected)) for _ in range(3)]
                 found = float(np.sqrt(np.max(apart)))  # NaN stays NaN
             except (EngineError, RuntimeError) as error:
                 reasons.append(f"{_told(way)} fails ({str(error).splitlines()[0]})")
@@ -124,7 +128,7 @@ class TorchEngine:
         if reasons:
             self.description += f" ({'; '.join(reasons)})"
 
-    def _trial(self) -> Array:
+    def _self_test(self) -> Array:
         """A drawn picture, there and back; noise of half of the range meets every value."""
         generator = np.random.default_rng(0)
         edge = 32 * self.architecture.scale
@@ -133,13 +137,13 @@ class TorchEngine:
         channels = self.architecture.latent_channels
         return self.decode(low, np.zeros((1, channels, *low.shape[2:]), np.float32))
 
-    def _laid(self, tensor: Tensor) -> Tensor:
+    def _to_channels_last(self, tensor: Tensor) -> Tensor:
         if self._device.type == "cuda":
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
 
 
-def _told(way: tuple[str, bool]) -> str:
+def _describe(way: tuple[str, bool]) -> str:
     return way[0] + (" as CUDA graphs" if way[1] else "")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, MissingDependencyError
-from .methods import Floats, Method, Restored, unit_floats
+from .methods import Floats, Method, Restoration, unit_floats
 from .samples import Sample
 
 _BLOCK = 8
@@ -65,10 +65,10 @@ def baseline(name: str, strength: float | None = None) -> Method:
     except ImportError as error:
         raise MissingDependencyError(f"{name} needs {error.name}: pip install {install}") from error
 
-    def restore(sample: Sample) -> Restored:
+    def restore(sample: Sample) -> Restoration:
         noisy = unit_floats(sample.noisy)
         sigma = max(noise_level(noisy) * factor, 1e-4)
-        return Restored(np.clip(run(noisy, sigma), 0, 1).astype(np.float32))
+        return Restoration(np.clip(run(noisy, sigma), 0, 1).astype(np.float32))
 
     shown = f"{name} (strength {factor:g})" if strength is not None else name
     return Method(shown, restore)

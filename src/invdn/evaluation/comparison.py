@@ -85,12 +85,12 @@ def compare(
         >>> compare(a, b, (Path("a"), Path("b")))[0].where
         (1,)
     """
-    partners = partners_of(first, second, places)
+    partners = match_arrays(first, second, places)
     found = [_difference(name, first[name], second[partners[name]]) for name in partners]
     return sorted(found, key=lambda difference: -difference.largest)
 
 
-def partners_of(
+def match_arrays(
     first: Mapping[str, Array], second: Mapping[str, Array], places: tuple[Path, Path]
 ) -> dict[str, str]:
     """Which array of ``second`` each of ``first`` is compared with: by name, or the only one.

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
 from .bootstrap import Interval, paired_bootstrap
-from .methods import Floats, Method, Restored, unit_floats
+from .methods import Floats, Method, Restoration, unit_floats
 from .pictures import worst_place
-from .profiling import measured
+from .profiling import profile_block
 from .protocols import Protocol, Score, Summary, measure, summarise
 from .samples import Sample, Samples
 from .uncertainty import Calibration, Values, calibrate, pixel_samples
@@ -23,7 +23,7 @@ _CALIBRATION_PIXELS = 4_000_000
 #: Called with (images done, images in all).
 Progress = Callable[[int, int], None]
 #: Called with every result, to store or show it.
-Keep = Callable[[Sample, Method, Restored], None]
+Keep = Callable[[Sample, Method, Restoration], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class FailureCase:
     """The worst part of an image, to be looked at.
 
     Attributes:
@@ -112,7 +112,7 @@ class Evaluation:
     protocols: tuple[Protocol, ...]
     methods: tuple[MethodResult, ...]
     rows: tuple[Row, ...]
-    exhibits: tuple[Exhibit, ...]
+    exhibits: tuple[FailureCase, ...]
 
 
 def evaluate(
@@ -144,13 +144,13 @@ def evaluate(
     if len(set(names)) != len(names):
         raise InputError(f"methods need different names: {', '.join(names)}")
     rows: list[Row] = []
-    exhibits: list[Exhibit] = []
+    exhibits: list[FailureCase] = []
     errors = {name: np.zeros(2 * ERROR_LEVELS + 1, np.int64) for name in names}
     pixels: dict[str, list[tuple[Values, Values]]] = {name: [] for name in names}
     limit = max(1000, _CALIBRATION_PIXELS // len(samples))
     for index, sample in enumerate(samples, 1):
         clean = unit_floats(sample.clean)
-        results: dict[str, Restored] = {}
+        results: dict[str, Restoration] = {}
         for method in methods:
             row, restored = _run(method, sample, protocols)
             rows.append(row)
@@ -175,9 +175,9 @@ def evaluate(
     )
 
 
-def _run(method: Method, sample: Sample, protocols: Sequence[Protocol]) -> tuple[Row, Restored]:
+def _run(method: Method, sample: Sample, protocols: Sequence[Protocol]) -> tuple[Row, Restoration]:
     try:
-        with measured() as meter:
+        with profile_block() as meter:
             restored = method.restore(sample)
         scores = {p.name: measure(p, restored.pixels, sample.clean) for p in protocols}
     except InputError as error:
@@ -193,13 +193,13 @@ def _count_errors(counts: NDArray[np.int64], error: Floats) -> None:
 
 
 def _exhibit(
-    sample: Sample, results: Mapping[str, Restored], scores: Mapping[str, Score]
-) -> Exhibit:
+    sample: Sample, results: Mapping[str, Restoration], scores: Mapping[str, Score]
+) -> FailureCase:
     clean = unit_floats(sample.clean)
     first = unit_floats(next(iter(results.values())).pixels)
     error = np.atleast_3d(np.abs(first - clean)).mean(axis=2)
     place = worst_place(error, CROP)
-    return Exhibit(
+    return FailureCase(
         sample.name,
         place[0].start,
         place[1].start,

@@ -21,7 +21,7 @@ _MULTIPLE = 64
 
 
 @dataclass(frozen=True)
-class Restored:
+class Restoration:
     """What a method made of a noisy image.
 
     Attributes:
@@ -44,7 +44,7 @@ class Method:
     """
 
     name: str
-    restore: Callable[[Sample], Restored]
+    restore: Callable[[Sample], Restoration]
     timed: bool = True
 
 
@@ -56,22 +56,22 @@ def unit_floats(pixels: Pixels) -> Floats:
 def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_spread: bool) -> Method:
     """InvDN itself, through any engine; its result is not rounded."""
 
-    def restore(sample: Sample) -> Restored:
+    def restore(sample: Sample) -> Restoration:
         noisy = unit_floats(sample.noisy)
         if with_spread:
             pixels, spread = Pipeline(engine, options).denoise_with_std(noisy)
-            return Restored(np.asarray(pixels, np.float32), spread)
-        return Restored(np.asarray(denoise_pixels(engine, noisy, options), np.float32))
+            return Restoration(np.asarray(pixels, np.float32), spread)
+        return Restoration(np.asarray(denoise_pixels(engine, noisy, options), np.float32))
 
     return Method(name, restore)
 
 
 def noisy_input() -> Method:
     """The noisy image as it is: where every denoiser starts from."""
-    return Method("noisy input", lambda sample: Restored(sample.noisy), timed=False)
+    return Method("noisy input", lambda sample: Restoration(sample.noisy), timed=False)
 
 
-def ready_made(name: str, files: dict[str, Path], *, swap_red_and_blue: bool) -> Method:
+def precomputed_outputs(name: str, files: dict[str, Path], *, swap_red_and_blue: bool) -> Method:
     """Outputs that lie in a folder.
 
     Args:
@@ -80,14 +80,14 @@ def ready_made(name: str, files: dict[str, Path], *, swap_red_and_blue: bool) ->
         swap_red_and_blue: for outputs that were written in the wrong order of colours.
     """
 
-    def restore(sample: Sample) -> Restored:
+    def restore(sample: Sample) -> Restoration:
         pixels = read_image(files[sample.name])
         if pixels.shape != sample.noisy.shape:
             raise DataError(
                 f"{files[sample.name]} has shape {pixels.shape}, "
                 f"but {sample.name!r} is {sample.noisy.shape}"
             )
-        return Restored(pixels[..., ::-1] if swap_red_and_blue and pixels.ndim == 3 else pixels)
+        return Restoration(pixels[..., ::-1] if swap_red_and_blue and pixels.ndim == 3 else pixels)
 
     return Method(name, restore, timed=False)
 
@@ -109,7 +109,7 @@ def onnx_denoiser(name: str, file: Path) -> Method:
         kinds = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
         raise EngineError(f"{file} takes {kinds}; expected one float32 image (1, 3, H, W)")
 
-    def restore(sample: Sample) -> Restored:
+    def restore(sample: Sample) -> Restoration:
         noisy = unit_floats(sample.noisy)
         height, width = noisy.shape[:2]
         wide = np.broadcast_to(noisy.reshape(height, width, -1), (height, width, 3))
@@ -122,6 +122,6 @@ def onnx_denoiser(name: str, file: Path) -> Method:
         if result.shape != batch.shape:
             raise EngineError(f"{file} made {result.shape} of {batch.shape}: it is no denoiser")
         pixels = np.clip(result[0].transpose(1, 2, 0)[:height, :width], 0, 1)
-        return Restored(pixels if noisy.ndim == 3 else pixels.mean(axis=2))
+        return Restoration(pixels if noisy.ndim == 3 else pixels.mean(axis=2))
 
     return Method(name, restore)

@@ -27,7 +27,7 @@ class Meter:
 
 
 @contextmanager
-def measured() -> Iterator[Meter]:
+def profile_block() -> Iterator[Meter]:
     """Measure the time and the growth of memory inside a ``with`` block.
 
     The memory is looked at every two milliseconds by a thread, so shorter peaks may be missed.
@@ -36,7 +36,7 @@ def measured() -> Iterator[Meter]:
         MissingDependencyError: the memory of a process cannot be asked for here without psutil.
 
     Example:
-        >>> with measured() as meter:
+        >>> with profile_block() as meter:
         ...     block = bytearray(64_000_000)
         >>> meter.seconds > 0, meter.memory > 32_000_000
         (True, True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import charts
-from .evaluate import ERROR_LEVELS, Evaluation, Exhibit, MethodResult
+from .evaluate import ERROR_LEVELS, Evaluation, FailureCase, MethodResult
 from .methods import Floats
 from .pictures import as_data_address, in_8_bit, in_colour
 from .protocols import Score, Summary
@@ -174,7 +174,7 @@ def _worst(evaluation: Evaluation) -> str:
     )
 
 
-def _exhibit(exhibit: Exhibit) -> str:
+def _exhibit(exhibit: FailureCase) -> str:
     """A column for each method: what it made of the part, and its error below."""
     columns = []
     if "noisy input" not in exhibit.restored:

@@ -10,15 +10,15 @@ YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.4
 LUMA = YCBCR[0].astype(np.float32)
 
 #: Pixels on a side of the squares that are transformed.
-SIDE = 8
+BLOCK = 8
 
 
 def _square_cosines() -> NDArray[np.float64]:
-    place = np.arange(SIDE)
-    waves: NDArray[np.float64] = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * SIDE)) / 2
+    place = np.arange(BLOCK)
+    waves: NDArray[np.float64] = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * BLOCK)) / 2
     waves[0] /= np.sqrt(2)
     return np.array([np.kron(down, along) for down in waves for along in waves])
 
 
 #: (64, 64), the orthonormal discrete cosine transform of squares of 8x8, row by row.
-SQUARE_COSINES = _square_cosines()
+DCT8X8 = _square_cosines()

@@ -66,11 +66,11 @@ def from_float(values: NDArray[np.floating], dtype: DTypeLike) -> Pixels:
     return whole
 
 
-def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
+def expand_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
     """Samples of fewer bits that lie in the upper bits of 16, spread over the whole range.
 
     Example:
-        >>> widened(np.array([0, 1023 << 6], np.uint16), 10).tolist()
+        >>> expand_bit_depth(np.array([0, 1023 << 6], np.uint16), 10).tolist()
         [0, 65535]
     """
     top = 2**bits - 1
@@ -79,11 +79,11 @@ def widened(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
     return wide
 
 
-def narrowed(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
-    """The inverse of :func:`widened`; values between are rounded.
+def reduce_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
+    """The inverse of :func:`expand_bit_depth`; values between are rounded.
 
     Example:
-        >>> narrowed(np.array([0, 65535], np.uint16), 10).tolist()
+        >>> reduce_bit_depth(np.array([0, 65535], np.uint16), 10).tolist()
         [0, 65472]
     """
     top = 2**bits - 1

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .dct import LUMA, SIDE, SQUARE_COSINES, YCBCR
+from .dct import BLOCK, DCT8X8, LUMA, YCBCR
 from .dtype import Pixels, to_float
 
 Floats = NDArray[np.float32]
 
-_FREE = SIDE**2 - 3  # degrees of freedom that are left without the plane
+_FREE = BLOCK**2 - 3  # degrees of freedom that are left without the plane
 _MOST = 32768  # squares looked at, two megapixels; time and memory end there
 _LEAST = 16  # squares that an estimate needs
 _GROUPS, _GROUP = 8, 64  # of brightness, and the least number of squares in one
@@ -52,7 +52,7 @@ class NoiseEstimate:
             noise, 0.2 to 0.6 for what a camera made.
         flat: share of the photograph that was flat enough to tell.
         spectrum: of the planes of ``YCBCR`` (or grey), the spread of each coefficient of
-            ``SQUARE_COSINES``, in units of ``colour``.
+            ``DCT8X8``, in units of ``colour``.
 
     Example:
         >>> import numpy as np
@@ -114,17 +114,17 @@ class _Squares:
 
 def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
     """Rows of squares, ``(n, C, 8, 8)``, evenly over the photograph."""
-    down, along = colours.shape[0] // SIDE, colours.shape[1] // SIDE
+    down, along = colours.shape[0] // BLOCK, colours.shape[1] // BLOCK
     if not (down and along):
         return
     step = max(1, -(-along // _MOST))
     every = max(1, -(-down * (along // step) // _MOST))
     for row in range(every // 2, down, every):
-        strip = colours[row * SIDE : (row + 1) * SIDE, : along * SIDE]
-        squares = strip.reshape(SIDE, along, SIDE, -1)[:, ::step]
+        strip = colours[row * BLOCK : (row + 1) * BLOCK, : along * BLOCK]
+        squares = strip.reshape(BLOCK, along, BLOCK, -1)[:, ::step]
         values = to_float(squares)
         if look:
-            values = look(values.reshape(SIDE, -1, values.shape[3])).reshape(values.shape)
+            values = look(values.reshape(BLOCK, -1, values.shape[3])).reshape(values.shape)
         yield values.transpose(1, 3, 0, 2)
 
 
@@ -133,8 +133,8 @@ def _measure(squares: Floats) -> _Squares:
     luma = np.tensordot(squares, LUMA, ([1], [0])) if colours == 3 else squares[:, 0]
     planes = np.concatenate((squares, luma[:, None]), axis=1)
     mean = planes.mean(axis=(2, 3), keepdims=True)
-    ramp = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-    slant = ramp / np.float32(SIDE * (ramp @ ramp))
+    ramp = np.arange(BLOCK, dtype=np.float32) - (BLOCK - 1) / 2
+    slant = ramp / np.float32(BLOCK * (ramp @ ramp))
     along = (planes * slant).sum((2, 3), keepdims=True) * ramp
     down = (planes * slant[:, None]).sum((2, 3), keepdims=True) * ramp[:, None]
     rest = planes - mean - along - down
@@ -185,7 +185,7 @@ def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[tuple[float, .
     n, channels = rest.shape[:2]
     values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
     planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
-    power = np.square(planes @ SQUARE_COSINES.T).mean(axis=0).reshape(channels, SIDE, SIDE)
+    power = np.square(planes @ DCT8X8.T).mean(axis=0).reshape(channels, BLOCK, BLOCK)
     power = (power + power.transpose(0, 2, 1)) / 2  # noise has no direction
     # What the plane took away, the mean and the slants, is like the slowest that it left.
     slow = np.maximum(power[:, 1, 1], power[:, 0, 2])
@@ -231,4 +231,4 @@ def _variance(variances: Floats, products: Floats) -> float:
     """
     mean = float(variances.mean())
     correlation = min(max(float(products.mean()) / max(mean, 1e-12), 0), 0.6)
-    return mean * _FREE / (SIDE**2 - 3 * (1 + 2 * correlation) ** 2)
+    return mean * _FREE / (BLOCK**2 - 3 * (1 + 2 * correlation) ** 2)

@@ -55,7 +55,7 @@ def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
     return array.swapaxes(-1, -2) if symmetry & 4 else array
 
 
-def turned_upright(picture: P, orientation: int) -> P:
+def apply_exif_orientation(picture: P, orientation: int) -> P:
     """A view of a picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
 
     Args:
@@ -63,7 +63,7 @@ def turned_upright(picture: P, orientation: int) -> P:
         orientation: EXIF's number, 1 to 8.
 
     Example:
-        >>> turned_upright(np.array([[1, 2], [3, 4]]), 6).tolist()
+        >>> apply_exif_orientation(np.array([[1, 2], [3, 4]]), 6).tolist()
         [[3, 1], [4, 2]]
     """
     planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)

@@ -6,7 +6,7 @@ from .engine import Engine
 from .files import FileOptions, FileResult, denoise_file, denoise_photo
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
-from .trained_range import warning_of
+from .trained_range import training_range_warning
 
 __all__ = [
     "QUALITIES",
@@ -24,5 +24,5 @@ __all__ = [
     "denoise_file",
     "denoise_photo",
     "denoise_pixels",
-    "warning_of",
+    "training_range_warning",
 ]

@@ -18,11 +18,11 @@ from ..photo.provenance import is_marked, marked
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
-from ..photo.write_options import WriteChoices
+from ..photo.write_options import WriteOptions
 from .engine import Engine
 from .pipeline import Pipeline, Progress
 from .region import Region
-from .trained_range import warning_of
+from .trained_range import training_range_warning
 
 _AGAIN = "it is a result of InvDN already; to denoise it again costs detail"
 #: Denoises a photograph in memory, and says which noise it found.
@@ -48,7 +48,7 @@ class FileOptions:
     max_pixels: int = MAX_PIXELS
     overwrite: bool = False
     keep_time: bool = False
-    write: WriteChoices = WriteChoices()
+    write: WriteOptions = WriteOptions()
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def process_file(
         time.perf_counter() - start,
         noise.level if noise else None,
         noise,
-        warning_of(noise),
+        training_range_warning(noise),
         (*photo.remarks, *notes),
     )
 

@@ -26,7 +26,7 @@ from ..image.dtype import Pixels, from_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions, Overrides, options_with
-from ..photo.color import NetworkColours, colours_of
+from ..photo.color import SrgbBridge, srgb_bridge_of
 from ..photo.photo import Photo
 from .blending import blend
 from .blocks import plan_blocks, predict_blocks
@@ -91,7 +91,7 @@ class Pipeline:
     engine: Engine
     options: DenoiseOptions = DenoiseOptions()
     noise: NoiseEstimate | None = None
-    colors: NetworkColours | None = None
+    colors: SrgbBridge | None = None
     progress: Progress | None = None
 
     @classmethod
@@ -111,8 +111,8 @@ class Pipeline:
         Raises:
             ImageError: its colour profile cannot be used.
         """
-        colors, remarks = colours_of(photo)
-        noise = estimate_noise(photo.pixels, colors.for_network if colors else None)
+        colors, remarks = srgb_bridge_of(photo)
+        noise = estimate_noise(photo.pixels, colors.to_srgb if colors else None)
         photo = replace(photo, remarks=(*photo.remarks, *remarks))
         return cls(engine, options, noise, colors, progress), photo
 
@@ -225,8 +225,8 @@ class Pipeline:
         noisy, mean = noisy[inside], mean[inside]
         if self.colors is None:
             return blend(noisy, mean, self.options, self.noise)[tile.inner]
-        clean = blend(self.colors.for_network(noisy), mean, self.options, self.noise)
-        return self.colors.from_network(clean, noisy)[tile.inner]
+        clean = blend(self.colors.to_srgb(noisy), mean, self.options, self.noise)
+        return self.colors.from_srgb(clean, noisy)[tile.inner]
 
     def blend_saved(self, pixels: Pixels, blocks: Iterable["PredictedBlock"]) -> Pixels:
         """Blend what the network predicted earlier for the same image.
@@ -259,7 +259,7 @@ class Pipeline:
             if self.progress is not None:
                 self.progress(step, plan.passes)
 
-        to_srgb = self.colors.for_network if self.colors else None
+        to_srgb = self.colors.to_srgb if self.colors else None
         colors = color_channels(pixels)
         for block in predict_blocks(self.engine, colors, self.options, plan, on_forward, to_srgb):
             if not np.isfinite(block.stats.mean).all():

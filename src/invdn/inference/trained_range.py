@@ -11,15 +11,15 @@ STRONGEST = 45.0
 LEAST_CORRELATION = 0.13
 
 
-def warning_of(noise: NoiseEstimate | None) -> str | None:
+def training_range_warning(noise: NoiseEstimate | None) -> str | None:
     """What the user should know before trusting the result, in one line; None if nothing.
 
     Example:
         >>> even = ((1.0,) * 64,) * 3
         >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0, even)
-        >>> warning_of(white).split(":")[0]
+        >>> training_range_warning(white).split(":")[0]
         'its noise is unlike that of a camera'
-        >>> warning_of(NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5, even)) is None
+        >>> training_range_warning(NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5, even)) is None
         True
     """
     if noise is None:

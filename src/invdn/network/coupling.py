@@ -59,9 +59,9 @@ class AffineCoupling(Invertible):
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo ``forward`` exactly (up to rounding)."""
-        return self.inverse_of_parts(*torch.split(y, self.sizes, dim=1))
+        return self.inverse_split(*torch.split(y, self.sizes, dim=1))
 
-    def inverse_of_parts(self, y1: Tensor, y2: Tensor) -> Tensor:
+    def inverse_split(self, y1: Tensor, y2: Tensor) -> Tensor:
         """As ``inverse``, of ``y`` in its two parts, whose batches are equal or one of them is 1.
 
         Where many ``y2`` share one ``y1``, G and H, which see ``y1`` alone, run once for all.

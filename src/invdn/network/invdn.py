@@ -93,7 +93,7 @@ class InvDN(Invertible):
         """
         self._check_parts(low, latent)
         *earlier, last = self._steps()
-        y = cast(AffineCoupling, last).inverse_of_parts(low, latent)
+        y = cast(AffineCoupling, last).inverse_split(low, latent)
         for operation in reversed(earlier):
             y = operation.inverse(y)
         return y

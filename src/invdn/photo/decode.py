@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ImageError
-from ..image.dtype import Pixels, is_finite, widened
+from ..image.dtype import Pixels, expand_bit_depth, is_finite
 from .containers.jpeg_attachments import END, lacks_end
 from .headers import DAMAGED, Header, choose_page
 from .photo import Metadata, Photo
@@ -179,7 +179,7 @@ def _arrays(image: Any, header: Header) -> tuple[Pixels, Pixels | None]:
         rows = min(_ROWS, height - top)
         strip = np.frombuffer(region.fetch(0, top, width, rows), kind).reshape(rows, width, bands)
         if 8 < bits < 16 and kind is np.uint16:
-            strip = widened(strip, bits)
+            strip = expand_bit_depth(strip, bits)
         pixels[top : top + rows] = strip[..., :3] if colours else strip[..., 0]
         if alpha is not None:
             alpha[top : top + rows] = strip[..., -1]

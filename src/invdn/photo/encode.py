@@ -6,14 +6,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..image.dtype import Pixels, from_float, narrowed, to_float
+from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
-from .interruptible import interruptible
+from .interruptible import run_interruptibly
 from .other_formats import encode_jxl
 from .photo import Photo
 from .vips import pyvips
-from .write_options import WriteChoices
+from .write_options import WriteOptions
 
 DEFAULT_QUALITY = 95
 _AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent
@@ -35,7 +35,7 @@ _Change = Callable[[bytes], bytes]
 _NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
-def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteChoices) -> None:
+def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> None:
     """Write the photograph into an empty file open for reading and writing.
 
     Args:
@@ -97,7 +97,7 @@ def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
         whole: Any = from_float(to_float(pixels[rows]), np.uint16)
-        result[rows] = narrowed(whole, bits)
+        result[rows] = reduce_bit_depth(whole, bits)
     return result
 
 
@@ -105,13 +105,13 @@ def _native(photo: Photo, name: str) -> bytes:
     return photo.metadata.native if photo.format == name else b""
 
 
-def _quality(photo: Photo, name: str, choices: WriteChoices) -> int:
+def _quality(photo: Photo, name: str, choices: WriteOptions) -> int:
     """What the user wants, else the source's, whose scale is the same in its own format only."""
     own = photo.compression.quality if photo.format == name else None
     return choices.quality or own or DEFAULT_QUALITY
 
 
-def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
     metadata = photo.metadata
     segments = jpeg.segments_of(metadata, _native(photo, "jpeg"))
     mpf_at = 2 + len(segments) + _MPF_HEAD
@@ -135,13 +135,13 @@ def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
         file.write(located(metadata.mpf, mpf_at, end, metadata.attachments))
 
 
-def _subsample_mode(photo: Photo, choices: WriteChoices) -> str:
+def _subsample_mode(photo: Photo, choices: WriteOptions) -> str:
     """Encoders know full chroma and half in both directions; what lies between becomes full."""
     wanted = choices.subsampling or photo.compression.subsampling
     return "on" if wanted in ("4:2:0", "4:1:1") else "off"
 
 
-def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
+def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> None:
     chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
     head_size = png.HEADER_SIZE + png.DENSITY_SIZE
     _stream(
@@ -153,7 +153,7 @@ def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> Non
     )
 
 
-def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> None:
+def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> None:
     _stream(
         file,
         image.tiffsave_target,
@@ -168,10 +168,10 @@ def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteChoices) -> No
     tiff.add_metadata(file, photo.metadata, native, transparency=photo.transparency)
 
 
-def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
     lossless = choices.quality is None and photo.compression.lossless
     kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
-    data = interruptible(
+    data = run_interruptibly(
         lambda: image.webpsave_buffer(
             Q=_quality(photo, "webp", choices), lossless=lossless, exact=True, keep=kept
         )
@@ -188,9 +188,9 @@ def _avif_bits(photo: Photo) -> int:
     return max(photo.compression.bits or 12, 10)
 
 
-def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices) -> None:
+def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
     bits = _avif_bits(photo)
-    data = interruptible(
+    data = run_interruptibly(
         lambda: image.heifsave_buffer(
             compression="av1",
             Q=_quality(photo, "avif", choices),
@@ -205,13 +205,13 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteChoices)
     file.write(data)
 
 
-def _write_jxl(file: BinaryIO, _: Any, photo: Photo, choices: WriteChoices) -> None:
+def _write_jxl(file: BinaryIO, _: Any, photo: Photo, choices: WriteOptions) -> None:
     """Without loss, unless a quality is wanted: nothing tells whether the source had any."""
     quality = choices.quality
-    file.write(interruptible(lambda: encode_jxl(photo, quality)))
+    file.write(run_interruptibly(lambda: encode_jxl(photo, quality)))
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteChoices], None]] = {
+_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteOptions], None]] = {
     "jpeg": _write_jpeg,
     "png": _write_png,
     "tiff": _write_tiff,
@@ -282,7 +282,7 @@ def _stream(
     target.on_read(sink.read)
     target.on_seek(sink.seek)
     try:
-        interruptible(lambda: save(target, **options), sink.stop)
+        run_interruptibly(lambda: save(target, **options), sink.stop)
     except pyvips.Error:
         if sink.error:
             raise sink.error from None

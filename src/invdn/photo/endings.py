@@ -7,7 +7,7 @@ from .formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
 from .read import format_of_file
 
 
-def ending_of_result(source: Path, wanted: str | None = None) -> str:
+def output_suffix(source: Path, wanted: str | None = None) -> str:
     """The ending for the result of a photograph: its own, if that tells the truth.
 
     The format is the one asked for, else the source's by its content, else (HEIC and raw, which
@@ -19,9 +19,9 @@ def ending_of_result(source: Path, wanted: str | None = None) -> str:
         wanted: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, or ``None``.
 
     Example:
-        >>> ending_of_result(Path("missing.JPG")), ending_of_result(Path("missing.JPG"), "tiff")
+        >>> output_suffix(Path("missing.JPG")), output_suffix(Path("missing.JPG"), "tiff")
         ('.JPG', '.tif')
-        >>> ending_of_result(Path("missing.dng"))
+        >>> output_suffix(Path("missing.dng"))
         '.tif'
     """
     if wanted is None:

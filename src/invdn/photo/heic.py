@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ImageError, MissingDependencyError
-from ..image.dtype import Pixels, widened
+from ..image.dtype import Pixels, expand_bit_depth
 from .decode import check_size
 from .headers import DAMAGED, Header, choose_page
 from .photo import Metadata, Photo
@@ -51,7 +51,7 @@ def _parts(stored: Any, header: Header) -> tuple[Pixels, Pixels | None]:
     """Colours and alpha, as arrays that may be written to."""
     bits = header.compression.bits or 8
     if stored.dtype == np.uint16:
-        stored = widened(stored, max(bits, 9))
+        stored = expand_bit_depth(stored, max(bits, 9))
     if stored.ndim == 2:
         return stored.copy(), None
     alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def interruptible(work: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
+def run_interruptibly(work: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
     """Do the work in a thread of its own and wait for it.
 
     Python raises ``KeyboardInterrupt`` in the main thread only, wherever it happens to be; inside a
@@ -18,7 +18,7 @@ def interruptible(work: Callable[[], T], stop: Callable[[], None] | None = None)
         stop: called on Ctrl-C to make the work end soon; it is waited for in any case.
 
     Example:
-        >>> interruptible(lambda: 6 * 7)
+        >>> run_interruptibly(lambda: 6 * 7)
         42
     """
     with ThreadPoolExecutor(1) as pool:

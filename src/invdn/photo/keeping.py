@@ -9,7 +9,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..image.orientation import turned_upright
+from ..image.orientation import apply_exif_orientation
 from .containers import jpeg, png, tiff
 from .containers.exif_edits import (
     has_thumbnail,
@@ -23,7 +23,7 @@ from .iptc import xmp_with_iptc
 from .photo import Metadata, Photo
 from .privacy import stripped
 from .reduced import reduced_jpeg
-from .write_options import WriteChoices
+from .write_options import WriteOptions
 from .xmp import promises, with_lengths, without_promises, without_thumbnails
 
 _MOST_EXIF = 65527  # bytes in a segment of JPEG
@@ -31,7 +31,7 @@ _FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif"
 _FORMATS["jxl"] = "JPEG XL"
 
 
-def fitted(photo: Photo, name: str, choices: WriteChoices) -> tuple[Photo, tuple[str, ...]]:
+def fitted(photo: Photo, name: str, choices: WriteOptions) -> tuple[Photo, tuple[str, ...]]:
     """Fit a photograph to a format and to the user's wishes.
 
     Args:
@@ -178,10 +178,10 @@ def _turned(photo: Photo) -> Photo:
     """The photograph upright: readers of AVIF and JPEG XL ignore EXIF's orientation."""
     metadata, alpha = photo.metadata, photo.alpha
     if alpha is not None:
-        alpha = turned_upright(alpha, photo.orientation).copy()
+        alpha = apply_exif_orientation(alpha, photo.orientation).copy()
     if metadata.exif:
         metadata = replace(metadata, exif=upright(metadata.exif))
-    pixels = turned_upright(photo.pixels, photo.orientation).copy()
+    pixels = apply_exif_orientation(photo.pixels, photo.orientation).copy()
     return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, MissingDependencyError
-from ..image.dtype import Pixels, is_finite, widened
+from ..image.dtype import Pixels, expand_bit_depth, is_finite
 from .color.cicp import profile_of_codes
 from .containers.ifd import upright
 from .decode import check_size
@@ -400,7 +400,7 @@ def _parts(stored: NDArray[Any], bits: int) -> tuple[Pixels, Pixels | None]:
             "or 16 bits, or as 32-bit floating point"
         )
     if stored.dtype == np.uint16 and 8 < bits < 16:
-        stored = widened(stored << np.uint16(16 - bits), bits)
+        stored = expand_bit_depth(stored << np.uint16(16 - bits), bits)
     elif stored.dtype == np.uint8 and bits < 8:
         stored = np.rint(stored * (255 / ((1 << bits) - 1))).astype(np.uint8)
     if not is_finite(stored):

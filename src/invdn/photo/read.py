@@ -15,7 +15,7 @@ from .decode import decode
 from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
 from .headers import DAMAGED, choose_page, read_header
 from .heic import decode_heic
-from .interruptible import interruptible
+from .interruptible import run_interruptibly
 from .other_formats import decode_other, decode_tiff
 from .photo import Photo
 from .raw import develop
@@ -59,7 +59,7 @@ def read_photo(
     try:
         with _opened(path) as file:
             name = _format(file, path)
-            photo = interruptible(lambda: _read(file, name, max_pixels, page))
+            photo = run_interruptibly(lambda: _read(file, name, max_pixels, page))
     except (ImageError, pyvips.Error, OSError, MemoryError, ValueError) as error:
         raise ImageError(f"cannot read {str(path)!r}: {_reason(error)}") from error
     except MissingDependencyError as error:

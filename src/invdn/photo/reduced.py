@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
-from .interruptible import interruptible
+from .interruptible import run_interruptibly
 from .vips import pyvips
 
 _NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
@@ -39,7 +39,7 @@ def reduced_jpeg(pixels: Pixels, size: tuple[int, int], quality: int = 85) -> by
     bands = 1 if canvas.ndim == 2 else 3
     image = pyvips.Image.new_from_memory(canvas.data.cast("B"), wide, high, bands, "uchar")
     image = image.copy(interpretation="b-w" if bands == 1 else "srgb")
-    result: bytes = interruptible(lambda: image.jpegsave_buffer(Q=quality, keep="none"))
+    result: bytes = run_interruptibly(lambda: image.jpegsave_buffer(Q=quality, keep="none"))
     return result
 
 
@@ -56,7 +56,7 @@ def _shrunk(pixels: Pixels, wide: int, high: int) -> Pixels:
     image = pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
     small = image.resize(columns / width, vscale=rows / height, kernel="linear")
     small = small.gravity("centre", columns, rows, extend="copy")
-    found = interruptible(small.write_to_memory)
+    found = run_interruptibly(small.write_to_memory)
     shrunk: Any = np.frombuffer(found, pixels.dtype).reshape(rows, columns, *pixels.shape[2:])
     result: Pixels = shrunk
     return result

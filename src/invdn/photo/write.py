@@ -13,7 +13,7 @@ from .formats import format_of_name
 from .keeping import fitted, with_new_copies
 from .photo import Photo
 from .vips import pyvips
-from .write_options import WriteChoices
+from .write_options import WriteOptions
 
 _LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 
@@ -23,7 +23,7 @@ def write_photo(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    choices: WriteChoices = WriteChoices(),
+    choices: WriteOptions = WriteOptions(),
     mode: int = 0o666,
 ) -> tuple[str, ...]:
     """Write a photograph in the format that the name's ending asks for.
@@ -76,7 +76,7 @@ def check_writable(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    choices: WriteChoices = WriteChoices(),
+    choices: WriteOptions = WriteOptions(),
 ) -> None:
     """Raise before any work is done what :func:`write_photo` would raise after it.
 

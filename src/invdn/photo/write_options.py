@@ -6,7 +6,7 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True)
-class WriteChoices:
+class WriteOptions:
     """How a photograph is written; by default as its source was.
 
     Attributes:
@@ -22,7 +22,7 @@ class WriteChoices:
         InputError: a value is outside its range.
 
     Example:
-        >>> WriteChoices(quality=101)
+        >>> WriteOptions(quality=101)
         Traceback (most recent call last):
             ...
         invdn.errors.InputError: quality 101 does not exist; give a number from 1 to 100

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from ..data.images import ImageSource
 from ..errors import InvDNError, RecipeError
 from .checkpoint import decode_state, encode_state, restore_state
-from .datasets import Material
+from .datasets import TrainingData
 from .log import package_versions
 from .recipe import Recipe
 from .state import State, initial_state
@@ -82,7 +82,7 @@ def together(fabric: Fabric, work: Callable[[], Result]) -> Result:
 
 
 def check_agreement(
-    fabric: Fabric, recipe: Recipe, state: State, material: Material, sets: ValidationSets
+    fabric: Fabric, recipe: Recipe, state: State, material: TrainingData, sets: ValidationSets
 ) -> None:
     """Compare step, recipe, weights, data and versions of all processes before the first step.
 
@@ -104,7 +104,7 @@ def check_agreement(
 
 
 def describe_process(
-    recipe: Recipe, state: State, material: Material, sets: ValidationSets
+    recipe: Recipe, state: State, material: TrainingData, sets: ValidationSets
 ) -> dict[str, Any]:
     """Return what all processes must have in common, by what a message would call it."""
     pairs = [

@@ -14,7 +14,7 @@ from .validation import Score
 
 
 @dataclass(frozen=True)
-class Measured:
+class StepStats:
     """One logging interval.
 
     Attributes:
@@ -46,7 +46,7 @@ class Measured:
         }
 
 
-class Watcher(Protocol):
+class Callback(Protocol):
     """Who is told what happens, on the first process."""
 
     def planned(self, plan: Plan) -> None:
@@ -58,7 +58,7 @@ class Watcher(Protocol):
     def verifying(self, done: int, total: int) -> None:
         """Image files are being decoded once."""
 
-    def measured(self, measured: Measured) -> None:
+    def measured(self, measured: StepStats) -> None:
         """A logging interval is over."""
 
     def validated(self, step: int, scores: dict[str, Score]) -> None:
@@ -97,7 +97,7 @@ class Interval:
         self._steps += 1
         self._samples += batch
 
-    def close(self, step: int, steps: int, rate: float) -> Measured:
+    def close(self, step: int, steps: int, rate: float) -> StepStats:
         """The means since the start, over all processes; the next interval begins."""
         names = list(self._sums)
         means = torch.stack([self._sums[name] for name in names]) / self._steps
@@ -106,7 +106,7 @@ class Interval:
         seconds = time.perf_counter() - self._start
         norm = values.pop("gradient_norm")
         pace = seconds / self._steps
-        measured = Measured(
+        measured = StepStats(
             step, steps, values, rate, norm, self._samples / seconds, pace * (steps - step)
         )
         self.restart()

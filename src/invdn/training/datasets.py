@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..data.camera_range import DSLR, PHONE, CameraRange
+from ..data.camera_range import DSLR, PHONE, CameraDistribution
 from ..data.colors import ColorOptions
 from ..data.crops import CropDataset, CropOptions
 from ..data.images import ImageSource, Progress
@@ -16,7 +16,7 @@ CAMERAS = {"phone": PHONE, "dslr": DSLR}
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """Opened training data.
 
     Attributes:
@@ -41,7 +41,7 @@ class Material:
             verify(photographs, progress)
 
 
-def open_material(recipe: Recipe) -> Material:
+def open_datasets(recipe: Recipe) -> TrainingData:
     """Open the recipe's training data; names, sizes and types are checked, pixels not yet read.
 
     Raises:
@@ -63,7 +63,7 @@ def open_material(recipe: Recipe) -> Material:
             smooth_share=data.smooth_share,
         )
         samples.append(CropDataset(pairs, photographs, options, length, held_out))
-    return Material(pairs, photographs, samples)
+    return TrainingData(pairs, photographs, samples)
 
 
 def check_processes(recipe: Recipe, processes: int) -> None:
@@ -80,7 +80,7 @@ def check_processes(recipe: Recipe, processes: int) -> None:
             )
 
 
-def camera_shares(settings: DataSettings) -> dict[CameraRange, float]:
+def camera_shares(settings: DataSettings) -> dict[CameraDistribution, float]:
     """The cameras that synthetic noise comes from, with their shares."""
     shares = settings.cameras.model_dump()
     return {camera: shares[name] for name, camera in CAMERAS.items() if shares[name]}

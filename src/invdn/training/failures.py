@@ -12,7 +12,7 @@ from ..errors import DataError, ImageError, InvDNError, OutputError, RecipeError
 
 
 @contextmanager
-def told_clearly(folder: Path) -> Iterator[None]:
+def translate_errors(folder: Path) -> Iterator[None]:
     """Turn what the system raises while the block runs into errors that say what to do.
 
     Args:
@@ -78,7 +78,7 @@ def saved_on_failure(save: Callable[[], None], leads: object) -> Iterator[None]:
 
 
 @contextmanager
-def begun_together(fabric: Fabric) -> Iterator[None]:
+def synchronized_start(fabric: Fabric) -> Iterator[None]:
     """Run a block that only the first process fills; where it fails, all processes end.
 
     Raises:

@@ -18,20 +18,20 @@ from ..weights.network import parameters_of
 from .agreement import check_agreement, shared_state, together
 from .batches import prepare
 from .budget import StepProgress, TimeProgress
-from .callbacks import Interval, Measured, Watcher
+from .callbacks import Callback, Interval, StepStats
 from .channels import to_picture
 from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
-from .datasets import Material, open_material, synthesis_options
+from .datasets import TrainingData, open_datasets, synthesis_options
 from .distillation import Teacher, begin_pruned
-from .failures import begun_together, saved_on_failure, told_clearly
+from .failures import saved_on_failure, synchronized_start, translate_errors
 from .hardware import autocast_type, launch, memory_format, open_fabric
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
 from .recipe import Recipe, format_duration
 from .retrying import RetryingDataset
-from .schedule import scale_batch
-from .state import State, follow
+from .schedule import apply_linear_scaling
+from .state import State, update_ema
 from .validation import ValidationSets, denoise, open_validation, validate
 
 WEIGHTS, BEST_WEIGHTS = "weights-ema.safetensors", "weights-best.safetensors"
@@ -43,7 +43,7 @@ _DIVERGED = 10.0  # times the lowest mean loss: ordinary batches stay within a f
 def train(
     recipe: Recipe,
     folder: Path,
-    watcher: Watcher,
+    watcher: Callback,
     *,
     resume: bool = False,
     start: str | Path | None = None,
@@ -75,7 +75,7 @@ def train(
         WeightsError: ``start`` cannot be read.
     """
     started = time.monotonic() if started is None else started
-    asked, recipe = recipe, scale_batch(recipe)
+    asked, recipe = recipe, apply_linear_scaling(recipe)
     fabric = open_fabric(recipe.hardware)
     launch(fabric)
     changes: list[str] = []
@@ -93,9 +93,9 @@ def train(
 
     log, lock = None, FileLock(folder / _LOCK)
     try:
-        with told_clearly(folder):
+        with translate_errors(folder):
             state = shared_state(fabric, recipe, open_first)
-            material = together(fabric, lambda: open_material(recipe))
+            material = together(fabric, lambda: open_datasets(recipe))
             sets = together(fabric, lambda: open_validation(recipe, material.photographs))
             if recipe.distillation and recipe.distillation.prune and not (start or state.step):
                 synthesis = synthesis_options(recipe.data)
@@ -104,7 +104,7 @@ def train(
                 )
             plan = together(fabric, lambda: make_plan(asked, folder, fabric, material, sets))
             check_agreement(fabric, recipe, state, material, sets)
-            with begun_together(fabric):
+            with synchronized_start(fabric):
                 if fabric.is_global_zero:
                     log = _begin(folder, lock, watcher, plan, material, state, start, changes)
             progress = _open_progress(recipe, folder, watcher, fabric, state, sets, started)
@@ -124,9 +124,9 @@ def train(
 def _begin(
     folder: Path,
     lock: FileLock,
-    watcher: Watcher,
+    watcher: Callback,
     plan: Plan,
-    material: Material,
+    material: TrainingData,
     state: State,
     start: str | Path | None,
     changes: Sequence[str],
@@ -157,7 +157,7 @@ def _begin(
 def _open_progress(
     recipe: Recipe,
     folder: Path,
-    watcher: Watcher,
+    watcher: Callback,
     fabric: Fabric,
     state: State,
     sets: ValidationSets,
@@ -186,7 +186,7 @@ def _open_progress(
 def _run(
     recipe: Recipe,
     folder: Path,
-    watcher: Watcher,
+    watcher: Callback,
     fabric: Fabric,
     state: State,
     datasets: Sequence[CropDataset],
@@ -241,7 +241,7 @@ def _run(
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimiser.step()
             optimiser.zero_grad()
-            follow(state, settings.ema_decay)
+            update_ema(state, settings.ema_decay)
             state.step += 1
             state.samples += phase.batch
             interval.add(terms, norm, phase.batch, phase.crop)
@@ -278,7 +278,7 @@ def _run(
                 break
 
 
-def _wants_stop(fabric: Fabric, watcher: Watcher, together: bool) -> bool:
+def _wants_stop(fabric: Fabric, watcher: Callback, together: bool) -> bool:
     """Whether to save and end; several processes agree on it only every now and then."""
     if fabric.world_size == 1:
         return watcher.wants_stop()
@@ -288,7 +288,7 @@ def _wants_stop(fabric: Fabric, watcher: Watcher, together: bool) -> bool:
     return bool(votes)
 
 
-def _check_progress(measured: Measured, state: State, folder: Path, phase: int) -> None:
+def _check_progress(measured: StepStats, state: State, folder: Path, phase: int) -> None:
     """Stop before a checkpoint could be written over a good one.
 
     Raises:
@@ -317,7 +317,7 @@ def _validate(
     state: State,
     sets: ValidationSets,
     log: RunLog | None,
-    watcher: Watcher,
+    watcher: Callback,
 ) -> bool:
     """Measure the running mean; True where its mean PSNR over the sets is the best so far."""
     if not sets:

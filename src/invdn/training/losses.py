@@ -12,11 +12,11 @@ _AREA = 8  # ours: twice the network's scale, so that all its levels share in th
 _C1, _C2 = 0.01**2, 0.03**2  # Wang et al., IEEE TIP 2004, for a range of 1
 
 
-def squared_error(low: Tensor, target: Tensor) -> Tensor:
+def sse_loss(low: Tensor, target: Tensor) -> Tensor:
     """Sum of squared differences.
 
     Example:
-        >>> squared_error(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4))
+        >>> sse_loss(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4))
         tensor([48., 48.])
     """
     return (low - target).square().sum(dim=(1, 2, 3))
@@ -32,20 +32,20 @@ def charbonnier(image: Tensor, clean: Tensor, epsilon: float) -> Tensor:
     return ((image - clean).square() + epsilon).sqrt().sum(dim=(1, 2, 3))
 
 
-def area_error(image: Tensor, clean: Tensor) -> Tensor:
+def low_frequency_loss(image: Tensor, clean: Tensor) -> Tensor:
     """Sum of squared differences of local means, every pixel having that of its square of 8x8.
 
     It weighs what is too bright, too dark or tinted over an area, and leaves detail alone. Squares
     that the border cuts do not count.
 
     Example:
-        >>> area_error(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5))
+        >>> low_frequency_loss(torch.zeros(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5))
         tensor([192., 192.])
     """
     return _AREA**2 * avg_pool2d(image - clean, _AREA).square().sum(dim=(1, 2, 3))
 
 
-def gradient_difference(image: Tensor, clean: Tensor) -> Tensor:
+def sobel_loss(image: Tensor, clean: Tensor) -> Tensor:
     """Mean absolute difference of the Sobel responses, both directions together.
 
     Border pixels, whose 3x3 neighbourhood is incomplete, do not count.
@@ -57,7 +57,7 @@ def gradient_difference(image: Tensor, clean: Tensor) -> Tensor:
     return 2 * responses.mean(dim=1)  # mean of one direction plus mean of the other
 
 
-def structural_dissimilarity(image: Tensor, clean: Tensor) -> Tensor:
+def dssim_loss(image: Tensor, clean: Tensor) -> Tensor:
     """Mean of ``(1 - SSIM) / 2``, clipped to [0, 1]; 3x3 mean windows, mirrored border.
 
     Reference:
@@ -66,7 +66,7 @@ def structural_dissimilarity(image: Tensor, clean: Tensor) -> Tensor:
 
     Example:
         >>> image = torch.rand(1, 3, 8, 8)
-        >>> structural_dissimilarity(image, image)
+        >>> dssim_loss(image, image)
         tensor([0.])
     """
     image, clean = (pad(x, (1, 1, 1, 1), mode="reflect") for x in (image, clean))

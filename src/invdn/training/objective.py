@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from ..network import InvDN
 from .losses import (
-    area_error,
     cauchy,
     charbonnier,
-    gradient_difference,
-    squared_error,
-    structural_dissimilarity,
+    dssim_loss,
+    low_frequency_loss,
+    sobel_loss,
+    sse_loss,
 )
 from .recipe import LossSettings
-from .reversible import Recomputation
+from .reversible import ReversibleBackprop
 
 
 class Objective(nn.Module):
@@ -74,21 +74,21 @@ class Objective(nn.Module):
             latent: a sample of N(0, 1), (B, 45, H/4, W/4).
             taught: the teacher's images, (B, 3, H, W), if there is one.
         """
-        passes = Recomputation(self.network) if self.recompute else self.network
+        passes = ReversibleBackprop(self.network) if self.recompute else self.network
         with torch.autocast(noisy.device.type, self.precision, enabled=self.precision is not None):
             low, _ = passes.encode(noisy)  # (B, 3, H/4, W/4)
             image = passes.decode(low, latent)  # (B, 3, H, W)
         low, image = low.float(), image.float()
         terms = {
-            "forward": squared_error(low, target),
+            "forward": sse_loss(low, target),
             "backward": charbonnier(image, clean, self.settings.epsilon),
         }
         if self.settings.areas:
-            terms["areas"] = area_error(image, clean)
+            terms["areas"] = low_frequency_loss(image, clean)
         if self.settings.gradient:
-            terms["gradient"] = gradient_difference(image, clean)
+            terms["gradient"] = sobel_loss(image, clean)
         if self.settings.ssim:
-            terms["ssim"] = structural_dissimilarity(image, clean)
+            terms["ssim"] = dssim_loss(image, clean)
         weights = {name: getattr(self.settings, name) for name in terms}
         if taught is not None:
             terms["teacher"] = charbonnier(image, taught, self.settings.epsilon)

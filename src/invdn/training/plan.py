@@ -9,11 +9,11 @@ from lightning_fabric import Fabric
 
 from ..errors import OutputError, RecipeError
 from .checkpoint import open_state
-from .datasets import Material, check_processes, open_material
+from .datasets import TrainingData, check_processes, open_datasets
 from .hardware import autocast_type, count_processes, open_fabric
 from .memory import parameter_count, step_bytes
 from .recipe import Recipe
-from .schedule import scale_batch
+from .schedule import apply_linear_scaling
 from .validation import ValidationSets, open_validation
 
 
@@ -69,17 +69,17 @@ def dry_run(
         OutputError: the disk cannot hold the run.
         WeightsError: ``start`` cannot be read.
     """
-    scaled = scale_batch(recipe)
+    scaled = apply_linear_scaling(recipe)
     fabric = open_fabric(scaled.hardware)
     cpu = torch.device("cpu")
     open_state(scaled, folder, cpu, resume=resume, start=start, allow_change=allow_change)
-    material = open_material(scaled)
+    material = open_datasets(scaled)
     sets = open_validation(scaled, material.photographs)
     return make_plan(recipe, folder, fabric, material, sets)
 
 
 def make_plan(
-    recipe: Recipe, folder: Path, fabric: Fabric, material: Material, sets: ValidationSets
+    recipe: Recipe, folder: Path, fabric: Fabric, material: TrainingData, sets: ValidationSets
 ) -> Plan:
     """Work out what a run takes, and refuse what cannot work.
 
@@ -94,7 +94,7 @@ def make_plan(
         RecipeError: a batch cannot be shared, or the GPU is too small.
         OutputError: the disk cannot hold the run.
     """
-    scaled = scale_batch(recipe)
+    scaled = apply_linear_scaling(recipe)
     processes = count_processes(recipe.hardware)
     check_processes(scaled, processes)
     images = [*(pair.clean for pair in material.pairs), *material.photographs]

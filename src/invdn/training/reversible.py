@@ -12,7 +12,7 @@ from ..network import AffineCoupling, HaarDownsampling, InvDN
 Gradients = dict[nn.Parameter, Tensor]
 
 
-class Recomputation:
+class ReversibleBackprop:
     """``encode`` and ``decode`` of a network, with memory that does not grow with its blocks.
 
     ::
@@ -40,7 +40,7 @@ class Recomputation:
 
     Example:
         >>> network, noisy = InvDN(), torch.rand(1, 3, 8, 8)
-        >>> low, latent = Recomputation(network).encode(noisy)
+        >>> low, latent = ReversibleBackprop(network).encode(noisy)
         >>> torch.equal(low, network.encode(noisy)[0])
         True
     """

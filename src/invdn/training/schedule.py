@@ -22,7 +22,7 @@ def learning_rate(recipe: Recipe, step: float) -> float:
     return _in_phase(recipe.phases[phase], within)
 
 
-def scale_batch(recipe: Recipe) -> Recipe:
+def apply_linear_scaling(recipe: Recipe) -> Recipe:
     """The recipe after the linear rule for ``hardware.batch_scale``, which becomes 1.
 
     Batch and learning rate grow by the factor, steps shrink by it: batch / learning rate and

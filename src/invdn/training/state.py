@@ -72,7 +72,7 @@ def initial_state(recipe: Recipe, start: str | Path | None, device: torch.device
 
 
 @torch.no_grad()
-def follow(state: State, decay: float) -> None:
+def update_ema(state: State, decay: float) -> None:
     """Move the running mean towards the network; it forgets faster in the first steps."""
     weight = 1 - min(decay, (state.step + 1) / (state.step + 10))
     means: list[Tensor] = list(state.ema.parameters())

@@ -125,7 +125,7 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Choice:
+class EncoderConfig:
     """The encoder that is taken for a video.
 
     Attributes:
@@ -145,7 +145,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Demand:
+class FrameSpec:
     """What an encoder must be able to hold.
 
     Attributes:
@@ -163,7 +163,7 @@ class Demand:
     square: bool
 
 
-def choose(encoding: Encoding, demand: Demand) -> Choice:
+def choose(encoding: Encoding, demand: FrameSpec) -> EncoderConfig:
     """The encoder that holds frames of this kind exactly as they are sampled.
 
     Raises:
@@ -186,7 +186,7 @@ def choose(encoding: Encoding, demand: Demand) -> Choice:
     )
 
 
-def _try(name: str, crf: int | None, demand: Demand) -> tuple[Choice | None, str]:
+def _try(name: str, crf: int | None, demand: FrameSpec) -> tuple[EncoderConfig | None, str]:
     """The choice of one codec, or what stands against it."""
     codec = CODECS[name]
     if demand.container not in codec.containers:
@@ -214,4 +214,4 @@ def _try(name: str, crf: int | None, demand: Demand) -> tuple[Choice | None, str
             trial.open()
     except av.error.FFmpegError:
         return None, f"cannot hold frames of {demand.width}x{demand.height} pixels"
-    return Choice(name, stored, options), ""
+    return EncoderConfig(name, stored, options), ""

@@ -24,10 +24,10 @@ from ..errors import OutputError, VideoError
 from ..inference.engine import Engine
 from ..inference.pipeline import Progress, denoise_pixels
 from ..options import DenoiseOptions
-from .encoders import CONTAINERS, Choice, Demand, Encoding, choose
+from .encoders import CONTAINERS, EncoderConfig, Encoding, FrameSpec, choose
 from .frames import coding_of, planes_of, with_planes
 from .priority import own_priority
-from .probe import Survey, decoded, opened, packets_of, pictures, stamp_of, survey
+from .probe import VideoProbe, decoded, opened, packets_of, pictures, probe_video, stamp_of
 from .pyav import av
 from .streams import add_streams, copy_description, has_own_keys
 
@@ -107,7 +107,7 @@ def denoise_video(
     start = time.perf_counter()
     container = _container_of(target)
     ensure_output(target, overwrite)
-    seen = survey(source, max_pixels=max_pixels)
+    seen = probe_video(source, max_pixels=max_pixels)
     if seen.damage and not keep_readable:
         raise VideoError(
             f"{source} is damaged: {seen.damage}; "
@@ -115,7 +115,7 @@ def denoise_video(
         )
     with _explained(source):
         square = seen.presentation.pixel_shape == 1
-        demand = Demand(container, seen.pixel_format, seen.width, seen.height, square)
+        demand = FrameSpec(container, seen.pixel_format, seen.width, seen.height, square)
         choice = choose(encoding, demand)
     with (
         atomic_output(target, overwrite) as temporary,
@@ -155,8 +155,8 @@ class _Work:
         self,
         noisy: "InputContainer",
         clean: "OutputContainer",
-        seen: Survey,
-        choice: Choice,
+        seen: VideoProbe,
+        choice: EncoderConfig,
         drop: bool,
     ) -> tuple[str, ...]:
         """Denoise and copy everything; the streams that were left out, in words."""
@@ -264,7 +264,7 @@ def _writing(path: Path, container: str, options: dict[str, str]) -> Iterator["O
         ) from error
 
 
-def _muxing(container: str, noisy: "InputContainer", seen: Survey) -> dict[str, str]:
+def _muxing(container: str, noisy: "InputContainer", seen: VideoProbe) -> dict[str, str]:
     """Options for the container: MP4 and MOV by themselves drop what they have no field for, and
     round the start of a stream to a thousandth of a second."""
     if container not in ("mp4", "mov"):
@@ -273,7 +273,7 @@ def _muxing(container: str, noisy: "InputContainer", seen: Survey) -> dict[str, 
     return options | ({"movflags": "use_metadata_tags"} if has_own_keys(noisy) else {})
 
 
-def _notes(seen: Survey, choice: Choice, left_out: tuple[str, ...]) -> Iterator[str]:
+def _notes(seen: VideoProbe, choice: EncoderConfig, left_out: tuple[str, ...]) -> Iterator[str]:
     if seen.damage:
         yield f"what could not be read is missing: {seen.damage}"
     for stream in left_out:

@@ -57,7 +57,7 @@ class Presentation:
 
 
 @dataclass(frozen=True)
-class Survey:
+class VideoProbe:
     """What a video holds.
 
     Attributes:
@@ -118,7 +118,7 @@ def pictures(container: "InputContainer") -> "VideoStream":
     return stream
 
 
-def survey(path: Path, *, max_pixels: int) -> Survey:
+def probe_video(path: Path, *, max_pixels: int) -> VideoProbe:
     """Decode every frame once and look at it.
 
     Args:
@@ -129,7 +129,7 @@ def survey(path: Path, *, max_pixels: int) -> Survey:
         VideoError: it is no video, too large, interlaced, HDR, of changing size or depth, without
             timestamps, or not a single frame can be decoded.
     """
-    with opened(path) as container, _overheard() as complaints:
+    with opened(path) as container, _capture_ffmpeg_log() as complaints:
         try:
             stream = pictures(container)
             if stream.width * stream.height > max_pixels:
@@ -202,7 +202,7 @@ class _Look:
         self._last = time
         self._end = time + frame.duration * unit
 
-    def result(self, container: "InputContainer", complaints: list[str]) -> Survey:
+    def result(self, container: "InputContainer", complaints: list[str]) -> VideoProbe:
         """All of it, when the end is reached."""
         if self._first is None or self._presentation is None:
             raise VideoError("not a single frame of it can be decoded")
@@ -221,7 +221,7 @@ class _Look:
         if damage:
             more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
             summary = damage[0] + more
-        return Survey(
+        return VideoProbe(
             self._presentation,
             width,
             height,
@@ -312,7 +312,7 @@ def _check_file(path: Path) -> None:
 
 
 @contextmanager
-def _overheard() -> Iterator[list[tuple[int, str, str]]]:
+def _capture_ffmpeg_log() -> Iterator[list[tuple[int, str, str]]]:
     """What FFmpeg complains about meanwhile. Some damage it repairs and mentions only there."""
     level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
-from .encoders import Choice
-from .probe import Survey, is_cover, opened
+from .encoders import EncoderConfig
+from .probe import VideoProbe, is_cover, opened
 from .pyav import av
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def add_streams(
     source: "InputContainer",
     target: "OutputContainer",
     pictures: "VideoStream",
-    seen: Survey,
-    choice: Choice,
+    seen: VideoProbe,
+    choice: EncoderConfig,
     *,
     drop: bool,
 ) -> Streams:
@@ -110,7 +110,7 @@ def add_streams(
 
 
 def _add_pictures(
-    target: "OutputContainer", choice: Choice, pictures: "VideoStream", seen: Survey
+    target: "OutputContainer", choice: EncoderConfig, pictures: "VideoStream", seen: VideoProbe
 ) -> "VideoStream":
     """The stream of the denoised pictures, with everything that tells how to show them."""
     rate = pictures.average_rate or Fraction(25)

@@ -15,7 +15,7 @@ from .errors import ProblemError
 from .jobs import MEDIA_TYPES
 from .jobs_api import jobs_router
 from .metrics import CONTENT_TYPE
-from .middleware import Gate
+from .middleware import SecurityMiddleware
 from .openapi import other_answer, problems
 from .pages import pages_router
 from .photos_api import photos_router
@@ -51,7 +51,7 @@ def create_app(service: Service) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, invalid_answer)
     app.add_exception_handler(OSError, problem_answer)
     app.add_exception_handler(Exception, problem_answer)
-    return Gate(_Counted(app, service), service.settings)
+    return SecurityMiddleware(_Counted(app, service), service.settings)
 
 
 def _router(service: Service) -> APIRouter:

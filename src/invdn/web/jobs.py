@@ -10,8 +10,8 @@ from typing import Literal
 from ..inference import DenoiseOptions
 from ..photo.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
 from .errors import ProblemError
-from .queue import Ticket
-from .storage import Kept
+from .queue import QueueSlot
+from .storage import StoredFolder
 from .tasks import Denoised, Inspection
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -45,7 +45,7 @@ class StoredPhoto:
         inspection: format, size in pixels, and depth.
     """
 
-    kept: Kept
+    kept: StoredFolder
     path: Path
     name: str
     size: int
@@ -121,7 +121,7 @@ class Job:
         self,
         photo: StoredPhoto,
         options: DenoiseOptions,
-        kept: Kept,
+        kept: StoredFolder,
         *,
         spread: bool,
         once: bool = False,
@@ -140,7 +140,7 @@ class Job:
         self.created = now()
         self.started: datetime | None = None
         self.finished: datetime | None = None
-        self.ticket: Ticket | None = None
+        self.ticket: QueueSlot | None = None
         self.task: asyncio.Task[None] | None = None
         self._started_clock = 0.0
         self._done, self._total = 0, 0

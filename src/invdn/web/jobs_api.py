@@ -22,7 +22,7 @@ from .photos_api import (
     rendered,
 )
 from .query_params import DenoiseQuery, JobQuery, options_document, options_of
-from .responses import HeldFile, while_connected
+from .responses import LeasedFileResponse, cancel_on_disconnect
 from .schemas import JobDocument, job_document
 from .service import Service
 
@@ -59,7 +59,7 @@ def jobs_router(service: Service) -> APIRouter:
             finally:
                 service.forget_photo(photo)
             try:
-                await while_connected(request, _end(job))
+                await cancel_on_disconnect(request, _end(job))
                 if job.problem:
                     raise job.problem
                 return _result(job)
@@ -250,10 +250,10 @@ def _result(job: Job) -> Response:
     return answer
 
 
-def _file(job: Job, path: Path, **how: str) -> HeldFile:
+def _file(job: Job, path: Path, **how: str) -> LeasedFileResponse:
     stack = AsyncExitStack()
     stack.enter_context(job.kept.used())
-    return HeldFile(path, stack, **how)
+    return LeasedFileResponse(path, stack, **how)
 
 
 def _document(service: Service, job: Job) -> JobDocument:

@@ -46,7 +46,7 @@ _HEADERS = {
 }
 
 
-class Gate:
+class SecurityMiddleware:
     """The outermost part of the service (ASGI).
 
     Args:

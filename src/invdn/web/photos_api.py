@@ -14,10 +14,10 @@ from .jobs import StoredPhoto
 from .openapi import file_answer, photo_body, problems, upload_problems
 from .query_params import PreviewQuery, options_of, with_fields
 from .rendering import Region
-from .responses import HeldFile, while_connected
+from .responses import LeasedFileResponse, cancel_on_disconnect
 from .schemas import PhotoDocument, photo_document
 from .service import Service
-from .storage import Kept
+from .storage import StoredFolder
 from .upload import receive
 
 Chosen = TypeVar("Chosen", bound=BaseModel)
@@ -136,8 +136,8 @@ def photos_router(service: Service) -> APIRouter:
         region = Region(query.x, query.y, query.w, query.h)
         preview = service.preview(photo, region, options_of(query), client_of(request))
         async with AsyncExitStack() as stack:
-            path = await while_connected(request, stack.enter_async_context(preview))
-            return HeldFile(path, stack.pop_all())
+            path = await cancel_on_disconnect(request, stack.enter_async_context(preview))
+            return LeasedFileResponse(path, stack.pop_all())
 
     return router
 
@@ -166,7 +166,7 @@ async def accept_photo(
         ProblemError: it is not taken.
     """
     service.check()
-    kept = Kept(service.storage)
+    kept = StoredFolder(service.storage)
     try:
         upload = await receive(request, kept, service.settings)
         query = with_fields(query, upload.fields)
@@ -204,8 +204,8 @@ async def rendered(
         max_side=query.max_side,
         shrink=query.shrink,
     )
-    picture = await while_connected(request, stack.enter_async_context(rendering))
-    return HeldFile(picture, stack.pop_all(), media_type=query.media_type)
+    picture = await cancel_on_disconnect(request, stack.enter_async_context(rendering))
+    return LeasedFileResponse(picture, stack.pop_all(), media_type=query.media_type)
 
 
 def client_of(request: Request) -> str:

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from .errors import ProblemError
 
 
-class Ticket:
+class QueueSlot:
     """A place in the queue: wait for its ``turn``, then give it back by :meth:`Turns.leave`."""
 
     def __init__(self, client: str) -> None:
@@ -14,7 +14,7 @@ class Ticket:
         self.turn = asyncio.Event()
 
 
-class Turns:
+class FairQueue:
     """A queue in which clients take turns, each with its oldest ticket.
 
     Args:
@@ -23,8 +23,8 @@ class Turns:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._waiting: OrderedDict[str, deque[Ticket]] = OrderedDict()
-        self._active: Ticket | None = None
+        self._waiting: OrderedDict[str, deque[QueueSlot]] = OrderedDict()
+        self._active: QueueSlot | None = None
 
     def __len__(self) -> int:
         """How many wait."""
@@ -48,19 +48,19 @@ class Turns:
                 retry_after=retry_after,
             )
 
-    def enter(self, client: str, retry_after: float = 1) -> Ticket:
+    def enter(self, client: str, retry_after: float = 1) -> QueueSlot:
         """Take a place.
 
         Raises:
             ProblemError: the queue is full.
         """
         self.check(retry_after)
-        ticket = Ticket(client)
+        ticket = QueueSlot(client)
         self._waiting.setdefault(client, deque()).append(ticket)
         self._advance()
         return ticket
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: QueueSlot) -> None:
         """Give the place or the turn back."""
         if ticket is self._active:
             self._active = None
@@ -72,7 +72,7 @@ class Turns:
             if not line:
                 del self._waiting[ticket.client]
 
-    def position(self, ticket: Ticket) -> int | None:
+    def position(self, ticket: QueueSlot) -> int | None:
         """How many come before it; nothing once it had its turn."""
         lines = [list(line) for line in self._waiting.values()]
         rows = range(max(map(len, lines), default=0))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
-from ..image.orientation import turned_upright
+from ..image.orientation import apply_exif_orientation
 from ..photo.photo import Photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
@@ -64,8 +64,8 @@ def write_rendering(
     Raises:
         ProblemError: the region leaves the picture.
     """
-    pixels = turned_upright(photo.pixels, photo.orientation)
-    alpha = None if photo.alpha is None else turned_upright(photo.alpha, photo.orientation)
+    pixels = apply_exif_orientation(photo.pixels, photo.orientation)
+    alpha = None if photo.alpha is None else apply_exif_orientation(photo.alpha, photo.orientation)
     if region:
         region.check(pixels.shape[1], pixels.shape[0])
         pixels = pixels[region.slices]

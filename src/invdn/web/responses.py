@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed"}
 
 
-class HeldFile(FileResponse):
+class LeasedFileResponse(FileResponse):
     """A whole file, which is kept until it has been sent."""
 
     def __init__(self, path: Path, held: AsyncExitStack, **how: Any) -> None:
@@ -35,7 +35,7 @@ class HeldFile(FileResponse):
             await super().__call__({**scope, "headers": headers}, receive, send)
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """The work's result; the work is cancelled as soon as nobody waits for it any more.
 
     Raises:

@@ -15,12 +15,12 @@ from .errors import ProblemError
 from .jobs import Job, StoredPhoto, photo_name
 from .metrics import Metrics
 from .predictions import prediction_bytes
-from .queue import Ticket, Turns
+from .queue import FairQueue, QueueSlot
 from .rendering import Region
 from .settings import Settings
-from .storage import Kept, Storage
+from .storage import Storage, StoredFolder
 from .supervisor import Supervisor
-from .tasks import Denoise, Denoised, Explain, Inspect, Preview, Render, Task
+from .tasks import Denoise, Denoised, Inspect, NoiseShareMap, Preview, Render, Task
 from .upload import Upload
 
 _log = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ class Service:
         self.pictures = Supervisor(None, settings.max_memory)
         self.jobs: dict[str, Job] = {}
         self.photos: dict[str, StoredPhoto] = {}
-        self.turns = Turns(settings.max_queue)
+        self.turns = FairQueue(settings.max_queue)
         self.closing = False
-        self._preview_turns = Turns(settings.max_queue)
-        self._picture_turns = Turns(4 * settings.max_queue)
+        self._preview_turns = FairQueue(settings.max_queue)
+        self._picture_turns = FairQueue(4 * settings.max_queue)
         self._typical_seconds = 5.0
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -116,7 +116,9 @@ class Service:
             raise _stopping()
         self.turns.check(self.retry_after)
 
-    async def keep(self, kept: Kept, upload: Upload, given_name: str, client: str) -> StoredPhoto:
+    async def keep(
+        self, kept: StoredFolder, upload: Upload, given_name: str, client: str
+    ) -> StoredPhoto:
         """Look at a photograph that has come, and keep it.
 
         Raises:
@@ -161,7 +163,7 @@ class Service:
                 "a spread needs 2 samples or more: choose quality=balanced or more num_samples",
                 (("spread", "needs 2 samples or more"),),
             )
-        kept = Kept(self.storage)
+        kept = StoredFolder(self.storage)
         try:
             ticket = self.turns.enter(client, self.retry_after)
         except BaseException:
@@ -209,7 +211,7 @@ class Service:
             pixels = self.settings.max_pixels
             task: Task = Render(source, kept.file, pixels, **how)
             if noisy:
-                task = Explain(noisy, source, kept.file, pixels, **how)
+                task = NoiseShareMap(noisy, source, kept.file, pixels, **how)
             await self._picture(task, client)
             kept.count()
             yield kept.file
@@ -269,7 +271,7 @@ class Service:
         ):
             await asyncio.sleep(0.05)
 
-    async def _work(self, job: Job, ticket: Ticket) -> None:
+    async def _work(self, job: Job, ticket: QueueSlot) -> None:
         start = time.monotonic()
         held = ExitStack()
 
@@ -367,8 +369,8 @@ class Service:
 
     async def _in_turn(
         self,
-        turns: Turns,
-        ticket: Ticket,
+        turns: FairQueue,
+        ticket: QueueSlot,
         worker: Supervisor,
         make: Callable[[], Task],
         seconds: float,
@@ -385,7 +387,7 @@ class Service:
     @asynccontextmanager
     async def _scratch(self, suffix: str) -> AsyncIterator["_Scratch"]:
         """A file for the time of the block."""
-        scratch = _Scratch(Kept(self.storage), suffix)
+        scratch = _Scratch(StoredFolder(self.storage), suffix)
         try:
             yield scratch
         finally:
@@ -408,7 +410,7 @@ class Service:
 class _Scratch:
     """A file that is needed for a while."""
 
-    def __init__(self, kept: Kept, suffix: str) -> None:
+    def __init__(self, kept: StoredFolder, suffix: str) -> None:
         self.kept = kept
         self.file = kept.folder / f"picture{suffix}"
 

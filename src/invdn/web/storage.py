@@ -26,7 +26,7 @@ class Storage:
 
     Example:
         >>> with Storage(limit=100) as storage:
-        ...     kept = Kept(storage)
+        ...     kept = StoredFolder(storage)
         ...     kept.grow(60)
         ...     storage.used, kept.folder.is_dir()
         (60, True)
@@ -72,7 +72,7 @@ class Storage:
         self.used -= size
 
 
-class Kept:
+class StoredFolder:
     """A folder in the storage that outlives its removal for as long as somebody uses it.
 
     Attributes:

@@ -15,7 +15,7 @@ from ..errors import EngineError
 from ..inference import Engine, Progress
 from .errors import ProblemError
 from .tasks import Task
-from .worker import Cancel, Ended, Order, Passed, Ready, work
+from .worker import Cancel, Done, Progressed, Ready, Request_, work
 
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 10.0  # a pass of the network cannot be interrupted; what takes longer is killed
@@ -108,7 +108,7 @@ class Supervisor:
         number = next(self._numbers)
         pending = _Pending(asyncio.get_running_loop().create_future(), progress)
         self._pending[number] = pending
-        self._send(Order(number, task))
+        self._send(Request_(number, task))
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(pending.ended)
@@ -133,7 +133,7 @@ class Supervisor:
         if not pending.ended.cancelled():
             pending.ended.exception()  # nobody asks for it any more
 
-    def _send(self, message: Order | Cancel) -> None:
+    def _send(self, message: Request_ | Cancel) -> None:
         with suppress(OSError):  # a dead worker is noticed by the thread that listens
             self._connection.send(message)
 
@@ -168,7 +168,7 @@ class Supervisor:
             except Exception:  # noqa: BLE001 - whatever half a message brings: the worker is gone
                 connection.close()
                 process.join()
-                loop.call_soon_threadsafe(self._bury, process, error)
+                loop.call_soon_threadsafe(self._on_worker_exit, process, error)
 
     def _take(self, message: Any) -> None:
         match message:
@@ -177,11 +177,11 @@ class Supervisor:
                 self._ready.set()
                 if not self._started.done():
                     self._started.set_result(None)
-            case Passed(number, done, total):
+            case Progressed(number, done, total):
                 pending = self._pending.get(number)
                 if pending and pending.progress:
                     pending.progress(done, total)
-            case Ended(number, outcome, problem):
+            case Done(number, outcome, problem):
                 pending = self._pending.pop(number, None)
                 if pending is None or pending.ended.done():
                     return
@@ -190,7 +190,7 @@ class Supervisor:
                 else:
                     pending.ended.set_result(outcome)
 
-    def _bury(self, process: Any, error: str | None) -> None:
+    def _on_worker_exit(self, process: Any, error: str | None) -> None:
         """The worker has died: its orders failed, and another takes its place."""
         if process is not self._process:
             return
@@ -213,9 +213,9 @@ class Supervisor:
             self._started.set_result(error or f"the worker {how} while it started")
         if was_ready:
             _log.warning("the worker %s; starting another", how)
-            self._renewal = asyncio.create_task(self._renew())
+            self._renewal = asyncio.create_task(self._restart_worker())
 
-    async def _renew(self) -> None:
+    async def _restart_worker(self) -> None:
         pause = 0.0
         while not self._closing:
             await asyncio.sleep(pause)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from .. import inference
 from ..image.dtype import Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
-from ..image.orientation import turned_upright
+from ..image.orientation import apply_exif_orientation
 from ..inference import DenoiseOptions, Engine, FileOptions, Pipeline, Progress, denoise_photo
 from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, StdMap
 from ..inference.sampling import Block
-from ..photo.color import colours_of
+from ..photo.color import srgb_bridge_of
 from ..photo.photo import Photo
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
@@ -76,7 +76,7 @@ class Render:
 
 
 @dataclass(frozen=True)
-class Explain:
+class NoiseShareMap:
     """Make a picture of the shares of the change that noise explains, for those who blend.
 
     Red is that of the change of brightness, green that of the change of colour; 255 is all of it.
@@ -149,7 +149,7 @@ class Denoised:
     predicted: int
 
 
-Task = Inspect | Render | Explain | Preview | Denoise
+Task = Inspect | Render | NoiseShareMap | Preview | Denoise
 
 
 def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
@@ -170,7 +170,7 @@ def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
         case Render():
             photo = _looked_at(task.source, task.max_pixels)
             return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
-        case Explain():
+        case NoiseShareMap():
             return _explain(task)
         case Preview() if engine:
             return _preview(task, engine, progress)
@@ -202,23 +202,25 @@ def _decoded_bytes() -> int:
 @lru_cache(maxsize=4)
 def _noise(source: Path, max_pixels: int) -> NoiseEstimate | None:
     photo = _looked_at(source, max_pixels)
-    space, _ = colours_of(photo)
-    return estimate_noise(photo.pixels, space.for_network if space else None)
+    space, _ = srgb_bridge_of(photo)
+    return estimate_noise(photo.pixels, space.to_srgb if space else None)
 
 
-def _explain(task: Explain) -> None:
+def _explain(task: NoiseShareMap) -> None:
     photo = _looked_at(task.source, task.max_pixels)
     result = _looked_at(task.result, task.max_pixels)
-    noisy, clean = (turned_upright(seen.pixels, photo.orientation) for seen in (photo, result))
+    noisy, clean = (
+        apply_exif_orientation(seen.pixels, photo.orientation) for seen in (photo, result)
+    )
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
     region.check(width, height)
     left, top = (max(0, start - REACH) // CELL * CELL for start in (region.x, region.y))
     around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
     before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
-    space, _ = colours_of(photo)
+    space, _ = srgb_bridge_of(photo)
     if space:
-        before, after = space.for_network(before), space.for_network(after)
+        before, after = space.to_srgb(before), space.to_srgb(after)
     shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
     rows = slice(region.y - top, region.y - top + region.h)
     columns = slice(region.x - left, region.x - left + region.w)
@@ -269,7 +271,7 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
         else:
             pixels = _run_network(task, pipeline, photo.pixels, std)
         if std and task.spread:
-            upright = turned_upright(std.map, photo.orientation)
+            upright = apply_exif_orientation(std.map, photo.orientation)
             white.append(_write_spread(upright, task.spread))
         return replace(photo, pixels=pixels), pipeline.noise
 
@@ -317,7 +319,7 @@ def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     photo = read_photo(task.source, max_pixels=task.max_pixels)
-    width, height = turned_upright(photo.pixels, photo.orientation).shape[1::-1]
+    width, height = apply_exif_orientation(photo.pixels, photo.orientation).shape[1::-1]
     region = task.region
     region.check(width, height)
     place = inference.Region(region.x, region.y, region.w, region.h)

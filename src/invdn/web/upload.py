@@ -15,7 +15,7 @@ from ..errors import ImageError
 from ..photo.formats import format_of_content
 from .errors import ProblemError
 from .settings import Settings
-from .storage import Kept
+from .storage import StoredFolder
 
 _HEAD = 64  # bytes that tell the format
 _MOST_PARTS = 64
@@ -39,7 +39,7 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-async def receive(request: Request, kept: Kept, settings: Settings) -> Upload:
+async def receive(request: Request, kept: StoredFolder, settings: Settings) -> Upload:
     """Write the photograph of a request into ``kept.folder / "upload"``.
 
     Args:
@@ -116,7 +116,7 @@ async def _timed(request: Request, settings: Settings) -> AsyncIterator[bytes]:
 class _Sink:
     """The file being written; refuses what is no photograph after its first bytes."""
 
-    def __init__(self, file: BinaryIO, kept: Kept) -> None:
+    def __init__(self, file: BinaryIO, kept: StoredFolder) -> None:
         self.upload = Upload()
         self._file = file
         self._kept = kept

@@ -41,7 +41,7 @@ _PAUSE = 0.05  # seconds between two reports of progress
 
 
 @dataclass(frozen=True)
-class Order:
+class Request_:
     """Do this."""
 
     number: int
@@ -64,7 +64,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Passed:
+class Progressed:
     """So many passes of the network are done."""
 
     number: int
@@ -73,7 +73,7 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Done:
     """An order has come to its end: an outcome, a problem, or neither where it was cancelled."""
 
     number: int
@@ -102,14 +102,14 @@ def work(
     _limit_memory(max_memory)
     connection.send(Ready(engine.description if engine else ""))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the service is gone
-        _Bench(connection, engine, max_memory).run()
+        _WorkerLoop(connection, engine, max_memory).run()
 
 
 class _CancelledError(Exception):
     """The order at hand is not wanted any more."""
 
 
-class _Bench:
+class _WorkerLoop:
     """Where orders are carried out, one at a time; previews come between."""
 
     def __init__(
@@ -118,7 +118,7 @@ class _Bench:
         self._connection = connection
         self._engine = engine
         self._max_memory = max_memory
-        self._waiting: deque[Order] = deque()
+        self._waiting: deque[Request_] = deque()
         self._cancelled: set[int] = set()
 
     def run(self) -> None:
@@ -126,7 +126,7 @@ class _Bench:
             if not self._waiting:
                 self._listen(block=True)
             while self._waiting:
-                self._carry_out(self._waiting.popleft())
+                self._execute(self._waiting.popleft())
             self._cancelled.clear()  # what came after its order had ended
 
     def _listen(self, *, block: bool = False) -> None:
@@ -138,7 +138,7 @@ class _Bench:
                 self._waiting.append(message)
             block = False
 
-    def _carry_out(self, order: Order) -> None:
+    def _execute(self, order: Request_) -> None:
         told = 0.0
 
         def passed(done: int, total: int) -> None:
@@ -150,28 +150,28 @@ class _Bench:
                 self._stop_if_cancelled(order)
             if done == total or time.monotonic() - told > _PAUSE:
                 told = time.monotonic()
-                self._connection.send(Passed(order.number, done, total))
+                self._connection.send(Progressed(order.number, done, total))
 
         try:
             self._listen()
             self._stop_if_cancelled(order)
-            ended = Ended(order.number, outcome=perform(order.task, self._engine, passed))
+            ended = Done(order.number, outcome=perform(order.task, self._engine, passed))
         except _CancelledError:
-            ended = Ended(order.number)
+            ended = Done(order.number)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - the worker goes on with the next order
-            ended = Ended(order.number, problem=self._problem(error, order.task))
+            ended = Done(order.number, problem=self._problem(error, order.task))
         self._connection.send(ended)
 
-    def _stop_if_cancelled(self, order: Order) -> None:
+    def _stop_if_cancelled(self, order: Request_) -> None:
         if order.number in self._cancelled:
             raise _CancelledError
 
     def _make_previews(self) -> None:
         for order in [order for order in self._waiting if isinstance(order.task, Preview)]:
             self._waiting.remove(order)
-            self._carry_out(order)
+            self._execute(order)
 
     def _problem(self, error: Exception, task: Task) -> ProblemError:
         words = str(error).replace(repr(str(task.source)), "the photograph")

@@ -1,7 +1,7 @@
 """Profiles made from what PNG, AVIF and HEIC may say about their colours without one."""
 
 from ...errors import ImageError
-from .curves import LINEAR, SRGB, Formula
+from .curves import LINEAR, SRGB, ParametricCurve
 from .icc import (
     P3_PRIMARIES,
     REC2020_PRIMARIES,
@@ -12,7 +12,7 @@ from .icc import (
 
 # from: ITU-T H.273, tables 2 and 3
 _PRIMARIES = {1: SRGB_PRIMARIES, 9: REC2020_PRIMARIES, 12: P3_PRIMARIES}
-_CURVES = {4: Formula(2.2), 5: Formula(2.8), 8: LINEAR, 13: SRGB}
+_CURVES = {4: ParametricCurve(2.2), 5: ParametricCurve(2.8), 8: LINEAR, 13: SRGB}
 _VIDEO = {1, 6, 14, 15}  # a camera's curve; on screens it is shown as sRGB
 _HDR = {16: "PQ", 18: "HLG"}
 _SRGB_GAMMA = (0.44, 0.47)  # PNG's way to say sRGB without the chunk for it
@@ -57,7 +57,7 @@ def profile_of_gamma(gamma: float | None, primaries: Primaries | None) -> bytes 
         return None
     if gamma is not None and not 0.1 < gamma < 10:
         return None
-    curve = SRGB if gamma is None else LINEAR if gamma == 1 else Formula(1 / gamma)
+    curve = SRGB if gamma is None else LINEAR if gamma == 1 else ParametricCurve(1 / gamma)
     return make_profile("Colours by gAMA and cHRM", colours, curve)
 
 

@@ -29,33 +29,33 @@ _MOST_ABOVE_WHITE = 0.5  # share of a photograph's samples
 
 
 @dataclass(frozen=True)
-class NetworkColours:
+class SrgbBridge:
     """Colours of one photograph, for windows of float32 ``(h, w, 1 or 3)`` with white at 1.
 
     Attributes:
         space: the photograph's colour space.
 
     Example:
-        >>> colours = NetworkColours(Srgb())
+        >>> colours = SrgbBridge(Srgb())
         >>> window = np.array([[[0.5, 1.5, -0.5]]], np.float32)
-        >>> seen = colours.for_network(window)
+        >>> seen = colours.to_srgb(window)
         >>> seen.tolist()
         [[[0.5, 1.0, 0.0]]]
-        >>> colours.from_network(seen - np.float32(0.25), window).tolist()
+        >>> colours.from_srgb(seen - np.float32(0.25), window).tolist()
         [[[0.25, 1.25, -0.75]]]
     """
 
     space: ColourSpace
 
-    def for_network(self, window: Values) -> Values:
+    def to_srgb(self, window: Values) -> Values:
         """What the network sees of a window: sRGB-encoded, in [0, 1]."""
         return np.clip(self.space.to_srgb(window), 0, 1)
 
-    def from_network(self, clean: Values, window: Values) -> Values:
+    def from_srgb(self, clean: Values, window: Values) -> Values:
         """The denoised window in the photograph's own colours.
 
         Args:
-            clean: what the network made of :meth:`for_network`.
+            clean: what the network made of :meth:`to_srgb`.
             window: the window as it was.
         """
         srgb = self.space.to_srgb(window)
@@ -63,7 +63,7 @@ class NetworkColours:
         return window + (changed - self.space.from_srgb(srgb))
 
 
-def colours_of(photo: Photo) -> tuple[NetworkColours | None, tuple[str, ...]]:
+def srgb_bridge_of(photo: Photo) -> tuple[SrgbBridge | None, tuple[str, ...]]:
     """How the colours of a photograph go to the network, and what to tell its owner.
 
     The embedded profile decides; without one, EXIF's mark of Adobe RGB; without that it is sRGB.
@@ -75,19 +75,19 @@ def colours_of(photo: Photo) -> tuple[NetworkColours | None, tuple[str, ...]]:
         ImageError: a floating-point photograph lies mostly above its white.
 
     Example:
-        >>> colours_of(Photo(np.zeros((8, 8, 3), np.uint8)))
+        >>> srgb_bridge_of(Photo(np.zeros((8, 8, 3), np.uint8)))
         (None, ())
     """
     space, remarks = _space_of(photo)
     if photo.pixels.dtype != np.float32:
         channels = 1 if photo.pixels.ndim == 2 else 3
-        return (None if is_srgb(space, channels) else NetworkColours(space)), remarks
+        return (None if is_srgb(space, channels) else SrgbBridge(space)), remarks
     if _share_above_white(photo.pixels) > _MOST_ABOVE_WHITE:
         raise ImageError(
             "most of its floating-point values lie above 1, which is white; divide them by their "
             "white level (255, 65535, or the brightest thing that should show detail)"
         )
-    return NetworkColours(space), remarks
+    return SrgbBridge(space), remarks
 
 
 def in_srgb(photo: Photo) -> bool:

@@ -26,7 +26,7 @@ class Curve(Protocol):
 
 
 @dataclass(frozen=True)
-class Formula:
+class ParametricCurve:
     """``(a x + b) ** gamma + e`` from ``d`` on, ``c x + f`` below (ICC.1:2022, 10.18, type 4).
 
     Example:
@@ -104,6 +104,6 @@ class Table:
         return np.copysign(found, light).astype(np.float32)
 
 
-LINEAR = Formula()
+LINEAR = ParametricCurve()
 # from: IEC 61966-2-1, with the constants that ICC's own sRGB profile has
-SRGB = Formula(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+SRGB = ParametricCurve(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)

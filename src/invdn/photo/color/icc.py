@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .curves import SRGB, Curve, Formula, Table
+from .curves import SRGB, Curve, ParametricCurve, Table
 
 Matrix = NDArray[np.float64]
 
@@ -65,10 +65,10 @@ SRGB_PRIMARIES: Primaries = ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06), D65)
 P3_PRIMARIES: Primaries = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), D65)
 REC2020_PRIMARIES: Primaries = ((0.708, 0.292), (0.17, 0.797), (0.131, 0.046), D65)
 ADOBE_PRIMARIES: Primaries = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), D65)
-ADOBE_GAMMA = Formula(563 / 256)  # from: Adobe RGB (1998) Color Image Encoding, 4.3.4.2
+ADOBE_GAMMA = ParametricCurve(563 / 256)  # from: Adobe RGB (1998) Color Image Encoding, 4.3.4.2
 
 
-def make_profile(name: str, primaries: Primaries, curve: Formula = SRGB) -> bytes:
+def make_profile(name: str, primaries: Primaries, curve: ParametricCurve = SRGB) -> bytes:
     """A display profile of three primaries, a white and one curve (version 4, no date).
 
     Example:
@@ -166,25 +166,25 @@ def _curve(data: bytes) -> Curve:
         return _formula(kind, dict(zip(names, numbers.tolist(), strict=True)))
     (count,) = struct.unpack_from(">I", data, 8)
     if count == 0:
-        return Formula()
+        return ParametricCurve()
     if count == 1:
-        return _checked(Formula(struct.unpack_from(">H", data, 12)[0] / 256))
+        return _checked(ParametricCurve(struct.unpack_from(">H", data, 12)[0] / 256))
     values = np.frombuffer(data, ">u2", count, 12) / 65535
     if (np.diff(values) < 0).any() or values[-1] - values[0] < 0.5:
         raise ProfileError("its curve does not grow")
     return Table(values)
 
 
-def _formula(kind: int, p: dict[str, float]) -> Formula:
+def _formula(kind: int, p: dict[str, float]) -> ParametricCurve:
     a, b, c = p.get("a", 1.0), p.get("b", 0.0), p.get("c", 0.0)
     if kind == 0:
-        return _checked(Formula(p["g"]))
+        return _checked(ParametricCurve(p["g"]))
     if kind in (1, 2):  # constant below the point where a x + b is zero
-        return _checked(Formula(p["g"], a, b, 0.0, max(-b / a, 0.0), c, c))
-    return _checked(Formula(p["g"], a, b, c, p["d"], p.get("e", 0.0), p.get("f", 0.0)))
+        return _checked(ParametricCurve(p["g"], a, b, 0.0, max(-b / a, 0.0), c, c))
+    return _checked(ParametricCurve(p["g"], a, b, c, p["d"], p.get("e", 0.0), p.get("f", 0.0)))
 
 
-def _checked(curve: Formula) -> Formula:
+def _checked(curve: ParametricCurve) -> ParametricCurve:
     if not (0.1 <= curve.gamma <= 10 and curve.a > 0):
         raise ProfileError("its curve is none")
     return curve
