@@ -13,7 +13,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Status",
-    "Stop",
+    "StopEvent",
     "Work",
     "plan",
     "run_batch",

@@ -131,7 +131,7 @@ class BatchRun:
             self._do(plan.jobs, self.existing, stop, progress, report)
         return report.exit_code
 
-    def watch(self, look: "Look", seconds: float = 2.0) -> int:
+    def watch(self, look: "FolderScanner", seconds: float = 2.0) -> int:
         """Do what is in folders and what appears there, until a signal comes.
 
         What has a result is done, unless results are to be replaced.

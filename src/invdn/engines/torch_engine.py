@@ -117,12 +117,12 @@ class TorchEngine:
                 apart = [np.mean(np.square(self._self_test() - expected)) for _ in range(3)]
                 found = float(np.sqrt(np.max(apart)))  # NaN stays NaN
             except (EngineError, RuntimeError) as error:
-                reasons.append(f"{_told(way)} fails ({str(error).splitlines()[0]})")
+                reasons.append(f"{_describe(way)} fails ({str(error).splitlines()[0]})")
                 continue
             if found <= TOLERANCE:
-                self.description += f", {_told(way)}"
+                self.description += f", {_describe(way)}"
                 break
-            reasons.append(f"{_told(way)} is {found:.1e} off")
+            reasons.append(f"{_describe(way)} is {found:.1e} off")
         else:
             self._set("float32", replay=False)
         if reasons:
