@@ -33,7 +33,7 @@ from invdn.training.memory import activation_bytes, step_bytes
 from invdn.training.objective import Objective
 from invdn.training.recipe import Recipe
 from invdn.training.recipe_files import load_recipe
-from invdn.training.state import follow, initial_state
+from invdn.training.state import initial_state, update_ema
 
 MACS_PER_PIXEL = 3 * 2 * 363e3  # both passes; backwards costs twice as much as forwards
 DEPTHS = (4, 8, 16, 32)
@@ -169,7 +169,7 @@ def open_step(recipe: Recipe, *, plain: bool = False) -> Callable[[], None]:
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.optimiser.clip_norm)
         state.optimiser.step()
         state.optimiser.zero_grad()
-        follow(state, recipe.optimiser.ema_decay)
+        update_ema(state, recipe.optimiser.ema_decay)
         synchronise(device)
 
     return step

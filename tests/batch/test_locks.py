@@ -10,8 +10,8 @@ from invdn.batch.locks import lock_output, remove_old_claims
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from invdn.batch.locks import claimed
-with claimed(Path(sys.argv[1])) as ours:
+from invdn.batch.locks import lock_output
+with lock_output(Path(sys.argv[1])) as ours:
     print(ours, flush=True)
     time.sleep(600)
 """

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from invdn.architecture import Architecture
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
@@ -119,6 +120,8 @@ def test_detail_and_auto_keep_texture_and_take_noise() -> None:
 @pytest.mark.parametrize("nothing", [{"strength": 0.0}, {"luminance": 0.0, "chroma": 0.0}])
 def test_nothing_taken_is_the_original_bit_for_bit(kind: str, nothing: dict[str, float]) -> None:
     class NoEngine:
+        architecture = Architecture()
+
         def __getattr__(self, name: str) -> None:
             raise AssertionError("the network was asked")
 

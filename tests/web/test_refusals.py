@@ -161,7 +161,9 @@ def test_413_by_memory(tmp_path: Path) -> None:
     write_photo(Photo(np.zeros((1000, 2400, 3), np.uint8)), path)
     with running(tmp_path, max_memory=64 << 20) as small:
         engine = small.workers()[0]
-        answer = small.client.post("/api/v1/denoise", params={"tile": 0}, content=path.read_bytes())
+        answer = small.client.post(
+            "/api/v1/denoise", params={"tile_size": 0}, content=path.read_bytes()
+        )
         problem = _refused(answer, 413, "too-large")
         assert "64 MiB" in problem["detail"]
         assert small.workers()[0] == engine
@@ -172,7 +174,7 @@ def test_422_for_a_large_preview(strict: Server, pictures: Path) -> None:
     preview = photo.json()["links"]["preview"]
     _refused(strict.client.get(f"{preview}?x=0&y=0&w=52&h=40"), 422, "invalid")
     # context around the region does not lift the limit
-    assert strict.client.get(f"{preview}?x=0&y=0&w=9&h=9&overlap=1000000").status_code == 200
+    assert strict.client.get(f"{preview}?x=0&y=0&w=9&h=9&tile_overlap=1000000").status_code == 200
 
 
 def test_429_and_503(strict: Server, pictures: Path) -> None:

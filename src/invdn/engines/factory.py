@@ -63,7 +63,8 @@ def open_engine(
     if backend == "auto":
         backend = _fastest(device, graphs)
     if dtype == "auto":
-        dtype = "float16" if device.startswith("cuda") else "float32"
+        half = backend == "torch" and device.startswith("cuda")
+        dtype = "float16" if half else "float32"
     if backend == "torch":
         return _open_torch(parameters, device, dtype)
     if dtype != "float32":

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 SYMMETRIES = range(8)
-# from: EXIF 2.32, tag 274; the symmetry that turns a picture of each orientation upright
-_OF_ORIENTATION = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 6, 7: 7, 8: 5}
+#: EXIF orientation -> the symmetry that turns a picture upright. From: EXIF 2.32, tag 274.
+SYMMETRY_OF_ORIENTATION = {1: 0, 2: 1, 3: 3, 4: 2, 5: 4, 6: 6, 7: 7, 8: 5}
 
 T = TypeVar("T", bound=np.generic)
 P = TypeVar("P", bound=NDArray[Any])
@@ -67,7 +67,7 @@ def apply_exif_orientation(picture: P, orientation: int) -> P:
         [[3, 1], [4, 2]]
     """
     planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
-    turned = apply_symmetry(planes, _OF_ORIENTATION[orientation])
+    turned = apply_symmetry(planes, SYMMETRY_OF_ORIENTATION[orientation])
     turned = turned if picture.ndim == 2 else np.moveaxis(turned, 0, 2)
     return cast(P, turned)
 

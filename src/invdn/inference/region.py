@@ -1,22 +1,9 @@
-"""A part of a photograph, as the user who looks at it names it."""
+"""A rectangle of a photograph, in pixels as a viewer shows them."""
 
 from dataclasses import dataclass
 
 from ..errors import InputError
-
-# Which sides a viewer swaps and mirrors for each EXIF orientation, as (swap rows and columns of
-# the stored picture, then its stored rows run backwards, its stored columns run backwards).
-# From: Exif 2.32 (CIPA DC-008), tag 274.
-_ORIENTATIONS = {
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, True, False),
-    7: (True, True, True),
-    8: (True, False, True),
-}
+from ..image.orientation import SYMMETRY_OF_ORIENTATION
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,8 @@ class Region:
             >>> Region(0, 0, 2, 1).stored(height=5, width=7, orientation=6)  # turned right
             Region(x=0, y=3, width=1, height=2)
         """
-        swap, rows_back, columns_back = _ORIENTATIONS.get(orientation, _ORIENTATIONS[1])
+        symmetry = SYMMETRY_OF_ORIENTATION.get(orientation, 0)
+        columns_back, rows_back, swap = symmetry & 1, symmetry & 2, symmetry & 4
         shown = self.within(width, height) if swap else self.within(height, width)
         rows, columns = reversed(shown) if swap else shown
         if rows_back:

@@ -1,5 +1,6 @@
 """What the service counts, for Prometheus."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -7,7 +8,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 if TYPE_CHECKING:
     from .jobs import Job
-    from .service import Service
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -17,10 +17,10 @@ class Metrics:
     """Counters of one service.
 
     Args:
-        service: asked for its queue, storage and workers whenever the metrics are read.
+        gauges: name -> its help, and a function that is asked whenever the metrics are read.
     """
 
-    def __init__(self, service: "Service") -> None:
+    def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
@@ -45,18 +45,6 @@ class Metrics:
             registry=self._registry,
         )
         self._pixels = Counter("invdn_pixels", "Pixels denoised.", registry=self._registry)
-        gauges = {
-            "invdn_ready": ("Whether work can be taken.", lambda: service.ready),
-            "invdn_queue_length": ("Jobs that wait.", lambda: len(service.turns)),
-            "invdn_jobs_running": ("Jobs in the engine.", lambda: service.turns.busy),
-            "invdn_jobs_kept": ("Jobs that are remembered.", lambda: len(service.jobs)),
-            "invdn_photos_kept": ("Photographs on the disk.", lambda: len(service.photos)),
-            "invdn_storage_bytes": ("Bytes on the disk.", lambda: service.storage.used),
-            "invdn_worker_restarts": (
-                "How often a worker had to be started again.",
-                lambda: service.engine.restarts + service.pictures.restarts,
-            ),
-        }
         for name, (about, value) in gauges.items():
             Gauge(name, about, registry=self._registry).set_function(value)
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..inference import Region
 from .errors import ProblemError
 from .jobs import StoredPhoto
 from .openapi import file_answer, photo_body, problems, upload_problems
 from .query_params import PreviewQuery, options_of, with_fields
-from .rendering import Region
 from .responses import LeasedFileResponse, cancel_on_disconnect
 from .schemas import PhotoDocument, photo_document
 from .service import Service

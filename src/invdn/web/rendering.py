@@ -1,6 +1,5 @@
 """Pictures that a browser can show, of photographs that it cannot: upright, 8 bits, sRGB."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
 from ..image.orientation import apply_exif_orientation
+from ..inference import Region
 from ..photo.photo import Photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
@@ -16,32 +16,18 @@ from .errors import ProblemError
 _ROWS = 256  # converted in one go
 
 
-@dataclass(frozen=True)
-class Region:
-    """A rectangle in pixels of the upright picture."""
+def check_region(region: Region, width: int, height: int) -> None:
+    """Refuse a rectangle that leaves an upright picture of this size.
 
-    x: int
-    y: int
-    w: int
-    h: int
-
-    def check(self, width: int, height: int) -> None:
-        """Raise if it leaves a picture of this size.
-
-        Raises:
-            ProblemError: it does.
-        """
-        if self.x + self.w > width or self.y + self.h > height:
-            raise ProblemError(
-                "invalid",
-                f"the region of {self.w}x{self.h} at ({self.x}, {self.y}) leaves the picture of "
-                f"{width}x{height} pixels",
-            )
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns."""
-        return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
+    Raises:
+        ProblemError: it does.
+    """
+    if region.x + region.width > width or region.y + region.height > height:
+        raise ProblemError(
+            "invalid",
+            f"the region of {region.width}x{region.height} at ({region.x}, {region.y}) leaves the "
+            f"picture of {width}x{height} pixels",
+        )
 
 
 def write_rendering(
@@ -67,9 +53,9 @@ def write_rendering(
     pixels = apply_exif_orientation(photo.pixels, photo.orientation)
     alpha = None if photo.alpha is None else apply_exif_orientation(photo.alpha, photo.orientation)
     if region:
-        region.check(pixels.shape[1], pixels.shape[0])
-        pixels = pixels[region.slices]
-        alpha = None if alpha is None else alpha[region.slices]
+        check_region(region, pixels.shape[1], pixels.shape[0])
+        pixels = pixels[region.within(*pixels.shape[:2])]
+        alpha = None if alpha is None else alpha[region.within(*pixels.shape[:2])]
     image = _in_srgb(pixels, photo.metadata.icc)
     if alpha is not None:
         image = image.bandjoin(_wrapped(_in_8_bits(alpha)))

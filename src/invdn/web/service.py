@@ -4,19 +4,19 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..inference import DenoiseOptions, Engine, Progress
+from ..inference import DenoiseOptions, Engine, Progress, Region
 from .errors import ProblemError
 from .jobs import Job, StoredPhoto, photo_name
 from .metrics import Metrics
 from .predictions import prediction_bytes
 from .queue import FairQueue, QueueSlot
-from .rendering import Region
+from .rendering import check_region
 from .settings import Settings
 from .storage import Storage, StoredFolder
 from .supervisor import Supervisor
@@ -46,7 +46,7 @@ class Service:
     def __init__(self, open_engine: Callable[[], Engine], model: str, settings: Settings) -> None:
         self.model = model
         self.settings = settings
-        self.metrics = Metrics(self)
+        self.metrics = Metrics(self._gauges())
         self.storage = Storage(settings.max_storage)
         self.engine = Supervisor(open_engine, settings.max_memory)
         self.pictures = Supervisor(None, settings.max_memory)
@@ -58,6 +58,21 @@ class Service:
         self._picture_turns = FairQueue(4 * settings.max_queue)
         self._typical_seconds = 5.0
         self._sweeping: asyncio.Task[None] | None = None
+
+    def _gauges(self) -> Mapping[str, tuple[str, Callable[[], float]]]:
+        """Return what the metrics ask of the service."""
+        return {
+            "invdn_ready": ("Whether work can be taken.", lambda: self.ready),
+            "invdn_queue_length": ("Jobs that wait.", lambda: len(self.turns)),
+            "invdn_jobs_running": ("Jobs in the engine.", lambda: self.turns.busy),
+            "invdn_jobs_kept": ("Jobs that are remembered.", lambda: len(self.jobs)),
+            "invdn_photos_kept": ("Photographs on the disk.", lambda: len(self.photos)),
+            "invdn_storage_bytes": ("Bytes on the disk.", lambda: self.storage.used),
+            "invdn_worker_restarts": (
+                "How often a worker had to be started again.",
+                lambda: self.engine.restarts + self.pictures.restarts,
+            ),
+        }
 
     async def __aenter__(self) -> "Service":
         try:
@@ -223,7 +238,7 @@ class Service:
         """A denoised region as a PNG, for the time of the block; goes before the queue."""
         if self.closing:
             raise _stopping()
-        if region.w * region.h > self.settings.max_preview_pixels:
+        if region.width * region.height > self.settings.max_preview_pixels:
             raise ProblemError(
                 "invalid",
                 f"a preview has at most {self.settings.max_preview_pixels} pixels; ask for a "
@@ -235,7 +250,7 @@ class Service:
                 f"a preview has at most {_PREVIEW_SAMPLES} samples; ask for fewer num_samples, or "
                 "make a job",
             )
-        region.check(photo.inspection.width, photo.inspection.height)
+        check_region(region, photo.inspection.width, photo.inspection.height)
         async with self._scratch(".png") as kept:
             task = Preview(photo.path, kept.file, self.settings.max_pixels, region, options)
             ticket = self._preview_turns.enter(client)

@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import inference
 from ..image.dtype import Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.orientation import apply_exif_orientation
-from ..inference import DenoiseOptions, Engine, FileOptions, Pipeline, Progress, denoise_photo
+from ..inference import (
+    DenoiseOptions,
+    Engine,
+    FileOptions,
+    Pipeline,
+    Progress,
+    Region,
+    denoise_photo,
+)
 from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, StdMap
@@ -26,7 +33,7 @@ from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
 from .predictions import PredictionWriter, read_prediction
-from .rendering import Region, write_grey, write_rendering
+from .rendering import check_region, write_grey, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _HEADS = ("jpeg", "png", "tiff", "webp")  # libvips reads these without decoding
@@ -214,17 +221,20 @@ def _explain(task: NoiseShareMap) -> None:
     )
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
-    region.check(width, height)
+    check_region(region, width, height)
     left, top = (max(0, start - REACH) // CELL * CELL for start in (region.x, region.y))
-    around = slice(top, region.y + region.h + REACH), slice(left, region.x + region.w + REACH)
+    around = (
+        slice(top, region.y + region.height + REACH),
+        slice(left, region.x + region.width + REACH),
+    )
     before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
     space, _ = srgb_bridge_of(photo)
     if space:
         before, after = space.to_srgb(before), space.to_srgb(after)
     shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
-    rows = slice(region.y - top, region.y - top + region.h)
-    columns = slice(region.x - left, region.x - left + region.w)
-    levels = np.zeros((region.h, region.w, 3), np.uint8)
+    rows = slice(region.y - top, region.y - top + region.height)
+    columns = slice(region.x - left, region.x - left + region.width)
+    levels = np.zeros((region.height, region.width, 3), np.uint8)
     levels[:, :, :2] = np.rint(255 * shares[rows, columns])
     write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
 
@@ -321,7 +331,6 @@ def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
     photo = read_photo(task.source, max_pixels=task.max_pixels)
     width, height = apply_exif_orientation(photo.pixels, photo.orientation).shape[1::-1]
     region = task.region
-    region.check(width, height)
-    place = inference.Region(region.x, region.y, region.w, region.h)
-    part, _ = denoise_photo(engine, photo, task.options, place, progress)
+    check_region(region, width, height)
+    part, _ = denoise_photo(engine, photo, task.options, region, progress)
     write_rendering(part, task.target)
