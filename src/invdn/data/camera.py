@@ -15,7 +15,7 @@ __all__ = ["DSLR", "MIXED", "PHONE", "CameraDistribution", "Cameras", "sample_ca
 
 @dataclass(frozen=True)
 class Cameras:
-    """Drawn cameras, one for every photograph of a batch of n; see ``CameraDistribution`` for meanings.
+    """Drawn cameras, one for every photograph of a batch of n; see ``CameraDistribution``.
 
     Every field is a tensor whose first dimension is n: ``matrix`` (n, 3, 3) and ``gains`` (n, 3)
     for red, green, blue; ``phase`` (n, 2) row and column of the first red pixel; ``banding``

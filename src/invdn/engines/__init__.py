@@ -8,6 +8,6 @@ __all__ = [
     "DTYPES",
     "available_devices",
     "available_processors",
-    "why_native_unavailable",
     "open_engine",
+    "why_native_unavailable",
 ]

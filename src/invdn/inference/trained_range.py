@@ -19,7 +19,8 @@ def training_range_warning(noise: NoiseEstimate | None) -> str | None:
         >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0, even)
         >>> training_range_warning(white).split(":")[0]
         'its noise is unlike that of a camera'
-        >>> training_range_warning(NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5, even)) is None
+        >>> usual = NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5, even)
+        >>> training_range_warning(usual) is None
         True
     """
     if noise is None:

@@ -15,7 +15,7 @@ from ..errors import EngineError
 from ..inference import Engine, Progress
 from .errors import ProblemError
 from .tasks import Task
-from .worker import Cancel, Done, Progressed, Ready, Request_, work
+from .worker import Cancel, Done, Progressed, Ready, WorkRequest, work
 
 _log = logging.getLogger(__name__)
 _STOP_SECONDS = 10.0  # a pass of the network cannot be interrupted; what takes longer is killed
@@ -108,7 +108,7 @@ class Supervisor:
         number = next(self._numbers)
         pending = _Pending(asyncio.get_running_loop().create_future(), progress)
         self._pending[number] = pending
-        self._send(Request_(number, task))
+        self._send(WorkRequest(number, task))
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(pending.ended)
@@ -133,7 +133,7 @@ class Supervisor:
         if not pending.ended.cancelled():
             pending.ended.exception()  # nobody asks for it any more
 
-    def _send(self, message: Request_ | Cancel) -> None:
+    def _send(self, message: WorkRequest | Cancel) -> None:
         with suppress(OSError):  # a dead worker is noticed by the thread that listens
             self._connection.send(message)
 

@@ -41,7 +41,7 @@ _PAUSE = 0.05  # seconds between two reports of progress
 
 
 @dataclass(frozen=True)
-class Request_:
+class WorkRequest:
     """Do this."""
 
     number: int
@@ -118,7 +118,7 @@ class _WorkerLoop:
         self._connection = connection
         self._engine = engine
         self._max_memory = max_memory
-        self._waiting: deque[Request_] = deque()
+        self._waiting: deque[WorkRequest] = deque()
         self._cancelled: set[int] = set()
 
     def run(self) -> None:
@@ -138,7 +138,7 @@ class _WorkerLoop:
                 self._waiting.append(message)
             block = False
 
-    def _execute(self, order: Request_) -> None:
+    def _execute(self, order: WorkRequest) -> None:
         told = 0.0
 
         def passed(done: int, total: int) -> None:
@@ -164,7 +164,7 @@ class _WorkerLoop:
             ended = Done(order.number, problem=self._problem(error, order.task))
         self._connection.send(ended)
 
-    def _stop_if_cancelled(self, order: Request_) -> None:
+    def _stop_if_cancelled(self, order: WorkRequest) -> None:
         if order.number in self._cancelled:
             raise _CancelledError
 
