@@ -29,7 +29,7 @@ def _room(path: Path) -> str:
 
 def _imported_rooms(path: Path) -> set[str]:
     parts = ("invdn", *path.relative_to(PACKAGE).with_suffix("").parts)
-    rooms = set()
+    rooms: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             module = (*parts[: -node.level], *(node.module or "").split("."))

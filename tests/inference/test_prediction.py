@@ -55,12 +55,13 @@ def test_another_strength_is_as_a_run_of_its_own(
         monkeypatch.setattr(streaming, "WHOLE", 0)
         monkeypatch.setattr(streaming, "_ROWS", 24)
         picture = picture[:40, :72]
-    pixels: NDArray[Any] = {
+    kinds: dict[str, NDArray[Any]] = {
         "rgb": picture,
         "rgba": np.concatenate((picture, picture[..., :1]), axis=2),
         "grey": picture[..., 0],
         "sixteen": picture.astype(np.uint16) * 257,
-    }[kind]
+    }
+    pixels = kinds[kind]
     plain = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, strength=1)
     look = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, **LOOK)
     assert look.without_blending() == plain
