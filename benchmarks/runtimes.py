@@ -1,6 +1,6 @@
 """What every exported form costs beside the native engine: ``python -m benchmarks.runtimes``.
 
-One image, one pass there and back at latent 0. Processor time of all threads, not that of the clock,
+One image, one pass there and back at latent 0. Processor time of all threads, not the clock's,
 so that other work on the machine counts little; the differences are from torch. Forms whose runtime
 is not installed are left out.
 """
