@@ -112,12 +112,16 @@ def _learning_curve(result: dict[str, Any]) -> Any:
     """PSNR of the running mean by steps, and where the editions of the shipped model end."""
     figure, (real, synthetic) = pyplot.subplots(1, 2, figsize=(11, 3))
     points = result["points"]
-    steps = [point["step"] / 1000 for point in points]
+    runs = list(dict.fromkeys(point.get("run", "") for point in points))
     first, *others = points[0]["psnr"]
     for axis, names in ((real, [first]), (synthetic, others)):
         for name, colour in zip(names, (*COLOURS[2:], *COLOURS[:2]), strict=False):
-            values = [point["psnr"][name] for point in points]
-            axis.plot(steps, values, "o-", color=colour, markersize=2, linewidth=1, label=name)
+            for run in runs:  # each a line of its own: another run may measure other noise
+                found = [p for p in points if p.get("run", "") == run and name in p["psnr"]]
+                steps = [point["step"] / 1000 for point in found]
+                values = [point["psnr"][name] for point in found]
+                label = name if run == runs[0] else None
+                axis.plot(steps, values, "o-", color=colour, markersize=2, linewidth=1, label=label)
         for end in result["editions"]:
             axis.axvline(end / 1000, color=COLOURS[0], linewidth=0.5, linestyle=":")
         axis.set(xlabel="thousand steps; dotted: an edition", ylabel="PSNR in dB, one draw")

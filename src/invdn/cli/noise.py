@@ -38,7 +38,8 @@ _batch_options = BatchOptions(suffix="_noisy")
     "--perturb",
     type=float,
     metavar="SCALE",
-    help="The inputs are noisy: disturb their latents by SCALE (0.03, say) instead.",
+    help="The inputs are noisy: change their noise by disturbing their latents instead. 0 changes "
+    "nothing, 1 as much as the photograph's own noise is strong.",
 )
 @click.option("-m", "--model", help="Network for --perturb. [default: default]")
 @report_option
@@ -58,7 +59,7 @@ def command(
     \b
     invdn noise clean.png -o noisy.png --camera phone --iso 3200
     invdn noise clean/ -o noisy/ --png --seed 7
-    invdn noise IMG_1234.jpg --perturb 0.03
+    invdn noise IMG_1234.jpg --perturb 0.5
     """
     if not find_spec("torch"):
         raise MissingDependencyError("making noise needs torch: pip install 'invdn[torch]'")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ..training.callbacks import StepStats
     from ..training.plan import Plan
     from ..training.validation import Score
+
+
+_NEEDED = ("torch", "pydantic", "filelock", "lightning_fabric")  # modules
 
 
 @click.command()
@@ -74,14 +78,14 @@ def command(
     # processors too; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-    try:
-        from ..training.loop import train
-        from ..training.plan import dry_run
-        from ..training.recipe_files import load_recipe
-    except ModuleNotFoundError as error:
+    missing = [name for name in _NEEDED if not find_spec(name)]
+    if missing:
         raise MissingDependencyError(
-            f"training needs the package {error.name}: pip install 'invdn[train]'"
-        ) from error
+            f"training needs {', '.join(missing)}, not installed here: pip install 'invdn[train]'"
+        )
+    from ..training.loop import train
+    from ..training.plan import dry_run
+    from ..training.recipe_files import load_recipe
 
     # as JSON, which is TOML too: any path survives
     root = [f"data.root={json.dumps(str(data), ensure_ascii=False)}"] if data else []

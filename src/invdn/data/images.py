@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..photo.read import read_photo
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (done, total)
@@ -78,6 +76,8 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: not a readable image, or not 8 bits per colour.
     """
+    import pyvips
+
     try:
         header = pyvips.Image.new_from_file(str(path))
     except pyvips.Error as error:
@@ -95,6 +95,8 @@ def read_pixels(path: Path) -> Pixels:
         ImageError: not a readable image, or damaged.
         DataError: not 8 bits per colour.
     """
+    from ..photo.read import read_photo  # packs are read where libvips is not installed
+
     stored = read_photo(path).pixels
     _require_8_bits(path, str(stored.dtype))
     pixels = np.asarray(stored, np.uint8)

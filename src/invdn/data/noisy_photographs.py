@@ -89,7 +89,7 @@ def resample_noise(
     Args:
         photo: a noisy photograph.
         network: a trained network on the CPU whose scale is 16 or a divisor of it.
-        scale: standard deviation of the disturbance of the latent.
+        scale: strength of the new noise: 0 for none, 1 for that of the photograph's own.
         seed: same photograph, network, scale and seed, same noise.
         progress: told after every strip.
 

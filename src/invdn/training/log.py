@@ -8,12 +8,12 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from ..atomic import atomic_output
 from .recipe import Recipe
@@ -38,7 +38,7 @@ class RunLog:
         self.folder = folder
         for name in (TRAIN, VALIDATION):
             _forget_after(folder / name, step)
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._events = _open_events(folder / "tensorboard", step)
 
     def train(self, step: int, row: Mapping[str, float]) -> None:
         """One logging interval."""
@@ -75,6 +75,27 @@ class RunLog:
     def close(self) -> None:
         """Finish the files."""
         self._events.close()
+
+
+class _NoEvents:
+    """TensorBoard's writer where it is not installed: the CSV files hold the numbers anyway."""
+
+    def add_scalar(self, *_: object) -> None: ...
+
+    def add_image(self, *_: object) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _open_events(folder: Path, step: int) -> Any:
+    """TensorBoard's writer, or one that writes nothing where TensorBoard is not installed."""
+    if not find_spec("tensorboard"):
+        return _NoEvents()
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def describe_run(recipe: Recipe, facts: Mapping[str, Any]) -> dict[str, Any]:
