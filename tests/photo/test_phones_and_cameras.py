@@ -186,9 +186,10 @@ def test_a_missing_package_is_named(
         read_photo(path)
 
 
-@pytest.mark.parametrize("name", ["photo.heic", "photo.dng"])
+@pytest.mark.parametrize("name", ["photo.heic", "photo.cr3", "photo.dng"])
 def test_neither_can_be_written(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OutputError, match="can be read only"):
+    reason = "of a camera's raw file only" if name == "photo.dng" else "can be read only"
+    with pytest.raises(OutputError, match=reason):
         write_photo(Photo(np.zeros((9, 9, 3), np.uint8)), tmp_path / name)
 
 

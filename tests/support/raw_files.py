@@ -17,21 +17,42 @@ SRGB_TO_XYZ = np.array(
 )
 
 
-def write_dng(path: Path, light: NDArray[np.floating], orientation: int = 1) -> None:
-    """A DNG of linear sRGB light ``(H, W, 3)`` in [0, 1] under daylight, mosaicked as RGGB."""
+def write_dng(
+    path: Path,
+    light: NDArray[np.floating],
+    orientation: int = 1,
+    *,
+    pattern: tuple[int, int, int, int] = (0, 1, 1, 2),
+    noise: float = 0.0,
+    further: tuple[tuple[object, ...], ...] = (),
+) -> None:
+    """A DNG of linear sRGB light ``(H, W, 3)`` in [0, 1] under daylight.
+
+    Args:
+        path: the file.
+        light: what the sensor sees.
+        orientation: EXIF's number.
+        pattern: colours of the mosaic's four places, RGGB unless told.
+        noise: standard deviation where the sensor saturates, as of shot noise; share of white.
+        further: more tags, as tifffile takes them.
+    """
     to_camera = COLOUR_MATRIX @ SRGB_TO_XYZ
     to_camera /= to_camera.sum(axis=1, keepdims=True)  # white is 1 in every channel, then:
     camera = (light @ to_camera.T) * NEUTRAL
+    generator = np.random.default_rng(0)
+    camera = camera + generator.normal(0, 1, camera.shape) * noise * np.sqrt(np.clip(camera, 0, 1))
     stored = np.clip(BLACK + camera * (WHITE - BLACK), 0, WHITE)
     mosaic = stored[..., 1].copy()
-    mosaic[::2, ::2], mosaic[1::2, 1::2] = stored[::2, ::2, 0], stored[1::2, 1::2, 2]
+    for place, colour in enumerate(pattern):
+        at = slice(place // 2, None, 2), slice(place % 2, None, 2)
+        mosaic[at] = stored[(*at, colour)]
     tags = [
         (271, 2, 0, "Canon", True),
         (272, 2, 0, "EOS", True),
         (274, 3, 1, orientation, True),
         (306, 2, 0, "2020:01:02 03:04:05", True),
         (33421, 3, 2, (2, 2), True),
-        (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+        (33422, 1, 4, bytes(pattern), True),
         (50706, 1, 4, bytes((1, 4, 0, 0)), True),
         (50708, 2, 0, "Canon EOS", True),
         (50714, 3, 1, BLACK, True),
@@ -39,6 +60,7 @@ def write_dng(path: Path, light: NDArray[np.floating], orientation: int = 1) -> 
         (50721, 10, 9, _fractions(COLOUR_MATRIX.ravel()), True),
         (50728, 5, 3, _fractions(NEUTRAL), True),
         (50778, 3, 1, 21, True),  # daylight, D65
+        *further,
     ]
     tifffile.imwrite(
         path,

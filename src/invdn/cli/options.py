@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "jxl")
+FORMATS = ("jpeg", "png", "tiff", "webp", "avif", "jxl", "dng")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 #: Headings of the help, and the options below them; others come last.
 _GROUPS = {

@@ -12,7 +12,9 @@ from ..atomic import ensure_output
 from ..errors import ImageError, InputError
 from ..image.noise_estimation import NoiseEstimate
 from ..options import DenoiseOptions
+from ..photo.formats import DNG
 from ..photo.keeping import of_a_part
+from ..photo.linear_raw import read_linear_raw
 from ..photo.photo import Photo
 from ..photo.provenance import is_marked, marked
 from ..photo.read import MAX_PIXELS, read_photo
@@ -134,7 +136,10 @@ def process_file(
     start = time.perf_counter()
     ensure_output(target, files.overwrite)
     before = _status(source)
-    photo = read_photo(source, max_pixels=files.max_pixels, page=files.page)
+    if target.suffix.lower() == DNG:
+        photo = read_linear_raw(source, max_pixels=files.max_pixels)
+    else:
+        photo = read_photo(source, max_pixels=files.max_pixels, page=files.page)
     check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
     if is_marked(photo):
         photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
@@ -150,7 +155,9 @@ def process_file(
         with suppress(OSError):  # another user's file, which may be replaced but not dated
             os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     if not files.write.strip_metadata:
-        notes += copy_sidecars(source, target, developed=photo.format == "raw")
+        notes += copy_sidecars(
+            source, target, developed=photo.format == "raw" and not photo.metadata.camera
+        )
     return FileResult(
         source,
         target,

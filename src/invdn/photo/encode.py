@@ -10,6 +10,7 @@ from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
 from .interruptible import run_interruptibly
+from .linear_raw import write_dng
 from .other_formats import encode_jxl
 from .photo import Photo
 from .vips import pyvips
@@ -48,6 +49,9 @@ def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> No
         pyvips.Error: libvips cannot encode it.
         OSError: the file cannot be written.
     """
+    if name == "dng":
+        write_dng(file, photo)
+        return
     _WRITERS[name](file, _image(photo, name), photo, choices)
 
 

@@ -17,6 +17,8 @@ SUFFIXES = {
     ".avif": "avif",
     ".jxl": "jxl",
 }
+#: Ending of the raw format that can be written as well, of raw files.
+DNG = ".dng"
 #: The formats that can be written.
 WRITABLE = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that can only be read, and the format that their results have instead.
@@ -132,6 +134,8 @@ def format_of_name(path: Path) -> str:
         'jpeg'
     """
     suffix = path.suffix.lower()
+    if suffix == DNG:
+        return "dng"
     name = SUFFIXES.get(suffix)
     if name is None:
         kind = "no known format"
@@ -151,6 +155,8 @@ def suffix_of_format(name: str) -> str:
         >>> suffix_of_format("tiff")
         '.tif'
     """
+    if name == "dng":
+        return DNG
     return next(suffix for suffix, other in SUFFIXES.items() if other == name)
 
 

@@ -20,6 +20,7 @@ from .containers.exif_edits import (
 from .containers.ifd import upright, with_resolution
 from .containers.jpeg_attachments import Attachment, index_of
 from .iptc import xmp_with_iptc
+from .linear_raw import OF_THE_WHOLE, without_tags
 from .photo import Metadata, Photo
 from .privacy import stripped
 from .reduced import reduced_jpeg
@@ -28,7 +29,7 @@ from .xmp import promises, with_lengths, without_promises, without_thumbnails
 
 _MOST_EXIF = 65527  # bytes in a segment of JPEG
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif": "AVIF"}
-_FORMATS["jxl"] = "JPEG XL"
+_FORMATS |= {"jxl": "JPEG XL", "dng": "DNG"}
 
 
 def fitted(photo: Photo, name: str, choices: WriteOptions) -> tuple[Photo, tuple[str, ...]]:
@@ -79,7 +80,7 @@ def with_new_copies(photo: Photo, name: str) -> Photo:
     """
     metadata = photo.metadata
     exif = metadata.exif
-    if exif and name != "tiff" and has_thumbnail(exif):
+    if exif and name not in ("tiff", "dng") and has_thumbnail(exif):
         size = thumbnail_size(exif)
         small = with_thumbnail(exif, reduced_jpeg(photo.pixels, size)) if size else exif
         fits = size and (name != "jpeg" or len(small) <= _MOST_EXIF)
@@ -100,6 +101,8 @@ def of_a_part(photo: Photo) -> Photo:
 
     Its remarks tell what that is.
     """
+    camera = without_tags(photo.metadata.camera, OF_THE_WHOLE)
+    photo = replace(photo, metadata=replace(photo.metadata, camera=camera))
     held = photo.metadata.attachments
     if not held:
         return photo
@@ -144,7 +147,7 @@ def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
         left += png.names_of(metadata.native)
     elif photo.format == "tiff":
         left += tiff.names_of(metadata.native)
-    if name == "tiff" and has_thumbnail(metadata.exif):
+    if name in ("tiff", "dng") and has_thumbnail(metadata.exif):
         left.append("the thumbnail in EXIF")
     return replace(metadata, native=b"", attachments=(), mpf=None), left
 

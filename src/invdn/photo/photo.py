@@ -23,6 +23,8 @@ class Metadata:
         xmp: XMP packet.
         iptc: IPTC-IIM records.
         resolution: horizontal and vertical pixels per millimetre.
+        camera: tags of a DNG that describe the camera, as a TIFF stream; of raw files in linear
+            camera colours only.
         attachments: what follows the picture in a JPEG file: gain map, smaller copies, video.
         mpf: a JPEG's index of its pictures.
         native: further blocks that only the source's own format knows (comments, PNG's gamma and
@@ -35,6 +37,7 @@ class Metadata:
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
     native: bytes = b""
+    camera: bytes | None = None
     attachments: tuple[Attachment, ...] = ()
     mpf: bytes | None = None
 

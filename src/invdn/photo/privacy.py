@@ -4,6 +4,7 @@ import struct
 
 from .containers import png
 from .containers.ifd import ORIENTATION, Directory, Entry, serialise
+from .linear_raw import PRIVATE, without_tags
 from .photo import Metadata, Photo
 
 
@@ -27,4 +28,5 @@ def stripped(photo: Photo, name: str) -> Metadata:
     native = b""
     if photo.format == name == "png":
         native = png.colour_chunks(photo.metadata.native)
-    return Metadata(icc=photo.metadata.icc, exif=exif, native=native)
+    camera = without_tags(photo.metadata.camera, PRIVATE)
+    return Metadata(icc=photo.metadata.icc, exif=exif, native=native, camera=camera)

@@ -69,7 +69,7 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
             )
     except rawpy.LibRawError as error:
         raise ImageError(
-            f"LibRaw cannot develop it ({_words(error)}); it is damaged, or the camera or its "
+            f"LibRaw cannot develop it ({words_of(error)}); it is damaged, or the camera or its "
             "compression is not supported: develop it to a 16-bit TIFF with another program"
         ) from error
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -82,16 +82,27 @@ def _metadata(file: BinaryIO, raw: Any, rawpy: Any) -> Metadata:
     """From the tags of a TIFF-like file, else EXIF from the preview that the camera made."""
     found = Metadata()
     with suppress(DirectoryError):
-        found = _metadata_of_tags(file)
+        found = metadata_of_tags(file)
     if found.exif is None:
-        with suppress(rawpy.LibRawError):
-            thumbnail = raw.extract_thumb()
-            if thumbnail.format == rawpy.ThumbFormat.JPEG:
-                found = replace(found, exif=jpeg.read_header(io.BytesIO(thumbnail.data)).exif)
+        found = replace(found, exif=preview_exif(raw, rawpy))
     return replace(found, exif=upright(found.exif)) if found.exif else found
 
 
-def _metadata_of_tags(file: BinaryIO) -> Metadata:
+def preview_exif(raw: Any, rawpy: Any) -> bytes | None:
+    """Return the EXIF of the preview that the camera made."""
+    with suppress(rawpy.LibRawError):
+        thumbnail = raw.extract_thumb()
+        if thumbnail.format == rawpy.ThumbFormat.JPEG:
+            return jpeg.read_header(io.BytesIO(thumbnail.data)).exif
+    return None
+
+
+def metadata_of_tags(file: BinaryIO) -> Metadata:
+    """Return what the tags of a TIFF-like raw file say besides the picture.
+
+    Raises:
+        DirectoryError: it is no such file.
+    """
     directory = read_directory(file)[1]
     entries = {tag: entry for tag, entry in directory.entries.items() if tag in DESCRIPTIVE}
     exif = Directory(entries, directory.children)
@@ -103,8 +114,8 @@ def _metadata_of_tags(file: BinaryIO) -> Metadata:
     )
 
 
-def _words(error: Exception) -> str:
-    """What LibRaw says, which comes as bytes."""
+def words_of(error: Exception) -> str:
+    """Return what LibRaw says, which comes as bytes."""
     said = error.args[0] if error.args else ""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     return text or type(error).__name__

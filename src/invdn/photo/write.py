@@ -97,6 +97,8 @@ format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
     largest = _LARGEST_SIDE.get(name)
     if largest and max(photo.height, photo.width) > largest:
         raise _unfit(path, f"it holds at most {largest} pixels a side")
+    if name == "dng" and photo.metadata.camera is None:
+        raise _unfit(path, "a DNG is made of a camera's raw file only")
     if name == "jpeg":
         kept = fitted(photo, name, choices)[0]
         if kept.alpha is not None and (kept.alpha != white(kept.alpha.dtype)).any():

@@ -76,14 +76,36 @@ def make_profile(name: str, primaries: Primaries, curve: ParametricCurve = SRGB)
         >>> profile.matrix.sum(axis=1).round(3).tolist()
         [0.964, 1.0, 0.825]
     """
-    columns = to_pcs(primaries).T
+    return _profile(name, to_pcs(primaries), curve, _adaptation(primaries[3]))
+
+
+def make_matrix_profile(name: str, matrix: Matrix, curve: ParametricCurve) -> bytes:
+    """Return a profile of a camera's or scanner's colours.
+
+    Args:
+        name: of the profile.
+        matrix: linear colours to XYZ under D50; its white need not be that of D50.
+        curve: tone curve of all three.
+
+    Example:
+        >>> profile = make_matrix_profile("Camera", to_pcs(P3_PRIMARIES), SRGB)
+        >>> profile[128:] == make_profile("Camera", P3_PRIMARIES)[128:]
+        False
+        >>> bool(np.allclose(read_profile(profile).matrix, to_pcs(P3_PRIMARIES), atol=1e-4))
+        True
+    """
+    return _profile(name, matrix, curve, np.eye(3))
+
+
+def _profile(name: str, matrix: Matrix, curve: ParametricCurve, adaptation: Matrix) -> bytes:
+    columns = matrix.T
     parameters = (curve.gamma, curve.a, curve.b, curve.c, curve.d, curve.e, curve.f)
     tone = b"para" + struct.pack(">4xH2x", 4) + _fixed(*parameters)
     tags = {
         b"desc": _text(name),
         b"cprt": _text("No copyright, use freely"),
         b"wtpt": b"XYZ " + bytes(4) + _fixed(*_D50),
-        b"chad": b"sf32" + bytes(4) + _fixed(*_adaptation(primaries[3]).ravel()),
+        b"chad": b"sf32" + bytes(4) + _fixed(*adaptation.ravel()),
         **{
             letter + b"XYZ": b"XYZ " + bytes(4) + _fixed(*column)
             for letter, column in zip((b"r", b"g", b"b"), columns, strict=True)

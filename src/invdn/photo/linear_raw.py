@@ -1,0 +1,319 @@
+"""Cameras' raw files in the camera's own colours, for a DNG that keeps all latitude.
+
+::
+
+    mosaic ── black and white level, defects, demosaicing (AHD, under the camera's white balance)
+           ── the white balance taken back: linear camera colours, saturation at 1, nothing clipped
+           ── a profile of the camera's matrix, by which the network sees the usual rendering
+           ── denoised ── a linear DNG with the tags that describe the camera
+
+White balance, exposure and highlights are then a matter for the raw converter, as with the source.
+
+Source: Digital Negative Specification 1.7.1 (Adobe 2023).
+"""
+
+import io
+import os
+import struct
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, MissingDependencyError
+from ..image.dtype import Pixels
+from .color.curves import LINEAR
+from .color.icc import SRGB_PRIMARIES, make_matrix_profile, to_pcs
+from .containers.ifd import (
+    ORIENTATION,
+    Directory,
+    DirectoryError,
+    Entry,
+    Layout,
+    read_directory,
+    serialise,
+)
+from .containers.tiff import DESCRIPTIVE, IPTC, XMP
+from .decode import check_size
+from .photo import Metadata, Photo
+from .raw import metadata_of_tags, preview_exif, words_of
+from .read import MAX_PIXELS, format_of_file
+
+_FULL = 65535
+_ROWS = 256  # converted in one go
+_PARTS, _SUBFILE, _PHOTOMETRIC, _MAKE, _MODEL = 330, 254, 262, 271, 272
+_VERSION, _BACKWARD, _UNIQUE_MODEL = 50706, 50707, 50708
+_MATRIX, _NEUTRAL, _ILLUMINANT, _D65 = 50721, 50728, 50778, 21
+_CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_2, _OPCODES_3 = 50719, 50720, 51125, 51009, 51022
+_BLACK, _WHITE, _ACTIVE_AREA = 50714, 50717, 50829
+# what describes the camera and how its colours are meant; of the first directory
+_OF_THE_CAMERA = frozenset(
+    {_UNIQUE_MODEL, 50709, *range(50721, 50733), 50734, 50735, 50736, 50739, 50740, 50741}
+    | {_ILLUMINANT, 50779, 50827, *range(50831, 50835), 50879, 50931, 50932, 50934, 50936}
+    | {*range(50937, 50943), 50964, 50965, 50981, 50982, 51107, 51108, 51109, 51110, 51111}
+    | {*range(52529, 52538)}
+)
+# what describes the picture; of the directory that holds it
+_OF_THE_PICTURE = frozenset({50718, 50780, _OPCODES_3, _USER_CROP, _CROP_ORIGIN, _CROP_SIZE})
+#: Tags that tell of a person or a particular camera, and are left out with the metadata.
+PRIVATE = frozenset({50735, 50740, 50827})
+_LARGEST_FILE = 4_200_000_000  # bytes
+#: Tags that are true of the whole picture only.
+OF_THE_WHOLE = frozenset({_CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_3})
+_MOSAICS = (32803, 34892)
+_SRGB_TO_XYZ = np.array(  # from: IEC 61966-2-1, under D65
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+_TURNED = {0: 1, 3: 3, 5: 8, 6: 6}  # LibRaw's number, EXIF's
+
+
+def read_linear_raw(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a camera's raw file as the drawing above says.
+
+    Returns:
+        Linear camera colours as ``(H, W, 3)`` uint16 as the sensor lies, 65535 where it saturates,
+        with a profile of the camera, and in ``metadata.camera`` the tags of a DNG.
+
+    Raises:
+        ImageError: no raw file, damaged, too large, of a camera that LibRaw does not know, or of
+            one whose sensor has not the three colours red, green and blue.
+        MissingDependencyError: ``rawpy`` is not installed.
+    """
+    path = Path(path)
+    try:
+        if format_of_file(path) != "raw":
+            raise ImageError(
+                "a DNG is made of a camera's raw file only; choose another format for its result"
+            )
+        with path.open("rb") as file:
+            return _read(file, max_pixels)
+    except ImageError as error:
+        if str(error).startswith("cannot read"):
+            raise
+        raise ImageError(f"cannot read {str(path)!r}: {error}") from error
+    except OSError as error:
+        raise ImageError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+
+
+def _read(file: BinaryIO, max_pixels: int) -> Photo:
+    try:
+        import rawpy  # late: an extra
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading a camera's raw files needs the package rawpy: pip install 'invdn[raw]'"
+        ) from error
+    file.seek(0)
+    try:
+        with rawpy.imread(file) as raw:
+            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
+            if raw.num_colors != 3 or raw.color_desc.decode()[:3] != "RGB":
+                raise ImageError("its sensor has not red, green and blue; write a TIFF instead")
+            balance = _balance(raw)
+            metadata, remarks = _metadata(file, raw, rawpy, balance)
+            stored = raw.postprocess(
+                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
+                user_wb=[*balance, balance[1]],
+                output_color=rawpy.ColorSpace.raw,
+                gamma=(1, 1),
+                no_auto_bright=True,
+                adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
+                highlight_mode=rawpy.HighlightMode.Ignore,  # the largest gain is 1: none clips
+                user_flip=0,
+                output_bps=16,
+            )
+            to_srgb = np.array(raw.color_matrix)[:3, :3]
+    except rawpy.LibRawError as error:
+        raise ImageError(
+            f"LibRaw cannot develop it ({words_of(error)}); it is damaged, or the camera or its "
+            "compression is not supported: convert it with Adobe's DNG Converter"
+        ) from error
+    gains = balance / balance.max()
+    linear: Any = stored
+    pixels = _unbalanced(linear, gains)
+    to_profile = to_pcs(SRGB_PRIMARIES) @ to_srgb @ np.diag(gains / gains.min())
+    icc = make_matrix_profile("Linear camera colours", to_profile, LINEAR)
+    return Photo(pixels, None, replace(metadata, icc=icc), "raw", remarks=remarks)
+
+
+def _balance(raw: Any) -> NDArray[np.float64]:
+    """Gains of red, green and blue: as the camera set them, else of daylight."""
+    for gains in (raw.camera_whitebalance, raw.daylight_whitebalance):
+        found = np.array(gains[:3], np.float64)
+        if np.isfinite(found).all() and found.min() > 0:
+            balance: NDArray[np.float64] = found / found[1]
+            return balance
+    return np.ones(3)
+
+
+def _unbalanced(stored: NDArray[np.uint16], gains: NDArray[np.float64]) -> Pixels:
+    """Camera colours without white balance, in place."""
+    scale = (1 / gains).astype(np.float32)
+    for top in range(0, len(stored), _ROWS):
+        rows = stored[top : top + _ROWS]
+        rows[...] = np.minimum(np.rint(rows * scale), _FULL).astype(np.uint16)
+    return stored
+
+
+def _metadata(
+    file: BinaryIO, raw: Any, rawpy: Any, balance: NDArray[np.float64]
+) -> tuple[Metadata, tuple[str, ...]]:
+    """EXIF, XMP, IPTC and the tags of the camera; and what of it cannot be kept."""
+    found, first, picture = Metadata(), Directory(), Directory()
+    with suppress(DirectoryError):
+        found = metadata_of_tags(file)
+        first = read_directory(file)[1]
+        picture = _picture_of(file, first)
+    if found.exif is None:
+        found = replace(found, exif=preview_exif(raw, rawpy))
+    exif = _directory(found.exif)
+    if ORIENTATION not in exif.entries:
+        turned = _TURNED.get(raw.sizes.flip, 1)
+        exif.entries[ORIENTATION] = Entry(3, struct.pack("<H", turned))
+    entries = {}
+    remarks = []
+    if _VERSION in first.entries:
+        for wanted, directory in ((_OF_THE_CAMERA, first), (_OF_THE_PICTURE, picture)):
+            entries.update({t: e for t, e in directory.entries.items() if t in wanted})
+        if not _whole_area(picture, raw):
+            for tag in (_CROP_ORIGIN, _CROP_SIZE, _USER_CROP):
+                entries.pop(tag, None)
+        if _OPCODES_2 in picture.entries:
+            remarks.append("left out: its correction of lens shading (OpcodeList2)")
+    entries.setdefault(_MATRIX, _fractions(_camera_matrix(raw).ravel(), signed=True))
+    entries.setdefault(_ILLUMINANT, Entry(3, struct.pack("<H", _D65)))
+    entries.setdefault(_NEUTRAL, _fractions(1 / balance))
+    names = [_text_of(exif, tag) for tag in (_MAKE, _MODEL)]
+    model = names[1] if names[1].startswith(names[0]) else " ".join(names)
+    entries.setdefault(_UNIQUE_MODEL, Entry(2, (model.strip() or "Camera").encode() + b"\0"))
+    camera = serialise(Directory(entries))
+    return replace(found, exif=serialise(exif), camera=camera), tuple(remarks)
+
+
+def _picture_of(file: BinaryIO, first: Directory) -> Directory:
+    """The directory of the mosaic: the first, or one below it."""
+    places = first.entries.get(_PARTS)
+    found = [first]
+    if places:
+        for (place,) in struct.iter_unpack("<I", places.data[: 4 * 16]):
+            with suppress(DirectoryError):
+                found.append(read_directory(file, place)[1])
+    for directory in found:
+        kind, photometric = (directory.entries.get(tag) for tag in (_SUBFILE, _PHOTOMETRIC))
+        if photometric and photometric.first in _MOSAICS and not (kind and kind.first & 1):
+            return directory
+    return Directory()
+
+
+def _whole_area(picture: Directory, raw: Any) -> bool:
+    """Whether LibRaw gives just the area that the crop counts from."""
+    area = picture.entries.get(_ACTIVE_AREA)
+    if area is None:
+        return bool((raw.sizes.raw_height, raw.sizes.raw_width) == _size(raw))
+    form = "<4H" if area.type == 3 else "<4I"
+    if len(area.data) != struct.calcsize(form):
+        return False
+    top, left, bottom, right = struct.unpack(form, area.data)
+    return (bottom - top, right - left) == _size(raw)
+
+
+def _size(raw: Any) -> tuple[int, int]:
+    return raw.sizes.height, raw.sizes.width
+
+
+def _camera_matrix(raw: Any) -> NDArray[np.float64]:
+    """XYZ under D65 to camera colours, as DNG has it."""
+    known = np.array(raw.rgb_xyz_matrix, np.float64)[:3]
+    if np.abs(known).max() > 0:
+        return known
+    daylight = np.array(raw.daylight_whitebalance[:3], np.float64)
+    to_xyz = _SRGB_TO_XYZ @ np.array(raw.color_matrix)[:3, :3] @ np.diag(daylight)
+    return np.asarray(np.linalg.inv(to_xyz))
+
+
+def _directory(exif: bytes | None) -> Directory:
+    """EXIF as tags that belong into a DNG's first directory."""
+    try:
+        found = read_directory(io.BytesIO(exif or b""))[1]
+    except DirectoryError:
+        return Directory()
+    kept = {tag: entry for tag, entry in found.entries.items() if tag in DESCRIPTIVE}
+    return Directory(kept, found.children)
+
+
+def _text_of(directory: Directory, tag: int) -> str:
+    entry = directory.entries.get(tag)
+    return entry.data.split(b"\0")[0].decode("utf-8", "replace").strip() if entry else ""
+
+
+def _fractions(numbers: Any, *, signed: bool = False) -> Entry:
+    form = "<2i" if signed else "<2I"
+    data = b"".join(struct.pack(form, round(float(n) * 10000), 10000) for n in numbers)
+    return Entry(10 if signed else 5, data)
+
+
+def write_dng(file: BinaryIO, photo: Photo) -> None:
+    """Write linear camera colours as a DNG.
+
+    The samples are 16 bits without compression: of the lossless kinds that DNG allows, LibRaw,
+    darktable and RawTherapee open only this one all three.
+
+    Args:
+        file: empty, open for writing.
+        photo: as :func:`read_linear_raw` gives it.
+    """
+    height, width = photo.pixels.shape[:2]
+    rows = min(_ROWS, height)
+    strips = [min(rows, height - top) * width * 6 for top in range(0, height, rows)]
+    starts = np.cumsum([8, *strips[:-1]], dtype=np.uint64)
+    if int(starts[-1]) + strips[-1] > _LARGEST_FILE:
+        raise ImageError("it is too large for a DNG; write a TIFF instead")
+    exif = _directory(photo.metadata.exif)
+    camera = _camera_tags(photo.metadata.camera)
+
+    def number(kind: int, *values: int) -> Entry:
+        return Entry(kind, struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values))
+
+    entries = exif.entries | camera
+    entries |= {
+        _SUBFILE: number(4, 0),
+        256: number(4, width),
+        257: number(4, height),
+        258: number(3, 16, 16, 16),
+        259: number(3, 1),
+        _PHOTOMETRIC: number(3, 34892),
+        273: number(4, *map(int, starts)),
+        277: number(3, 3),
+        278: number(4, rows),
+        279: number(4, *strips),
+        284: number(3, 1),
+        _VERSION: Entry(1, bytes((1, 4, 0, 0))),
+        _BACKWARD: Entry(1, bytes((1, 1, 0, 0))),
+        _BLACK: number(3, 0, 0, 0),
+        _WHITE: number(4, _FULL, _FULL, _FULL),
+    }
+    for tag, kind, blob in ((XMP, 1, photo.metadata.xmp), (IPTC, 7, photo.metadata.iptc)):
+        if blob:
+            entries[tag] = Entry(kind, blob)
+    end = 8 + sum(strips)
+    file.write(b"II*\0" + struct.pack("<I", end))
+    for top in range(0, height, rows):
+        file.write(np.ascontiguousarray(photo.pixels[top : top + rows], "<u2").data)
+    file.write(serialise(Directory(entries, exif.children), Layout(), end))
+
+
+def _camera_tags(camera: bytes | None) -> dict[int, Entry]:
+    try:
+        return dict(read_directory(io.BytesIO(camera or b""))[1].entries)
+    except DirectoryError:
+        return {}
+
+
+def without_tags(camera: bytes | None, tags: frozenset[int]) -> bytes | None:
+    """Return the tags of a camera without some of them."""
+    if not camera:
+        return camera
+    kept = {tag: entry for tag, entry in _camera_tags(camera).items() if tag not in tags}
+    return serialise(Directory(kept))

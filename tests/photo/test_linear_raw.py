@@ -1,0 +1,250 @@
+"""Raw in, DNG out: the same rendering as the source raw, and all its latitude."""
+
+import json
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rawpy
+import tifffile
+from click.testing import CliRunner
+
+from invdn.cli import group
+from invdn.errors import ImageError
+from invdn.photo.color import srgb_bridge_of
+from invdn.photo.containers.ifd import read_directory
+from invdn.photo.linear_raw import read_linear_raw
+from invdn.photo.photo import Photo
+from invdn.photo.read import read_photo
+from invdn.photo.write import write_photo
+from invdn.photo.write_options import WriteOptions
+from support.full_metadata import IPTC, XMP
+from support.photographs import encoded, picture
+from support.raw_files import COLOUR_MATRIX, NEUTRAL, SRGB_TO_XYZ, write_dng
+
+
+def scene(height: int = 128, width: int = 160) -> np.ndarray:
+    """Light that varies slowly, with a patch above white."""
+    rows, columns = np.mgrid[:height, :width]
+    light = np.stack(
+        (columns / width * 0.8 + 0.1, rows / height * 0.8 + 0.1, np.full(rows.shape, 0.3)), axis=2
+    )
+    light[40:80, 40:80] = 1.3
+    return light
+
+
+def developed(path: Path, **how: Any) -> np.ndarray:
+    """LibRaw's rendering in linear sRGB."""
+    with rawpy.imread(str(path)) as raw:
+        found = raw.postprocess(
+            gamma=(1, 1),
+            no_auto_bright=True,
+            adjust_maximum_thr=0,
+            use_camera_wb=True,
+            output_bps=16,
+            highlight_mode=rawpy.HighlightMode.Ignore,
+            **how,
+        )
+    return found / 65535
+
+
+@pytest.mark.parametrize("pattern", [(0, 1, 1, 2), (1, 0, 2, 1), (2, 1, 1, 0), (1, 2, 0, 1)])
+def test_camera_colours_are_those_of_the_sensor(
+    tmp_path: Path, pattern: tuple[int, int, int, int]
+) -> None:
+    light = scene()
+    write_dng(tmp_path / "a.dng", light, pattern=pattern)
+    photo = read_linear_raw(tmp_path / "a.dng")
+    to_camera = COLOUR_MATRIX @ SRGB_TO_XYZ
+    to_camera /= to_camera.sum(axis=1, keepdims=True)
+    expected = np.clip((light @ to_camera.T) * NEUTRAL, 0, 1)
+    error = np.abs(photo.pixels / 65535 - expected)
+    error[36:84, 36:84] = 0  # the patch's edges are a matter of demosaicing
+    assert error[4:-4, 4:-4].max() < 0.004
+    # the patch above white: green saturates, red and blue do not, and none is cut
+    assert np.abs(photo.pixels[60, 60] / 65535 - (0.65, 1, 0.8125)).max() < 0.002
+
+
+def test_the_network_sees_the_usual_rendering(tmp_path: Path) -> None:
+    light = scene()
+    write_dng(tmp_path / "a.dng", light)
+    photo = read_linear_raw(tmp_path / "a.dng")
+    space, remarks = srgb_bridge_of(photo)
+    assert space is not None and not remarks
+    seen = space.to_srgb(photo.pixels / np.float32(65535))
+    low = np.clip(light, 0, 1)
+    expected = np.where(low <= 0.0031308, 12.92 * low, 1.055 * low ** (1 / 2.4) - 0.055)
+    assert np.abs(seen - expected)[4:30, 4:-4].max() < 0.01
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_dng_is_developed_as_its_source(tmp_path: Path, orientation: int) -> None:
+    write_dng(tmp_path / "a.dng", scene(), orientation)
+    write_photo(read_linear_raw(tmp_path / "a.dng"), tmp_path / "b.dng")
+    for how in ({}, {"bright": 0.3}, {"user_wb": [1.2, 1, 2.5, 1]}, {"bright": 2.0}):
+        source, result = (developed(tmp_path / f"{name}.dng", **how) for name in "ab")
+        assert source.shape == result.shape
+        difference = np.abs(source - result)
+        assert difference.mean() < 0.002 and np.quantile(difference, 0.95) < 0.002
+
+
+def test_noise_goes_and_the_picture_stays(tmp_path: Path) -> None:
+    light = scene()
+    write_dng(tmp_path / "a.dng", light, noise=0.06)
+    write_dng(tmp_path / "clean.dng", light)
+    done = CliRunner().invoke(group, ["denoise", str(tmp_path / "a.dng"), "--format", "dng"])
+    assert done.exit_code == 0, done.output
+    noisy, result, clean = (
+        developed(tmp_path / f"{name}.dng")[90:] for name in ("a", "a_denoised", "clean")
+    )
+    before, after = (np.sqrt(((one - clean) ** 2).mean()) for one in (noisy, result))
+    assert after < 0.6 * before
+    assert abs(result.mean() - clean.mean()) < 0.004
+    again = CliRunner().invoke(group, ["denoise", str(tmp_path), "--format", "dng"])
+    assert again.exit_code == 0 and not (tmp_path / "a_denoised_denoised.dng").exists()
+
+
+_OPCODES = struct.pack(">I", 0)
+_FURTHER = (
+    (700, 1, len(XMP), XMP, True),
+    (33723, 7, len(IPTC), IPTC, True),
+    (50730, 10, 1, (-35, 100), True),
+    (50735, 2, 0, "serial 123", True),
+    (50719, 5, 2, (4, 1, 6, 1), True),
+    (50720, 5, 2, (100, 1, 90, 1), True),
+    (51022, 7, len(_OPCODES), _OPCODES, True),
+    (51009, 7, len(_OPCODES), _OPCODES, True),
+    (51041, 12, 6, (1e-5, 1e-7) * 3, True),
+    (50936, 2, 0, "a profile", True),
+)
+
+
+def test_tags_of_the_camera_are_kept(tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", scene(), 6, further=_FURTHER)
+    photo = read_linear_raw(tmp_path / "a.dng")
+    assert any("OpcodeList2" in remark for remark in photo.remarks)
+    write_photo(photo, tmp_path / "b.dng")
+    with (tmp_path / "b.dng").open("rb") as file:
+        found = read_directory(file)[1].entries
+    with (tmp_path / "a.dng").open("rb") as file:
+        source = read_directory(file)[1].entries
+    for tag in (
+        271,
+        272,
+        274,
+        306,
+        700,
+        33723,
+        50708,
+        50719,
+        50720,
+        50721,
+        50728,
+        50730,
+        50735,
+        50936,
+        51022,
+    ):
+        assert found[tag].data == source[tag].data, tag
+    assert not {51009, 51041, 33421, 33422, 34675} & found.keys()
+    write_photo(photo, tmp_path / "c.dng", choices=WriteOptions(strip_metadata=True))
+    data = (tmp_path / "c.dng").read_bytes()
+    assert b"serial 123" not in data and b"xmp" not in data
+    assert np.abs(developed(tmp_path / "c.dng") - developed(tmp_path / "b.dng")).max() < 1e-4
+
+
+def test_exiftool_validates_it(tmp_path: Path) -> None:
+    if shutil.which("exiftool") is None:
+        pytest.skip("needs exiftool")
+    write_dng(tmp_path / "a.dng", scene(), 6)
+    write_photo(read_linear_raw(tmp_path / "a.dng"), tmp_path / "b.dng")
+    command = [
+        "exiftool",
+        "-j",
+        "-validate",
+        "-warning",
+        "-error",
+        "-FileType",
+        "-PhotometricInterpretation",
+        str(tmp_path / "b.dng"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (found,) = json.loads(done.stdout)
+    assert found["FileType"] == "DNG" and found["PhotometricInterpretation"] == "Linear Raw"
+    assert "Error" not in found and found["Validate"] == "OK", found
+
+
+def test_what_is_no_raw_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(), "JPEG"))
+    with pytest.raises(ImageError, match="raw file only"):
+        read_linear_raw(tmp_path / "a.jpg")
+    done = CliRunner().invoke(group, ["denoise", str(tmp_path / "a.jpg"), "--format", "dng"])
+    assert done.exit_code == 1 and "raw file only" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def test_a_part_has_no_crop_of_the_whole(tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", scene(), further=_FURTHER)
+    target = tmp_path / "part.dng"
+    command = ["denoise", str(tmp_path / "a.dng"), "-o", str(target), "--preview", "8,8,64,48"]
+    assert CliRunner().invoke(group, command).exit_code == 0
+    with target.open("rb") as file:
+        found = read_directory(file)[1].entries
+    assert not {50719, 50720, 51022} & found.keys() and 50721 in found
+    assert developed(target).shape == (48, 64, 3)
+
+
+def test_hostile_tags_do_no_harm(tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", scene(40, 60), further=_FURTHER)
+    data = (tmp_path / "a.dng").read_bytes()
+    start = int.from_bytes(data[4:8], "little")
+    generator = np.random.default_rng(0)
+    for _ in range(80):
+        damaged = bytearray(data)
+        for place in generator.integers(start, min(start + 700, len(data)), 3):
+            damaged[place] = generator.integers(256)
+        (tmp_path / "b.dng").write_bytes(damaged)
+        try:
+            photo = read_linear_raw(tmp_path / "b.dng", max_pixels=10_000_000)
+            write_photo(photo, tmp_path / "c.dng", overwrite=True)
+        except ImageError as error:
+            assert "\n" not in str(error)
+    for length in (0, 100, len(data) // 2, len(data) - 10):
+        (tmp_path / "b.dng").write_bytes(data[:length])
+        with pytest.raises(ImageError):
+            read_linear_raw(tmp_path / "b.dng")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["darktable-cli", "rawtherapee-cli"])
+def test_raw_converters_render_it_as_its_source(tmp_path: Path, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"needs {program}")
+    write_dng(tmp_path / "a.dng", scene(256, 384))
+    write_photo(read_linear_raw(tmp_path / "a.dng"), tmp_path / "b.dng")
+    seen = []
+    for name in "ab":
+        source, target = str(tmp_path / f"{name}.dng"), str(tmp_path / f"{name}.tif")
+        command = [program, "-o", target, "-t", "-b16", "-Y", "-c", source]
+        if program == "darktable-cli":
+            command = [program, source, target, "--apply-custom-presets", "false", "--core"]
+            command += ["--configdir", str(tmp_path / "config"), "--library", ":memory:"]
+            command += ["--conf", "plugins/darkroom/workflow=none"]
+            command += ["--conf", "plugins/imageio/format/tiff/bpp=16"]
+        subprocess.run(command, capture_output=True, check=True, timeout=300)
+        stored = tifffile.imread(target)[..., :3]
+        seen.append(stored / np.iinfo(stored.dtype).max)
+    if seen[0].shape != seen[1].shape:  # RawTherapee cuts the border of a mosaic
+        seen[1] = seen[1][4:-4, 4:-4]
+    difference = np.abs(seen[0] - seen[1])
+    assert difference.mean() < 0.004 and np.quantile(difference, 0.9) < 0.006
+
+
+def test_tiff_stays_the_default(tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", scene(40, 60))
+    assert read_photo(tmp_path / "a.dng").metadata.camera is None
+    assert isinstance(read_linear_raw(tmp_path / "a.dng"), Photo)
