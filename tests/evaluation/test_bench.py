@@ -109,8 +109,8 @@ def test_memory_that_is_taken_is_seen() -> None:
     """In a process of its own: here other tests' memory may be given back meanwhile."""
     program = """
 import numpy as np
-from invdn.evaluation.profiling import measured, peak_memory
-with measured() as meter:
+from invdn.evaluation.profiling import peak_memory, profile_block
+with profile_block() as meter:
     block = np.ones(40_000_000, np.uint8)
     block[::4096] = 2
 assert 38_000_000 < meter.memory < 80_000_000, meter.memory
