@@ -24,10 +24,9 @@ from invdn.image.noise_estimation import estimate_noise
 from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, Region, blend
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 
 SMALL = WriteOptions(quality=82)
 SETTINGS = {

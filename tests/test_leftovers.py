@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from invdn.atomic import atomic_output
-from invdn.leftovers import remove_stale_temporary_files, temporary_name
+from invdn.atomic import atomic_output, remove_stale_temporary_files, temporary_name
 
 _STUCK = """
 import sys, time

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .options import DenoiseOptions as DenoiseOptions
     from .options import Overrides as Overrides
     from .photo.photo import Photo as Photo
+    from .photo.photo import WriteOptions as WriteOptions
     from .photo.read import read_photo as read_photo
     from .photo.write import write_photo as write_photo
-    from .photo.write_options import WriteOptions as WriteOptions
     from .video import denoise_video as denoise_video
     from .weights.network import load_network as load_network
 
@@ -55,7 +55,7 @@ _HOMES = {
     "Prediction": ".inference",
     "Progress": ".inference",
     "Region": ".inference",
-    "WriteOptions": ".photo.write_options",
+    "WriteOptions": ".photo.photo",
     "denoise_burst": ".bursts",
     "denoise_invdn": ".denoiser",
     "denoise_video": ".video",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from invdn.batch import Job, Outcome
-from invdn.cli.batch_progress import BatchProgress
+from invdn.cli.batch import BatchProgress
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 

@@ -14,10 +14,9 @@ from click.testing import CliRunner, Result
 from invdn.batch import NameTemplate
 from invdn.cli import group
 from invdn.photo.containers import heif, webp
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 from support.photographs import encoded, picture
 
 

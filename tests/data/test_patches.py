@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdn import leftovers
+from invdn import atomic
 from invdn.data import patches
 from invdn.data.patches import PatchOptions, cut_patches, patch_places
 from invdn.data.sources import open_pairs
@@ -86,7 +86,7 @@ def test_processes_of_a_killed_run_end_and_the_next_run_goes_on(tmp_path: Path) 
         pytest.fail("a process of the killed run still lives")
     os.close(ours)
     writers = {int(file.name.split("-")[2]) for file in target.rglob(".invdn-*")}
-    while any(map(leftovers._is_alive, writers)) and time.monotonic() < deadline:
+    while any(map(atomic._is_alive, writers)) and time.monotonic() < deadline:
         time.sleep(0.01)  # files close a moment before a process has ended
     assert cut_patches(tmp_path / "pairs", target, PatchOptions(200, 40), processes=1) == 160
     assert len(contents(target)) == 320

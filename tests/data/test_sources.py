@@ -11,11 +11,11 @@ import lmdb
 import numpy as np
 import pytest
 
+from invdn.atomic import temporary_name
 from invdn.data.images import ImageFolder
 from invdn.data.pack import PackedImages, write_pack
 from invdn.data.sources import PairSource, open_images, open_pairs, open_planes, verify
 from invdn.errors import DataError, ImageError, OutputError
-from invdn.leftovers import temporary_name
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 from support.tiny_sets import SIZES, picture, write_lmdb

@@ -20,10 +20,9 @@ from invdn.photo.color.icc import (
     SRGB_PRIMARIES,
     make_profile,
 )
-from invdn.photo.photo import Metadata, Photo
+from invdn.photo.photo import Metadata, Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 
 WHOLE = DenoiseOptions(tile_size=0, strength=1)
 PROFILES = {

@@ -11,7 +11,7 @@ from invdn.engines import why_native_unavailable
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
 from invdn.inference import DenoiseOptions, Pipeline
-from invdn.inference.memory import can_stream, choose_tile_size
+from invdn.inference.blocks import can_stream, choose_tile_size
 from invdn.inference.region import Region
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
@@ -111,7 +111,7 @@ def test_rows_stay_below_the_least_limit_that_lets_them(
         "from dataclasses import replace; from pathlib import Path; import numpy as np; "
         "from invdn.evaluation.profiling import peak_memory; "
         "from invdn.inference import DenoiseOptions, denoise_file; "
-        "from invdn.inference.memory import can_stream; from invdn.engines import open_engine; "
+        "from invdn.inference.blocks import can_stream; from invdn.engines import open_engine; "
         "engine = open_engine(backend='native'); "
         "options = DenoiseOptions(detail=0.5); "
         f"pixels = np.broadcast_to(np.uint8(0), ({height}, {width}, 3)); "

@@ -21,10 +21,9 @@ from invdn.errors import ImageError
 from invdn.photo import xmp
 from invdn.photo.containers import exif_edits
 from invdn.photo.containers.jpeg_attachments import end_of_picture, read_attachments
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 from support.attachments import (
     PREVIEW,
     UNDEFINED,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from invdn.photo.photo import WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 from support.format_table import TABLES, everything, in_document
 
 NAMES = ("jpeg", "png", "tiff", "webp", "avif", "heic", "raw")

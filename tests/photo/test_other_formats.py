@@ -15,10 +15,9 @@ from PIL import Image, ImageCms
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
 from invdn.photo.endings import output_suffix
-from invdn.photo.photo import Metadata, Photo
+from invdn.photo.photo import Metadata, Photo, WriteOptions
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 from support.full_metadata import XMP, exif
 from support.photographs import encoded, picture, pixels
 

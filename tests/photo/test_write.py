@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from invdn.errors import InputError, OutputError
-from invdn.photo.photo import Compression, Metadata, Photo
+from invdn.photo.photo import Compression, Metadata, Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import check_writable, write_photo
-from invdn.photo.write_options import WriteOptions
 from support.photographs import pixels
 
 RGB = Photo(pixels("uint8"), format="jpeg")

@@ -1,10 +1,7 @@
 """Many photographs: which ones, under which names, by several workers, in several runs."""
 
-from .attempt import Existing, Outcome, Status, Work
-from .naming import NameTemplate
-from .plan import Job, Plan, plan
-from .runner import run_batch
-from .stop import StopEvent
+from .plan import Job, NameTemplate, Plan, plan
+from .runner import Existing, Outcome, Status, StopEvent, Work, run_batch
 
 __all__ = [
     "Existing",

@@ -10,9 +10,9 @@ from ..atomic import output_error
 from ..errors import InputError, OutputError
 from ..photo.formats import SUFFIXES
 from ..photo.read import format_of_file
-from .attempt import free_name
-from .file_facts import is_folder
+from .file_identity import is_folder
 from .plan import Job, Plan
+from .runner import free_name
 
 
 def plan_in_place(inputs: Sequence[str]) -> Plan:

@@ -1,16 +1,262 @@
 """A batch: jobs shared by several workers, outcomes in the order of the plan."""
 
-from collections.abc import Iterator, Sequence
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
-from ..leftovers import remove_stale_temporary_files
-from .attempt import IN_WORK, Existing, JobRunner, Outcome, Progress, Watch, Work
-from .file_facts import stamp_of
-from .locks import remove_old_claims
-from .originals import InputIndex
+from ..atomic import ensure_folder, remove_stale_temporary_files
+from ..errors import ImageError, InvDNError, OutputError
+from .file_identity import (
+    Identity,
+    InputIndex,
+    Listing,
+    Stamp,
+    identity,
+    is_regular,
+    modified,
+    stamp_of,
+)
+from .locks import lock_output, remove_old_claims
 from .plan import Job
-from .stop import StopEvent
+
+
+class StopEvent:
+    """Is requested once, and then stays so.
+
+    Attributes:
+        reason: why, in words; empty as long as nobody asked.
+
+    Example:
+        >>> stop = StopEvent()
+        >>> stop.request("the disk is full")
+        >>> stop.requested, stop.reason
+        (True, 'the disk is full')
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason = ""
+
+    @property
+    def requested(self) -> bool:
+        """Whether anybody asked."""
+        return self._event.is_set()
+
+    def request(self, reason: str) -> None:
+        """Ask for the end; the first reason stays."""
+        self.reason = self.reason or reason
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the request, but no longer than this; whether it came."""
+        return self._event.wait(seconds)
+
+
+#: What is done where a result exists: fail, leave it, replace it, replace it if it is older than
+#: its photograph, make another beside it under a new name, or change the photograph itself.
+Existing = Literal["refuse", "skip", "replace", "renew", "rename", "edit"]
+#: What became of a photograph; ``left``: the batch was stopped before it was finished.
+Status = Literal["done", "skipped", "failed", "left"]
+#: Called with (done, all) of the work on one photograph.
+Progress = Callable[[int, int], None]
+#: Makes the result of a job. Arguments: the job, whether there is a file to be replaced, and what
+#: is to be called now and then; an exception from there must end the work.
+Work = Callable[[Job, bool, Progress], Any]
+#: Shows the work on one job as long as the context lasts.
+Watch = Callable[[Job], AbstractContextManager[Progress]]
+
+IN_WORK = "another run is working on it"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photograph.
+
+    Attributes:
+        source: the photograph.
+        target: its result, if it was to have one.
+        status: done, skipped, failed, or left.
+        reason: why it was skipped or failed.
+        result: what the work gave back; None unless done.
+    """
+
+    source: Path
+    target: Path | None
+    status: Status
+    reason: str = ""
+    result: Any = None
+
+
+class _Stopped(Exception):  # noqa: N818  not an error
+    """Ends the work on a photograph from within its progress."""
+
+
+@dataclass
+class JobRunner:
+    """Does jobs one by one, from any thread.
+
+    Attributes:
+        work: makes a result.
+        existing: what to do where a result exists.
+        stop: ends the work.
+        watch: shows it.
+        present: targets that existed when the batch began, with their stamps.
+        originals: all photographs of the batch, never written over.
+    """
+
+    work: Work
+    existing: Existing
+    stop: StopEvent
+    watch: Watch
+    present: Mapping[Path, Stamp]
+    originals: InputIndex
+    _listing: Listing = field(default_factory=Listing)
+    _written: dict[Identity, Path] = field(default_factory=dict)
+
+    def __call__(self, job: Job) -> Outcome | None:
+        """What became of the job; None: another run is working on it."""
+        try:
+            if self.stop.requested:
+                return _outcome(job, "left")
+            if job.makes_folder:
+                ensure_folder(job.target.parent)
+            if self.existing == "rename":
+                job = replace(job, target=free_name(job.target))
+            if finished := self._finished(job):
+                return finished
+            with lock_output(job.target) as ours:
+                if not ours:
+                    return None
+                return self._finished(job) or self._do(job)
+        except _Stopped:
+            return _outcome(job, "left")
+        except InvDNError as error:
+            if _errno(error) in _FULL:
+                self.stop.request("the disk is full")
+            return _outcome(job, "failed", str(error))
+        except Exception as error:  # noqa: BLE001  one photograph must not end a batch
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            return _outcome(job, "failed", f"cannot denoise {str(job.source)!r}: {reason}")
+
+    def _finished(self, job: Job) -> Outcome | None:
+        """The outcome of a job whose result is there and stays; None: there is work to do."""
+        if self.existing == "edit" or not os.path.lexists(job.target):
+            return None
+        self._refuse_what_is_no_result(job)
+        if reason := self._reason_to_skip(job):
+            return _outcome(job, "skipped", reason)
+        if job.target.is_symlink():
+            raise _unfit(job, "it is a link, and results are not written through links")
+        return None
+
+    def _do(self, job: Job) -> Outcome:
+        overwrite = os.path.lexists(job.target)
+        with self.watch(job) as progress:
+            result = self.work(job, overwrite, self._guarded(job, progress))
+        if found := identity(job.target):
+            self._written[found] = job.source
+        return _outcome(job, "done", result=result)
+
+    def _refuse_what_is_no_result(self, job: Job) -> None:
+        """Raise if the target is something else than the result of this photograph."""
+        if original := self.originals.behind(job.target):
+            raise _unfit(job, f"it is the photograph {str(original)!r}")
+        if spelling := self._listing.other_spelling(job.target):
+            raise _unfit(job, f"the drive takes it for {spelling!r}")
+        found = identity(job.target)
+        other = self._written.get(found) if found else None
+        if other not in (None, job.source):
+            raise _unfit(job, f"{str(other)!r} became it in this run")
+        if not is_regular(job.target):
+            raise _unfit(job, "something that is no file has that name")
+
+    def _reason_to_skip(self, job: Job) -> str:
+        """Why an existing result stays as it is; empty: it is to be replaced.
+
+        A file appears under the name of a result when it is complete; an empty one is a name that
+        a killed run reserved on a drive without links, and holds nothing.
+
+        Raises:
+            OutputError: the result exists, and that is refused.
+        """
+        if stamp_of(job.target) != self.present.get(job.target):
+            return "another run made it meanwhile"
+        place = job.target.lstat()
+        older = place.st_mtime_ns < modified(job.source)
+        if self.existing == "refuse":
+            raise OutputError(
+                f"cannot write {str(job.target)!r}: it exists already; --on-conflict skip leaves "
+                "it, overwrite replaces it, rename makes another"
+            )
+        if self.existing == "replace" or not place.st_size:
+            return ""
+        if not older:
+            return "its result exists"
+        renewed = self.existing == "renew"
+        return (
+            "" if renewed else "its result exists, but is older; --on-conflict overwrite renews it"
+        )
+
+    def _guarded(self, job: Job, progress: Progress) -> Progress:
+        """Progress that ends the work when it is to stop, or its photograph has changed.
+
+        It is called between reading and writing; so of a photograph that grew or was replaced
+        while it was read nothing is written.
+        """
+        before = stamp_of(job.source)
+
+        def guarded(done: int, total: int) -> None:
+            if self.stop.requested:
+                raise _Stopped
+            after = stamp_of(job.source)
+            if after and after != before:
+                raise ImageError(
+                    f"cannot read {str(job.source)!r}: it changed meanwhile; denoise it again"
+                )
+            progress(done, total)
+
+        return guarded
+
+
+def free_name(target: Path) -> Path:
+    """Return the target, or the first of ``a-2.jpg``, ``a-3.jpg`` ... that is not there.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.jpg").touch()
+        >>> free_name(folder / "a.jpg").name
+        'a-2.jpg'
+    """
+    name, number = target, 2
+    while os.path.lexists(name):
+        name = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        number += 1
+    return name
+
+
+def _unfit(job: Job, reason: str) -> OutputError:
+    return OutputError(f"cannot write {str(job.target)!r}: {reason}; choose another name")
+
+
+def _outcome(job: Job, status: Status, reason: str = "", result: Any = None) -> Outcome:
+    return Outcome(job.source, job.target, status, reason, result)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """The number of the system's error that an error comes from."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return error.errno
+        error = error.__cause__
+    return None
 
 
 def _unwatched(_: Job) -> AbstractContextManager[Progress]:

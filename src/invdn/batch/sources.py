@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES
 from ..photo.sidecars import SIDECARS
-from .file_facts import Identity, identity, is_folder
+from .file_identity import Identity, identity, is_folder
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .file_facts import Stamp, stamp_of
+from .file_identity import Stamp, stamp_of
 from .plan import Job
-from .stop import StopEvent
+from .runner import StopEvent
 
 #: Looking takes at most this share of the time.
 _SHARE = 0.05

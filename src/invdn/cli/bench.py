@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .progress import reporting
+from .terminal import reporting
 
 if TYPE_CHECKING:
     from ..evaluation.bench import Case, Outcome

@@ -20,7 +20,7 @@ from .options import (
     sample_options,
     tile_options,
 )
-from .progress import reporting
+from .terminal import reporting
 
 
 @click.command(cls=Command)

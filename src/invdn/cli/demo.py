@@ -37,7 +37,7 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> 
     from ..photo.demo_photo import demo_photo
     from ..photo.photo import Photo
     from ..photo.write import write_photo
-    from .progress import reporting
+    from .terminal import reporting
 
     names = ("noisy.png", "clean.png", "comparison.png")
     present = [name for name in names if (output / name).exists()]

@@ -12,7 +12,7 @@ import click
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InvDNError
-from .batch_run import BatchRun, FolderScanner, existing_of, report_options, running_options
+from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .notify import notify
 from .options import (
     BatchOptions,

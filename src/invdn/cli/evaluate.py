@@ -12,7 +12,7 @@ import click
 
 from ..errors import InputError
 from .options import Command, denoising_options, engine_options, options_of
-from .progress import reporting
+from .terminal import reporting
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation, Keep, MethodResult

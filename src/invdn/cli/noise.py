@@ -13,7 +13,7 @@ import click
 from ..batch import Job, plan
 from ..errors import InputError, InvDNError, MissingDependencyError
 from .options import BatchOptions, Command, report_option
-from .progress import reporting
+from .terminal import reporting
 
 if TYPE_CHECKING:
     from ..photo.photo import Photo

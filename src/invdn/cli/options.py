@@ -28,7 +28,7 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
-    from ..photo.write_options import WriteOptions
+    from ..photo.photo import WriteOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -376,6 +376,6 @@ def write_options(jpeg_quality: int | None, **others: Any) -> WriteOptions:
         >>> write_options(jpeg_quality=80, subsampling=None, strip_metadata=False).quality
         80
     """
-    from ..photo.write_options import WriteOptions  # late: a quick --help
+    from ..photo.photo import WriteOptions  # late: a quick --help
 
     return WriteOptions(quality=jpeg_quality, **others)

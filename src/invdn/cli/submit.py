@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import Command, OptionGroup, denoising_options, engine_options, options_of
-from .progress import reporting
+from .terminal import reporting
 
 if TYPE_CHECKING:
     from ..inference import DenoiseOptions, Engine

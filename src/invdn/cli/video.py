@@ -21,7 +21,7 @@ from .options import (
     sample_options,
     tile_options,
 )
-from .progress import reporting
+from .terminal import reporting
 
 _SUFFIX = "_denoised"
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import ensure_folder
+from ..atomic import ensure_folder, remove_stale_temporary_files
 from ..errors import DataError, OutputError
-from ..leftovers import remove_stale_temporary_files
 from ..photo.photo import Photo
 from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_output
+from ..atomic import atomic_output, remove_stale_temporary_files
 from ..errors import DataError, OutputError
-from ..leftovers import remove_stale_temporary_files
 from .images import ImageSource, Pixels, Progress, no_progress
 
 INDEX = "index.json"

@@ -22,9 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic_output
+from ..atomic import atomic_output, remove_stale_temporary_files
 from ..errors import DataError, InputError, OutputError
-from ..leftovers import remove_stale_temporary_files
 from ..photo.photo import Photo
 from ..photo.write import write_photo
 from .images import Pixels, Progress, no_progress, read_pixels, read_size

@@ -12,13 +12,11 @@ LUMA = YCBCR[0].astype(np.float32)
 #: Pixels on a side of the squares that are transformed.
 BLOCK = 8
 
-
-def _square_cosines() -> NDArray[np.float64]:
-    place = np.arange(BLOCK)
-    waves: NDArray[np.float64] = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * BLOCK)) / 2
-    waves[0] /= np.sqrt(2)
-    return np.array([np.kron(down, along) for down in waves for along in waves])
-
+_PLACE = np.arange(BLOCK)
+_WAVES = np.cos(np.pi * (2 * _PLACE + 1) * _PLACE[:, None] / (2 * BLOCK)) / 2
+_WAVES[0] /= np.sqrt(2)
 
 #: (64, 64), the orthonormal discrete cosine transform of squares of 8x8, row by row.
-DCT8X8 = _square_cosines()
+DCT8X8: NDArray[np.float64] = np.array(
+    [np.kron(down, right) for down in _WAVES for right in _WAVES]
+)

@@ -3,10 +3,9 @@
 from ..options import QUALITIES, DenoiseOptions, Quality, Strength
 from .blending import blend
 from .engine import Engine
-from .files import FileOptions, FileResult, denoise_file, denoise_photo
+from .files import FileOptions, FileResult, denoise_file, denoise_photo, training_range_warning
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
-from .trained_range import training_range_warning
 
 __all__ = [
     "QUALITIES",

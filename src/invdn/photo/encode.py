@@ -9,12 +9,10 @@ import numpy as np
 from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float
 from .containers import heif, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
-from .interruptible import run_interruptibly
 from .linear_raw import write_dng
 from .other_formats import encode_jxl
-from .photo import Photo
-from .vips import pyvips
-from .write_options import WriteOptions
+from .photo import Photo, WriteOptions
+from .vips import pyvips, run_interruptibly
 
 DEFAULT_QUALITY = 95
 _AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent

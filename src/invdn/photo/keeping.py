@@ -21,10 +21,9 @@ from .containers.ifd import upright, with_resolution
 from .containers.jpeg_attachments import Attachment, index_of
 from .iptc import xmp_with_iptc
 from .linear_raw import OF_THE_WHOLE, without_tags
-from .photo import Metadata, Photo
+from .photo import Metadata, Photo, WriteOptions
 from .privacy import stripped
 from .reduced import reduced_jpeg
-from .write_options import WriteOptions
 from .xmp import promises, with_lengths, without_promises, without_thumbnails
 
 _MOST_EXIF = 65527  # bytes in a segment of JPEG

@@ -15,11 +15,10 @@ from .decode import decode
 from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
 from .headers import DAMAGED, choose_page, read_header
 from .heic import decode_heic
-from .interruptible import run_interruptibly
 from .other_formats import decode_other, decode_tiff
 from .photo import Photo
 from .raw import develop
-from .vips import pyvips
+from .vips import pyvips, run_interruptibly
 
 _OTHERS = ("jxl", "jp2", "bmp", "ppm")
 MAX_PIXELS = 500_000_000

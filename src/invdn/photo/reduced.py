@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
-from .interruptible import run_interruptibly
-from .vips import pyvips
+from .vips import pyvips, run_interruptibly
 
 _NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 _BARS = 0.02  # of a side: more than that is filled with black bars, as cameras do

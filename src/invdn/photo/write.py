@@ -11,9 +11,8 @@ from .containers import jpeg
 from .encode import encode
 from .formats import format_of_name
 from .keeping import fitted, with_new_copies
-from .photo import Photo
+from .photo import Photo, WriteOptions
 from .vips import pyvips
-from .write_options import WriteOptions
 
 _LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 

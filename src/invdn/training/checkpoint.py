@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..atomic import atomic_output
+from ..atomic import atomic_output, temporary_name
 from ..errors import RecipeError
-from ..leftovers import temporary_name
 from ..network import InvDN
 from .recipe import Recipe
 from .resuming import check_changes

@@ -14,7 +14,27 @@ from .parameters import Parameters
 from .pdparams import PICKLE_START, decode_pdparams, encode_pdparams
 from .pth import LEGACY_START, ZIP_START, decode_legacy, decode_zip, encode_pth
 from .safetensors_file import decode_safetensors, encode_safetensors, is_safetensors
-from .zoo import shipped_model, shipped_models
+
+#: Where they lie: one ``.safetensors`` each, beside its model card.
+MODELS = Path(__file__).parent / "models"
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the shipped models, such as ``default``."""
+    return tuple(sorted(path.stem for path in MODELS.glob("*.safetensors")))
+
+
+def shipped_model(name: str) -> Path:
+    """The weights file of a shipped model.
+
+    Raises:
+        WeightsError: no model of this name is shipped.
+    """
+    if name not in shipped_models():
+        known = ", ".join(shipped_models()) or "none"
+        raise WeightsError(f"no model named {name!r} is shipped; known: {known}")
+    return MODELS / f"{name}.safetensors"
+
 
 #: A training checkpoint of the published network has 32 MB; anything larger than this is a mistake.
 LARGEST_FILE = 1 << 30
