@@ -149,11 +149,11 @@ def test_the_desktop_is_told(
 
 def test_prophoto_stays_prophoto(tmp_path: Path) -> None:
     """As Lightroom and Photoshop hand it over: wide colours survive."""
-    from invdn.photo.color.curves import Formula
+    from invdn.photo.color.curves import ParametricCurve
     from invdn.photo.color.icc import make_profile
 
     corners = ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), (0.3457, 0.3585))
-    icc = make_profile("ProPhoto", corners, Formula(1.8))
+    icc = make_profile("ProPhoto", corners, ParametricCurve(1.8))
     path = tmp_path / "a.tif"
     wide = np.full((64, 64, 3), (50000, 9000, 4000), np.uint16)
     write_photo(Photo(wide, metadata=Metadata(icc=icc)), path)

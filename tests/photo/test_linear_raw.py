@@ -18,10 +18,9 @@ from invdn.errors import ImageError
 from invdn.photo.color import srgb_bridge_of
 from invdn.photo.containers.ifd import read_directory
 from invdn.photo.linear_raw import read_linear_raw
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteOptions
 from support.full_metadata import IPTC, XMP
 from support.photographs import encoded, picture
 from support.raw_files import COLOUR_MATRIX, NEUTRAL, SRGB_TO_XYZ, write_dng

@@ -16,7 +16,6 @@ from invdn.weights import (
     shipped_model,
     shipped_models,
     write_parameters,
-    zoo,
 )
 from invdn.weights.convert import convert
 
@@ -168,11 +167,11 @@ def test_absurd_sizes_are_not_read(tmp_path: Path) -> None:
 def test_shipped_models_by_name(
     parameters: Parameters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zoo, "MODELS", tmp_path / "none")
+    monkeypatch.setattr(sys.modules["invdn.weights.convert"], "MODELS", tmp_path / "none")
     assert shipped_models() == ()
     with pytest.raises(WeightsError, match=r"'default' is shipped; known: none"):
         shipped_model("default")
-    monkeypatch.setattr(zoo, "MODELS", tmp_path)
+    monkeypatch.setattr(sys.modules["invdn.weights.convert"], "MODELS", tmp_path)
     write_parameters(parameters, tmp_path / "default.safetensors")
     write_parameters(parameters, tmp_path / "another.safetensors")
     (tmp_path / "MODEL_CARD.md").touch()
