@@ -47,6 +47,7 @@ RECIPE = (
     "validation.photographs=[]",
     'hardware.precision="mixed"',
     "hardware.channels_last=true",
+    "hardware.resident=true",
 )
 GPU_SCALE = 14
 

@@ -145,7 +145,8 @@ def test_saves_and_validations_on_the_way_take_a_small_part_of_the_time() -> Non
 
 
 @pytest.mark.parametrize(
-    ("opening", "seconds", "save"), [(2000, 1.0, 1), (10, 1.0, 900), (10, 97.0, 1)]
+    ("opening", "seconds", "save"),
+    [(2000, 1.0, 1), (10, 1.0, 900), (10, 97.0, 1), (10, 400.0, 1), (10, 2000.0, 1)],
 )
 def test_a_budget_too_short_is_refused_with_what_it_takes(
     opening: float, seconds: float, save: float

@@ -65,6 +65,25 @@ class CropOptions:
     smooth_share: float = 0.0
 
 
+@dataclass(frozen=True)
+class CropPlace:
+    """Where a sample comes from.
+
+    Attributes:
+        number: of the sample.
+        paired: whether it is one of real pairs.
+        windows: source, image, top and left; of several the one of least contrast is taken.
+        turn: flip of the columns, flip of the rows, transpose: 0 or 1 each.
+        zoom: factor by which the middle is to be enlarged.
+    """
+
+    number: int
+    paired: bool
+    windows: tuple[tuple[int, int, int, int], ...]
+    turn: NDArray[np.int64]
+    zoom: float
+
+
 class CropDataset(Dataset[Sample]):
     """Samples by number, from real pairs and from clean photographs.
 
@@ -108,59 +127,71 @@ class CropDataset(Dataset[Sample]):
         return self.length
 
     def __getitem__(self, number: int) -> Sample:
+        place = self.place(number)
+        return self._pair(place) if place.paired else self._photograph(place)
+
+    def place(self, number: int) -> CropPlace:
+        """Draw where a sample is cut and how it is turned; no pixel is read."""
         random = np.random.default_rng((self.options.seed, number))
         if _is_pair(number, self.options.pair_fraction):
-            return self._pair(number, random)
-        return self._photograph(number, random)
+            which, index = _draw(self._pair_areas, random)
+            source = self.pairs[which]
+            step = SCALE if source.low else 1
+            top, left = (
+                step * int(random.integers((size - self.options.crop) // step + 1))
+                for size in source.clean.sizes[index]
+            )
+            turn = random.integers(2, size=3)
+            return CropPlace(number, True, ((which, index, top, left),), turn, 1.0)
+        count = _PLACES if random.random() < self.options.smooth_share else 1
+        windows = tuple(self._window(random) for _ in range(count))
+        turn = random.integers(2, size=3)
+        enlarged = random.random() < self.options.zoom_share
+        zoom = random.uniform(1, self.options.zoom_largest) if enlarged else 1.0
+        return CropPlace(number, False, windows, turn, zoom)
 
-    def _pair(self, number: int, random: np.random.Generator) -> Sample:
-        crop = self.options.crop
-        which, index = _draw(self._pair_areas, random)
-        source = self.pairs[which]
-        step = SCALE if source.low else 1
+    def _window(self, random: np.random.Generator) -> tuple[int, int, int, int]:
+        which, index = _draw(self._photograph_areas, random)
         top, left = (
-            step * int(random.integers((size - crop) // step + 1))
-            for size in source.clean.sizes[index]
+            int(random.integers(size - self.options.crop + 1))
+            for size in self.photographs[which].sizes[index]
         )
+        return which, index, top, left
+
+    def _pair(self, place: CropPlace) -> Sample:
+        crop = self.options.crop
+        ((which, index, top, left),) = place.windows
+        source = self.pairs[which]
         noisy = source.noisy.crop(index, top, left, crop, crop)
         clean = source.clean.crop(index, top, left, crop, crop)
         low = np.zeros((crop // SCALE, crop // SCALE, 3), np.uint8)
         if source.low:
             low = source.low.crop(index, top // SCALE, left // SCALE, *low.shape[:2])
-        turn = random.integers(2, size=3)
         return Sample(
-            _to_tensor(noisy, turn),
-            _to_tensor(clean, turn),
-            _to_tensor(low, turn),
+            _to_tensor(noisy, place.turn),
+            _to_tensor(clean, place.turn),
+            _to_tensor(low, place.turn),
             torch.tensor(True),
             torch.tensor(source.low is not None),
             torch.tensor(1.0),
-            torch.tensor(number),
+            torch.tensor(place.number),
         )
 
-    def _photograph(self, number: int, random: np.random.Generator) -> Sample:
+    def _photograph(self, place: CropPlace) -> Sample:
         crop = self.options.crop
-        places = _PLACES if random.random() < self.options.smooth_share else 1
-        clean = min((self._clean_crop(random) for _ in range(places)), key=_contrast)
-        turn = random.integers(2, size=3)
-        enlarged = random.random() < self.options.zoom_share
-        zoom = random.uniform(1, self.options.zoom_largest) if enlarged else 1.0
+        windows = (
+            self.photographs[which].crop(index, top, left, crop, crop)
+            for which, index, top, left in place.windows
+        )
         return Sample(
             torch.zeros(3, crop, crop, dtype=torch.uint8),
-            _to_tensor(clean, turn),
+            _to_tensor(min(windows, key=_contrast), place.turn),
             torch.zeros(3, crop // SCALE, crop // SCALE, dtype=torch.uint8),
             torch.tensor(False),
             torch.tensor(False),
-            torch.tensor(zoom),
-            torch.tensor(number),
+            torch.tensor(place.zoom),
+            torch.tensor(place.number),
         )
-
-    def _clean_crop(self, random: np.random.Generator) -> Pixels:
-        which, index = _draw(self._photograph_areas, random)
-        source = self.photographs[which]
-        crop = self.options.crop
-        top, left = (int(random.integers(size - crop + 1)) for size in source.sizes[index])
-        return source.crop(index, top, left, crop, crop)
 
 
 class StepSampler(Sampler[list[int]]):

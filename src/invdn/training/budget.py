@@ -166,8 +166,8 @@ class TimeProgress(StepProgress):
         self._pace = duration if not self._pace else max(duration, 0.8 * self._pace)
         self._last_step = now
         done = self._state.step - self._first
-        if done == _PACED:
-            self._refuse_if_short()
+        if done == _PACED or (done < _FEWEST and self.finished):
+            self._refuse_if_short(ended=self.finished)
 
     def has_time_for(self, work: Work) -> bool:
         """Whether enough time has passed since the last, and enough is left."""
@@ -204,9 +204,9 @@ class TimeProgress(StepProgress):
         self._passed = max(passed, self._passed)
         return self._passed
 
-    def _refuse_if_short(self) -> None:
+    def _refuse_if_short(self, *, ended: bool = False) -> None:
         left, needed = self._end - self._begun, _FEWEST * self._pace
-        if left > needed and self._end > self._passed:
+        if left > needed and self._end > self._passed and not ended:
             return
         least = self._budget - left + max(needed, 1)
         raise RecipeError(

@@ -1,14 +1,14 @@
 """The training itself, from top to bottom."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
 import torch
 from filelock import FileLock
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data.crops import CropDataset, Sample, StepSampler
@@ -29,6 +29,7 @@ from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
 from .recipe import Recipe, format_duration
+from .resident import ResidentImages, ResidentSamples, all_sources
 from .retrying import RetryingDataset
 from .schedule import apply_linear_scaling
 from .state import State, update_ema
@@ -211,6 +212,9 @@ def _run(
     synthesis = synthesis_options(recipe.data)
     architecture = state.network.architecture
     interval = Interval(fabric, architecture)
+    images = None
+    if hardware.resident:
+        images = ResidentImages(all_sources(datasets), fabric.device)
 
     while not progress.finished:
         number = progress.phase
@@ -222,13 +226,17 @@ def _run(
             fabric.global_rank,
             fabric.world_size,
         )
-        loader = DataLoader(
-            RetryingDataset(datasets[number]),
-            batch_sampler=sampler,
-            num_workers=hardware.workers,
-            pin_memory=fabric.device.type == "cuda",
-            generator=torch.Generator().manual_seed(recipe.seed),  # leaves the global one alone
-        )
+        loader: Iterable[Sequence[Tensor]]
+        if images is None:
+            loader = DataLoader(
+                RetryingDataset(datasets[number]),
+                batch_sampler=sampler,
+                num_workers=hardware.workers,
+                pin_memory=fabric.device.type == "cuda",
+                generator=torch.Generator().manual_seed(recipe.seed),  # leaves the global one alone
+            )
+        else:
+            loader = ResidentSamples(datasets[number], images, sampler)
         for samples in loader:
             batch = prepare(Sample(*samples), synthesis, recipe.seed, fabric.device, architecture)
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)

@@ -225,6 +225,7 @@ class HardwareSettings(_Model):
     channels_last: bool = False
     compile: bool = False
     recompute: bool = False
+    resident: bool = False
     workers: int = Field(default=1, ge=0)
     threads: int | None = Field(default=None, ge=1)
     batch_scale: float = Field(default=1, gt=0)
