@@ -10,6 +10,7 @@ from torch import nn
 
 from invdn.architecture import Architecture
 from invdn.network import InvDN
+from invdn.network.coupling import AffineCoupling
 from invdn.training.losses import (
     charbonnier,
     dssim_loss,
@@ -124,6 +125,34 @@ def test_cauchy_leaves_the_loss_of_a_perfect_image() -> None:
     clean, low = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 2, 2)
     terms = Objective(cast(InvDN, _Fixed(clean, low)), settings)(clean, clean, low, torch.zeros(1))
     assert terms["loss"].item() == pytest.approx(3 * 8 * 8 * 1e-3**0.5)
+
+
+def test_log_scales_join_the_loss_and_shrink_by_it() -> None:
+    torch.manual_seed(0)
+    network = InvDN(Architecture(blocks=(2, 1), features=4))
+    noisy = torch.rand(2, 3, 16, 16)
+    batch = (noisy, torch.rand(2, 3, 16, 16), torch.rand(2, 3, 4, 4), torch.randn(2, 45, 4, 4))
+    x, squares = noisy, []
+    for step in network.operations:
+        if isinstance(step, AffineCoupling):
+            x1, x2 = torch.split(x, step.sizes, dim=1)
+            squares.append(step.log_scale(x1 + step.F(x2)).square().mean())
+        x = step(x)
+    expected = float(torch.stack(squares).mean()) * 3 * 16 * 16
+
+    plain = Objective(network, LossSettings(forward=16, backward=1, epsilon=1e-3, cauchy=7e-3))
+    settings = plain.settings.model_copy(update={"log_scales": 0.5})
+    terms = Objective(network, settings)(*batch)
+    assert terms["log_scales"].item() == pytest.approx(expected, rel=1e-4)
+    difference = terms["loss"] - plain(*batch)["loss"]
+    assert difference.item() == pytest.approx(0.5 * expected, rel=1e-3)
+    assert "log_scales" not in plain(*batch)
+
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-4)
+    terms["log_scales"].backward()
+    optimiser.step()
+    assert Objective(network, settings)(*batch)["log_scales"].item() < expected
+    assert not any(step._forward_hooks for step in network.modules())
 
 
 def test_every_parameter_gets_a_gradient() -> None:

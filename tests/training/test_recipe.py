@@ -82,6 +82,12 @@ def test_a_wrong_recipe_names_the_key(override: str, said: str) -> None:
         load_recipe("smoke", [override])
 
 
+@pytest.mark.parametrize("way", ["recompute", "compile"])
+def test_log_scales_need_what_autograd_keeps(way: str) -> None:
+    with pytest.raises(RecipeError, match="log_scales works without"):
+        load_recipe("smoke", ["losses.log_scales=1e-4", f"hardware.{way}=true"])
+
+
 def test_a_file_by_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     with pytest.raises(RecipeError, match="paddle-4"):

@@ -1,11 +1,14 @@
 """What training minimises: both passes through the network and every term of the loss."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..network import InvDN
+from ..network.coupling import AffineCoupling
 from .losses import (
     cauchy,
     charbonnier,
@@ -26,6 +29,9 @@ class Objective(nn.Module):
         noisy ── encode ── low ────────┬── squared error to the target
                                        │
         latent ~ N(0, 1) ── decode ────┴── image ── Charbonnier (areas, gradient, SSIM) to clean
+
+    With a weight of ``log_scales`` the mean square of the couplings' log-scales joins the loss,
+    times the values of an image: what they scale by on the way there, the inverse scales by back.
 
     Convolutions run in ``precision``; targets and losses stay float32.
 
@@ -76,7 +82,8 @@ class Objective(nn.Module):
         """
         passes = ReversibleBackprop(self.network) if self.recompute else self.network
         with torch.autocast(noisy.device.type, self.precision, enabled=self.precision is not None):
-            low, _ = passes.encode(noisy)  # (B, 3, H/4, W/4)
+            with _log_scales(self.network, wanted=self.settings.log_scales > 0) as scales:
+                low, _ = passes.encode(noisy)  # (B, 3, H/4, W/4)
             image = passes.decode(low, latent)  # (B, 3, H, W)
         low, image = low.float(), image.float()
         terms = {
@@ -98,6 +105,10 @@ class Objective(nn.Module):
         loss = torch.stack(weighted).sum(dim=0)  # (B,)
         if self.settings.cauchy:
             loss = self._levelled(loss, image[0].numel())
+        if scales:
+            squares = torch.stack([scale.square().mean(dim=(1, 2, 3)) for scale in scales])
+            terms["log_scales"] = image[0].numel() * squares.mean(dim=0)  # (B,)
+            loss = loss + self.settings.log_scales * terms["log_scales"]
         return {name: term.mean() for name, term in {"loss": loss, **terms}.items()}
 
     def _levelled(self, loss: Tensor, values: int) -> Tensor:
@@ -108,3 +119,23 @@ class Objective(nn.Module):
         # sqrt(d^2 + epsilon) - edge is d^2 / (2 edge) for small differences d
         scale = settings.backward * values * settings.cauchy**2 / (2 * edge)
         return least + cauchy((loss - least).clamp(min=0), scale)
+
+
+@contextmanager
+def _log_scales(network: InvDN, *, wanted: bool) -> Iterator[list[Tensor]]:
+    """Collect the log-scales (B, C, h, w) of the couplings that run inside; none if not wanted."""
+    found: list[Tensor] = []
+
+    def watch(coupling: AffineCoupling) -> torch.utils.hooks.RemovableHandle:
+        def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+            found.append(coupling.clamp * torch.tanh(output.float() / 2))
+
+        return coupling.H.register_forward_hook(keep)
+
+    modules = list(network.modules()) if wanted else []
+    handles = [watch(module) for module in modules if isinstance(module, AffineCoupling)]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()

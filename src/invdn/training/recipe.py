@@ -129,13 +129,17 @@ class DataSettings(_Model):
 
 
 class LossSettings(_Model):
-    """Weights of the terms; ``cauchy`` is a root mean squared error of an image, 0 for none."""
+    """Weights of the terms; ``cauchy`` is a root mean squared error of an image, 0 for none.
+
+    ``log_scales`` weighs the mean square of the couplings' log-scales, which calms the inverse.
+    """
 
     forward: float = Field(ge=0)
     backward: float = Field(ge=0)
     areas: float = Field(default=0, ge=0)
     gradient: float = Field(default=0, ge=0)
     ssim: float = Field(default=0, ge=0)
+    log_scales: float = Field(default=0, ge=0)
     epsilon: float = Field(gt=0)
     cauchy: float = Field(default=0, ge=0)
 
@@ -271,6 +275,8 @@ class Recipe(_Model):
             raise ValueError("log.checkpoint_every must be a multiple of log.every")
         if self.validation.every % self.log.checkpoint_every:
             raise ValueError("validation.every must be a multiple of log.checkpoint_every")
+        if self.losses.log_scales and (self.hardware.recompute or self.hardware.compile):
+            raise ValueError("losses.log_scales works without hardware.recompute and compile only")
         sides = {f"phases.{n}.crop": phase.crop for n, phase in enumerate(self.phases)}
         for name, side in {**sides, "validation.crop": self.validation.crop}.items():
             if side % self.network.multiple:
