@@ -14,6 +14,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 
 SMALL = WriteOptions(quality=82)
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "strength 0 (noisy)": {"strength": 0.0},
     "strength 0.5": {"strength": 0.5},
     "strength 1": {},

@@ -24,6 +24,7 @@ from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from invdn.photo.write_options import WriteChoices
 
 OVERLAPS = (0, 8, 16, 24, 32, 48, 64, 96)
 TILES = (64, 96, 128, 256, 384)
@@ -99,7 +100,9 @@ def picture(target: Path) -> None:
         panels.append(np.clip(difference * factor, 0, 1))
         print(overlap, factor, 255 * difference.max(), file=sys.stderr)
     row = np.concatenate(panels, axis=1)
-    write_photo(Photo(from_float(row, np.uint8)), target, overwrite=True, quality=88)
+    write_photo(
+        Photo(from_float(row, np.uint8)), target, overwrite=True, choices=WriteChoices(quality=88)
+    )
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from mkdocs.structure.pages import Page
 
 REPOSITORY = Path(__file__).parents[1]
 _LINK = re.compile(r"(\]\(\s*)((?:\.\./)+[^)#\s]+)")
-_WIDTH = 88  # columns of the command's help
+_FOLDER = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#\s]+)\)")
+_WIDTH = 78  # columns of the command's help
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -64,6 +65,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = place if place != target else f"repository/{target}"
         return match[1] + posixpath.relpath(place, folder or ".")
 
+    markdown = _FOLDER.sub(lambda match: _named(match, page.file.src_uri), markdown)
     markdown = _LINK.sub(within, markdown)
     if page.file.src_uri == "reference/python.md":
         markdown += "\n".join(_public_names())
@@ -72,6 +74,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = re.sub(r"\[([^\]]+)\]\((?!https?:|#)(?![\w/-]+\.md[)#])[^)]*\)", r"\1", markdown)
         markdown = re.sub(r"\[([^\]]+)\]\([A-Z_]+\.md\)", r"\1", markdown)
     return markdown
+
+
+def _named(match: re.Match[str], page: str) -> str:
+    """Leave the text of a link to a folder, which has no page; other links stay."""
+    target = _in_repository(match[2], page)
+    folder = not target.startswith("docs/") and not (REPOSITORY / target).is_file()
+    return f"{match[1]}" if folder else match[0]
 
 
 def _in_repository(link: str, page: str) -> str:
@@ -120,9 +129,9 @@ def _help(command: click.Command, name: str, parent: click.Context, depth: int) 
 def _rest_page() -> Iterator[str]:
     """Write every path of the service, its parameters and its answers."""
     document = _openapi()
-    yield from ("# REST", "", f"{document['info']['summary']} How to use it: ", "")
-    yield from ("[the page and the service](../service.md). A running service describes", "")
-    yield from ("itself under `/api/v1/openapi.json`.", "")
+    yield from ("# REST", "", f"{document['info']['summary']} How to use it:")
+    yield from ("[the page and the service](../service.md). A running service describes itself",)
+    yield from ("under `/api/v1/openapi.json`.", "")
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield from (f"## {method.upper()} {path}", "")
@@ -187,8 +196,8 @@ def _recipes_page() -> Iterator[str]:
     """Write the shipped recipes, and every key that a recipe may have."""
     from invdn.training.recipe import Recipe
 
-    yield from ("# Recipes", "", "A recipe is a TOML file that decides the outcome of a", "")
-    yield from ("training; how to use one: [training](../training.md).", "", "## Keys", "")
+    yield from ("# Recipes", "", "A recipe is a TOML file that decides the outcome of a training;")
+    yield from ("how to use one: [training](../training.md).", "", "## Keys", "")
     yield from ("| key | type | default |", "|---|---|---|")
     schema = Recipe.model_json_schema()
     yield from _keys(schema, schema.get("$defs", {}), "")

@@ -107,7 +107,7 @@ def _xmp(path: Path, image: Image.Image) -> bytes:
 
 def _iptc(image: Image.Image) -> bool:
     if image.format == "PNG":
-        text = image.text.get("Raw profile type iptc", "")
+        text = image.info.get("Raw profile type iptc", "")
         return IPTC in bytes.fromhex("".join(text.split()[2:]))
     found = IptcImagePlugin.getiptcinfo(image) if image.format in ("JPEG", "TIFF") else None
     return found == {(2, 25): b"kitty", (2, 120): b"cap"}

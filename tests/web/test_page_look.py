@@ -52,7 +52,8 @@ def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
 
     def expected(**look: Any) -> np.ndarray:
         floats = (pixels.astype(np.float32) / 255 for pixels in (before, after))
-        return blend(*floats, DenoiseOptions(**look), noise).clip(0, 1) * 255
+        first, second = floats
+        return blend(first, second, DenoiseOptions(**look), noise).clip(0, 1) * 255
 
     def off() -> float:
         return float(np.abs(visit.photograph(SIZE, SIZE) - expected(**look)).max())

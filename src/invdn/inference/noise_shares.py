@@ -143,7 +143,7 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
         if radius > _RADII[0]:
             for place in (14, 16):
                 along, down = (plane / (luma[0] + np.float32(0.02)) for plane in means[place:][:2])
-                features += [(along + down) / 2, np.abs(along - down)]
+                features += [np.float32(0.5) * (along + down), np.abs(along - down)]
         if radius < _RADII[-1]:
             coarse = means[13] - means[12] * means[12]
             features.append(_log(coarse))
@@ -200,7 +200,7 @@ def _cells(plane: Floats) -> Floats:
     """Average cells, by additions of a fixed order."""
     rows = plane[0::4] + plane[1::4] + (plane[2::4] + plane[3::4])
     total = rows[:, 0::4] + rows[:, 1::4] + (rows[:, 2::4] + rows[:, 3::4])
-    return total * np.float32(1 / CELL**2)
+    return np.asarray(total * np.float32(1 / CELL**2))
 
 
 def _sums(plane: Floats, radius: int) -> Floats:
