@@ -126,16 +126,28 @@ def main() -> None:
     seconds = interleave(steps, options.steps, clock)
     del steps
     plain = statistics.median(seconds["plain"])
+    device = open_fabric(recipe().hardware).device
+    work = MACS_PER_PIXEL * options.batch * options.crop**2
+    rates = {
+        half: matrix_rate(device, torch.bfloat16 if half else torch.float32)
+        for half in (False, True)
+    }
     result = {
         "machine": machine(clock),
         "crop": options.crop,
         "batch": options.batch,
+        "matrix_gmac_per_second": {
+            name: round(rates[half] / 1e9, 1) for name, half in (("float32", False), ("bf16", True))
+        },
         "ways": [
             {
                 "way": name,
                 "seconds": round(statistics.median(values), 4),
                 "spread": [round(min(values), 4), round(max(values), 4)],
                 "speed": round(plain / statistics.median(values), 3),
+                "share_of_matrix_rate": round(
+                    work / statistics.median(values) / rates["bf16" in name or "mixed" in name], 3
+                ),
             }
             for name, values in seconds.items()
         ],

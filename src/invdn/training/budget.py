@@ -1,10 +1,12 @@
 """How far a training is: by its steps, or by the share of a time budget that has passed."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+import torch
 from lightning_fabric import Fabric
 
 from ..errors import RecipeError
@@ -14,6 +16,7 @@ from .state import State
 
 _FEWEST = 10  # steps; fewer are no training, and too few for any warm-up
 _PACED = 3  # steps until the pace is known: the first ones also allocate, tune and compile
+_AHEAD = 4  # steps that a GPU may still have to do
 _MARGIN = 2.0  # seconds for what nothing here sees: Python's start and end
 _SAFETY = 1.3  # times what the last save and validation took before
 _VALIDATION_SHARE = 0.25  # of a budget at most for the last validation; a dearer one is left out
@@ -108,6 +111,7 @@ class TimeProgress(StepProgress):
         self._seconds: dict[Work, float] = {"save": 0.0, "validation": 0.0}
         self._ended: dict[Work, float] = {}
         self._pace = 0.0  # seconds a step
+        self._ahead: deque[torch.cuda.Event] = deque()
         self._passed = 0.0
         self._last_step = self._begun = self._look()
 
@@ -160,6 +164,8 @@ class TimeProgress(StepProgress):
 
     def advance(self) -> None:
         """Read the clock, which stands still until the next call."""
+        if self._fabric.device.type == "cuda":
+            self._keep_up()
         now = self._look()
         duration = now - self._last_step
         # quick to slow down, slow to quicken: a step too many is worse than one too few
@@ -184,6 +190,14 @@ class TimeProgress(StepProgress):
         yield
         self._last_step = self._ended[work] = self._look()
         self._seconds[work] = (self._passed - start) / share
+
+    def _keep_up(self) -> None:
+        """Let the host be a few steps ahead of the GPU, not more: the clock is read on the host."""
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record()
+        self._ahead.append(event)
+        if len(self._ahead) > _AHEAD:
+            self._ahead.popleft().synchronize()
 
     @property
     def _end(self) -> float:
