@@ -4,9 +4,10 @@
     python benchmarks/colors.py --model run/weights-ema.safetensors --noise none,light
 
 Every patch goes through the network by itself, at strength 1 and latent scale 0, without noise and
-with a phone's light, medium and heavy noise. Per patch, of 255 in the worst channel: error of the
-mean, largest error, the same 8 pixels or more from the border, spread. Clipping moves the mean of a
-noisy patch: anything between the true colour and that mean is right. The bar: no flat patch with a
+with a phone's noise, light, medium and heavy: 4, 12 and 30 of 255 in the noisiest channel. Per
+patch, of 255 in the worst channel: error of the mean, largest error, the same 8 pixels or more from
+the border, spread. Clipping moves the mean of a noisy patch: anything between the true colour and
+that mean is right. The bar: no flat patch with a
 mean error above 2 at no and light noise or 4 at medium and heavy, nor with a largest error above 12
 at no noise.
 """

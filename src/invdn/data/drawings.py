@@ -85,12 +85,12 @@ class Drawing:
 def draw_color(random: Random) -> Color:
     """Draw a colour of the RGB cube: a corner, an edge or a face of it, or its inside."""
     kind = random.random()
-    if kind < 0.3:
+    if kind < 0.2:
         red, green, blue = random.integers(0, 2, 3).astype(float).tolist()
-    elif kind < 0.6:  # full saturation: edges where as bright as can be, faces through black else
-        value = min(1.0, random.uniform(0.05, 1.3))
-        red, green, blue = colorsys.hsv_to_rgb(random.random(), 1, value)
-    elif kind < 0.75:
+    elif kind < 0.55:  # saturated: edges and faces where fully so, and what lies close to them
+        value, saturation = min(1.0, random.uniform(0.05, 1.3)), min(1.0, random.uniform(0.6, 1.3))
+        red, green, blue = colorsys.hsv_to_rgb(random.random(), saturation, value)
+    elif kind < 0.65:
         values = random.random(3)
         values[random.integers(3)] = random.integers(2)
         red, green, blue = values.tolist()
