@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from invdn.photo.write_options import WriteChoices
 
 from invdn.engines import open_engine
 from invdn.image.dtype import from_float, to_float
@@ -24,7 +25,6 @@ from invdn.photo.demo_photo import demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
-from invdn.photo.write_options import WriteChoices
 
 OVERLAPS = (0, 8, 16, 24, 32, 48, 64, 96)
 TILES = (64, 96, 128, 256, 384)

@@ -9,7 +9,6 @@ from pathlib import Path
 from ..atomic import output_error
 from ..errors import InputError, OutputError
 from ..photo.formats import SUFFIXES
-from ..photo.read import format_of_file
 from .file_identity import is_folder
 from .plan import Job, Plan
 from .runner import free_name
@@ -46,6 +45,8 @@ def check_in_place(path: Path) -> None:
         ImageError: it is no photograph.
         OutputError: its ending does not tell the truth, or its format cannot be written.
     """
+    from ..photo.read import format_of_file  # late: a quick --help
+
     name = format_of_file(path)
     if SUFFIXES.get(path.suffix.lower()) != name:
         can = name in SUFFIXES.values()

@@ -88,7 +88,7 @@ def check_writable(
         Traceback (most recent call last):
             ...
         invdn.errors.OutputError: cannot write 'photo.doc': the ending '.doc' names no known \
-format; use one of .jpg, .jpeg, .jpe, .jfif, .png, .tif, .tiff, .webp, .avif
+format; use one of .jpg, ...
     """
     path = Path(path)
     name = format_of_name(path)
