@@ -14,7 +14,6 @@ are those of the code as it was then: the plot joins points of one run alone.
 import argparse
 import csv
 import json
-import sys
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -123,4 +122,4 @@ def megapixels(recipe: dict[str, Any], steps: int) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,7 +22,7 @@ from invdn.image.dtype import from_float, to_float
 from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 
@@ -101,7 +101,7 @@ def picture(target: Path) -> None:
         print(overlap, factor, 255 * difference.max(), file=sys.stderr)
     row = np.concatenate(panels, axis=1)
     write_photo(
-        Photo(from_float(row, np.uint8)), target, overwrite=True, choices=WriteChoices(quality=88)
+        Photo(from_float(row, np.uint8)), target, overwrite=True, choices=WriteOptions(quality=88)
     )
 
 

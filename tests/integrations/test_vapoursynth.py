@@ -22,7 +22,7 @@ def test_a_frame_goes_through_the_filter(tmp_path: Path) -> None:
     write_plain_graph(network, tmp_path / "plain.onnx", metadata={})
     image = np.random.default_rng(0).random((3, 72, 104), np.float32)
 
-    def fill(n: int, f: "vapoursynth.VideoFrame") -> "vapoursynth.VideoFrame":
+    def fill(n: int, f: "vapoursynth.VideoFrame") -> "vapoursynth.VideoFrame":  # type: ignore[name-defined]
         frame = f.copy()
         for plane in range(3):
             np.copyto(np.asarray(frame[plane]), image[plane])

@@ -119,7 +119,8 @@ def _measure(noisy: Floats, denoised: Floats, out: Floats) -> None:
                 out[place] = _cells(change * right(whole, lag))
                 out[place + 1] = _cells(change * down(whole, lag))
     core = noisy[:high, :wide]
-    out[18] = _cells(((core <= 0) | (core >= _WHITE)).any(axis=2).astype(np.float32))
+    clipped = ((core <= 0) | (core >= _WHITE)).any(axis=2)
+    out[18] = _cells(np.asarray(clipped, np.float32))
     core = denoised[:high, :wide]
     out[19] = _cells(core.max(axis=2) - core.min(axis=2)) if core.shape[2] == 3 else 0
 
@@ -137,7 +138,8 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
         luma, colour = means[:5], means[5:10]
         features += [_log(plane) for plane in (*luma[:4], *colour[:4])]
         for plane in (luma, colour):
-            features.append(plane[4] / np.sqrt(plane[2] * plane[3] + np.float32(0.01)))
+            relation = plane[4] / np.sqrt(plane[2] * plane[3] + np.float32(0.01))
+            features.append(np.asarray(relation, np.float32))
         turned = np.sqrt(means[10] * means[10] + means[11] * means[11])
         features.append(turned / (luma[2] + np.float32(0.05)))
         if radius > _RADII[0]:
