@@ -71,12 +71,13 @@ def main() -> None:
     training.add_argument("--recipe", default="default")
     training.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    started = time.monotonic()
     missing = [name for name in NEEDED if not find_spec(name)]
     if missing:
         raise SystemExit(f"short_run: this machine lacks {', '.join(missing)}: pip install them")
     from invdn.errors import InvDNError
+    from invdn.training.process_age import process_started
 
+    started = process_started()
     try:
         if options.command == "pack":
             print(json.dumps(pack(options.data, options.pack, options.bytes)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MissingDependencyError
+from ..training.process_age import process_started
 
 if TYPE_CHECKING:
     from ..training.callbacks import StepStats
@@ -73,7 +74,7 @@ def command(
     Everything random follows from the recipe's seed, so a run that was broken off and resumed ends
     with the same weights as an unbroken one. Several GPUs: --set hardware.devices=4, or torchrun.
     """
-    started = time.monotonic()
+    started = process_started()
     # Threads that wait by spinning make a step ten times slower where other programs want the
     # processors too; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
