@@ -16,7 +16,7 @@ from .checkpoint import decode_state, encode_state, restore_state
 from .datasets import TrainingData
 from .log import package_versions
 from .recipe import Recipe
-from .state import State, initial_state
+from .state import MakeOptimiser, State, initial_state
 from .validation import ValidationSets
 
 Result = TypeVar("Result")
@@ -24,7 +24,12 @@ Result = TypeVar("Result")
 _WINDOWS, _EDGE = 256, 16  # of a pack that are compared, and their side in pixels
 
 
-def shared_state(fabric: Fabric, recipe: Recipe, make: Callable[[], State]) -> State:
+def shared_state(
+    fabric: Fabric,
+    recipe: Recipe,
+    make: Callable[[], State],
+    make_optimiser: MakeOptimiser | None = None,
+) -> State:
     """Let the first process make or load the state; all others get a copy of it.
 
     So a run can be resumed whose folder only the first node has.
@@ -33,6 +38,7 @@ def shared_state(fabric: Fabric, recipe: Recipe, make: Callable[[], State]) -> S
         fabric: the processes, launched.
         recipe: of the run.
         make: called in the first process.
+        make_optimiser: of the parameters, in the others; None for the recipe's Adam.
 
     Raises:
         InvDNError: in the first process, what ``make`` raised.
@@ -53,7 +59,7 @@ def shared_state(fabric: Fabric, recipe: Recipe, make: Callable[[], State]) -> S
     if not content:
         raise RecipeError("the first process could not begin, and says why")
     if state is None:
-        state = initial_state(recipe, None, fabric.device)
+        state = initial_state(recipe, None, fabric.device, make_optimiser)
         restore_state("the state of the first process", decode_state(content), state)
     return state
 

@@ -11,8 +11,9 @@ def to_network(images: Tensor, channels: int) -> Tensor:
 
     Args:
         images: RGB in [0, 1]; both sides even where 4 channels are wanted.
-        channels: 3 as they are; 1 for their luma (BT.601); 4 for the planes R, G, G, B of an RGGB
-            filter array, each at half the size: the other colours of a pixel are dropped.
+        channels: 3, or as many as the images have: as they are; 1 for their luma (BT.601); 4 for
+            the planes R, G, G, B of an RGGB filter array, each at half the size: the other colours
+            of a pixel are dropped.
 
     Returns:
         ``(..., 1 or 3, H, W)``, or ``(..., 4, H/2, W/2)``.
@@ -21,7 +22,7 @@ def to_network(images: Tensor, channels: int) -> Tensor:
         >>> to_network(torch.rand(2, 3, 8, 12), 4).shape
         torch.Size([2, 4, 4, 6])
     """
-    if channels == 3:
+    if images.shape[-3] == channels:
         return images
     red, green, blue = images.unbind(dim=-3)
     if channels == 1:

@@ -22,7 +22,7 @@ from ..errors import RecipeError
 from ..network import InvDN
 from .recipe import Recipe
 from .resuming import check_changes
-from .state import State, initial_state
+from .state import MakeOptimiser, State, initial_state
 
 LAST, PREVIOUS, BEST = "last.pt", "last-previous.pt", "best.pt"
 _FORMAT = 1
@@ -89,6 +89,7 @@ def open_state(
     start: str | Path | None,
     allow_change: bool = False,
     tell: Callable[[str], None] = lambda _: None,
+    make_optimiser: MakeOptimiser | None = None,
 ) -> State:
     """Return what a run begins with: the folder's last state if it resumes, or else a new one.
 
@@ -100,6 +101,7 @@ def open_state(
         start: weights to begin with.
         allow_change: go on although the recipe has changed in what decides the outcome.
         tell: told what changed, and which checkpoint was damaged.
+        make_optimiser: of the parameters; None for the recipe's Adam.
 
     Raises:
         RecipeError: the folder holds a run that is not to be resumed, its checkpoints are damaged,
@@ -110,13 +112,13 @@ def open_state(
     if held and not resume:
         raise RecipeError(f"{folder} holds a run already: add --resume, or choose another folder")
     if not held:
-        return initial_state(recipe, start, device)
+        return initial_state(recipe, start, device, make_optimiser)
     # `start` made the first state; the checkpoint has taken its place
     content, faults = _newest(held)
     path = held[len(faults)]
     for fault in faults:
         tell(f"{fault}; going on from {path.name}, step {content['step']}")
-    state = initial_state(recipe, None, device)
+    state = initial_state(recipe, None, device, make_optimiser)
     restore_state(path, content, state)
     for line in check_changes(content["recipe"], recipe, state.step, allow_change=allow_change):
         tell(line)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch.utils.data import Dataset
+
 from ..data.camera_range import DSLR, PHONE, CameraDistribution
 from ..data.colors import ColorOptions
-from ..data.crops import CropDataset, CropOptions
+from ..data.crops import CropDataset, CropOptions, Sample
 from ..data.images import ImageSource, Progress
 from ..data.sources import PairSource, open_images, open_pairs, verify
 from ..data.synthesis import SynthesisOptions
@@ -27,7 +29,7 @@ class TrainingData:
 
     pairs: Sequence[PairSource]
     photographs: Sequence[ImageSource]
-    samples: Sequence[CropDataset]
+    samples: Sequence[Dataset[Sample]]
 
     def verify(self, progress: Progress) -> None:
         """Decode every image file once.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset, default_collate
 
-from ..data.crops import CropDataset, Sample
+from ..data.crops import Sample
 from ..data.synthesis import SynthesisOptions
 from ..network import InvDN
 from ..weights.network import load_network
@@ -56,7 +56,7 @@ class Teacher:
 def begin_pruned(
     state: State,
     settings: DistillationSettings,
-    samples: CropDataset,
+    samples: Dataset[Sample],
     synthesis: SynthesisOptions,
     seed: int,
 ) -> None:

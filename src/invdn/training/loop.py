@@ -21,10 +21,11 @@ from .budget import StepProgress, TimeProgress
 from .callbacks import Callback, Interval, StepStats
 from .channels import to_picture
 from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
-from .datasets import TrainingData, open_datasets, synthesis_options
+from .datasets import TrainingData, synthesis_options
 from .distillation import Teacher, begin_pruned
 from .failures import saved_on_failure, synchronized_start, translate_errors
 from .hardware import autocast_type, launch, memory_format, open_fabric
+from .hooks import Hooks, check_hooks
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
 from .plan import Plan, make_plan
@@ -33,7 +34,7 @@ from .resident import ResidentImages, ResidentSamples, all_sources
 from .retrying import RetryingDataset
 from .schedule import apply_linear_scaling
 from .state import State, update_ema
-from .validation import ValidationSets, denoise, open_validation, validate
+from .validation import ValidationSets, denoise, validate
 
 WEIGHTS, BEST_WEIGHTS = "weights-ema.safetensors", "weights-best.safetensors"
 _TRIAL = ".trial.part"  # a checkpoint written to measure how long it takes
@@ -50,6 +51,7 @@ def train(
     start: str | Path | None = None,
     started: float | None = None,
     allow_change: bool = False,
+    hooks: Hooks | None = None,
 ) -> Path:
     """Run a recipe to its end, or go on with a run that was broken off.
 
@@ -62,6 +64,7 @@ def train(
         watcher: who is told.
         resume: continue from the folder's last checkpoint, where it has one.
         start: weights to begin with (a shipped model's name or a file), instead of random ones.
+        hooks: the caller's own parts; :func:`invdn.training.fit.fit` makes them.
         allow_change: resume although the recipe has changed in what decides the outcome.
         started: ``time.monotonic()`` when the recipe's budget began; None for now.
 
@@ -79,6 +82,8 @@ def train(
     asked, recipe = recipe, apply_linear_scaling(recipe)
     fabric = open_fabric(recipe.hardware)
     launch(fabric)
+    hooks = hooks or Hooks()
+    check_hooks(hooks)
     changes: list[str] = []
 
     def open_first() -> State:
@@ -90,14 +95,15 @@ def train(
             start=start,
             allow_change=allow_change,
             tell=changes.append,
+            make_optimiser=hooks.optimiser,
         )
 
     log, lock = None, FileLock(folder / _LOCK)
     try:
         with translate_errors(folder):
-            state = shared_state(fabric, recipe, open_first)
-            material = together(fabric, lambda: open_datasets(recipe))
-            sets = together(fabric, lambda: open_validation(recipe, material.photographs))
+            state = shared_state(fabric, recipe, open_first, hooks.optimiser)
+            material = together(fabric, lambda: hooks.open_material(recipe))
+            sets = together(fabric, lambda: hooks.open_validation(recipe, material))
             if recipe.distillation and recipe.distillation.prune and not (start or state.step):
                 synthesis = synthesis_options(recipe.data)
                 begin_pruned(
@@ -109,11 +115,17 @@ def train(
                 if fabric.is_global_zero:
                     log = _begin(folder, lock, watcher, plan, material, state, start, changes)
             progress = _open_progress(recipe, folder, watcher, fabric, state, sets, started)
+            for callback in hooks.callbacks:
+                callback.on_train_start(state)
             with saved_on_failure(lambda: _save(folder, state, recipe, improved=False), log):
-                _run(recipe, folder, watcher, fabric, state, material.samples, sets, log, progress)
+                _run(recipe, folder, watcher, fabric, state, material, sets, log, progress, hooks)
+            for callback in hooks.callbacks:
+                callback.on_train_end(state)
     except InvDNError as error:
         if log:
             log.text(f"ended after step {state.step}: {error}")
+            for callback in hooks.callbacks:
+                callback.on_exception(state, error)
         raise
     finally:
         if log:
@@ -190,10 +202,11 @@ def _run(
     watcher: Callback,
     fabric: Fabric,
     state: State,
-    datasets: Sequence[CropDataset],
+    material: TrainingData,
     sets: ValidationSets,
     log: RunLog | None,
     progress: StepProgress,
+    hooks: Hooks,
 ) -> None:
     hardware, settings = recipe.hardware, recipe.optimiser
     distillation = recipe.distillation
@@ -203,6 +216,7 @@ def _run(
         autocast_type(hardware),
         recompute=hardware.recompute,
         teacher_share=distillation.share if distillation else 0,
+        terms={name: (term.weight, term.function) for name, term in hooks.terms.items()},
     )
     teacher = None
     if distillation and distillation.share:
@@ -213,7 +227,9 @@ def _run(
     architecture = state.network.architecture
     interval = Interval(fabric, architecture)
     images = None
-    if hardware.resident:
+    # the caller's own pairs are tensors already
+    datasets = [set_ for set_ in material.samples if isinstance(set_, CropDataset)]
+    if hardware.resident and datasets:
         images = ResidentImages(all_sources(datasets), fabric.device)
 
     while not progress.finished:
@@ -229,7 +245,7 @@ def _run(
         loader: Iterable[Sequence[Tensor]]
         if images is None:
             loader = DataLoader(
-                RetryingDataset(datasets[number]),
+                RetryingDataset(material.samples[number]),
                 batch_sampler=sampler,
                 num_workers=hardware.workers,
                 pin_memory=fabric.device.type == "cuda",
@@ -254,6 +270,8 @@ def _run(
             state.samples += phase.batch
             interval.add(terms, norm, phase.batch, phase.crop)
             progress.advance()
+            for callback in hooks.callbacks:
+                callback.on_train_batch_end(state, terms)
 
             last = progress.finished
             stop = _wants_stop(fabric, watcher, state.step % recipe.log.every == 0)
@@ -273,7 +291,7 @@ def _run(
                     due = False  # whoever stops a run that is short of time waits for nothing
                 if due and progress.has_time_for("validation"):
                     with progress.timed("validation"):
-                        improved = _validate(recipe, fabric, state, sets, log, watcher)
+                        improved = _validate(recipe, fabric, state, sets, log, watcher, hooks)
                 _save_timed(folder, state, recipe, fabric, log, progress, improved=improved)
                 interval.restart()
             if stop and not last:
@@ -326,6 +344,7 @@ def _validate(
     sets: ValidationSets,
     log: RunLog | None,
     watcher: Callback,
+    hooks: Hooks,
 ) -> bool:
     """Measure the running mean; True where its mean PSNR over the sets is the best so far."""
     if not sets:
@@ -342,6 +361,8 @@ def _validate(
                 sides = [to_picture(side) for side in (pair.noisy, image, pair.clean)]
                 log.picture(state.step, f"{name}_{index}", sides)
         watcher.validated(state.step, scores)
+        for callback in hooks.callbacks:
+            callback.on_validation_end(state, scores)
     return improved
 
 

@@ -1,7 +1,7 @@
 """What training minimises: both passes through the network and every term of the loss."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -55,13 +55,14 @@ class Objective(nn.Module):
         *,
         recompute: bool = False,
         teacher_share: float = 0,
+        terms: Mapping[str, tuple[float, Callable[[Tensor, Tensor], Tensor]]] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
         self.precision = precision
         self.recompute = recompute
-        self.teacher_share = teacher_share
+        self.loss = RecipeLoss(settings, teacher_share=teacher_share, terms=terms)
 
     def forward(
         self,
@@ -86,6 +87,62 @@ class Objective(nn.Module):
                 low, _ = passes.encode(noisy)  # (B, 3, H/4, W/4)
             image = passes.decode(low, latent)  # (B, 3, H, W)
         low, image = low.float(), image.float()
+        losses: dict[str, Tensor] = self.loss(low, image, target, clean, taught, scales)
+        return losses
+
+
+class RecipeLoss(nn.Module):
+    """The loss of a recipe on what the network gives, to be used in any training.
+
+    Args:
+        settings: weights of the terms.
+        teacher_share: share of the Charbonnier term that is measured to a teacher's images.
+        terms: further terms by name: their weights, and functions of the denoised images and the
+            clean ones, ``(B, C, H, W)`` each, that give ``(B,)``.
+
+    Example:
+        >>> from invdn.training.recipe_files import load_recipe
+        >>> loss = RecipeLoss(load_recipe("paper").losses)
+        >>> low, image = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 16, 16)
+        >>> sorted(loss(low, image, target=torch.zeros_like(low), clean=torch.zeros_like(image)))
+        ['backward', 'forward', 'loss']
+    """
+
+    def __init__(
+        self,
+        settings: LossSettings,
+        *,
+        teacher_share: float = 0,
+        terms: Mapping[str, tuple[float, Callable[[Tensor, Tensor], Tensor]]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.teacher_share = teacher_share
+        self.terms = dict(terms or {})
+        functions = {name: function for name, (_, function) in self.terms.items()}
+        self.modules_of_terms = nn.ModuleDict(
+            {name: f for name, f in functions.items() if isinstance(f, nn.Module)}
+        )
+
+    def forward(
+        self,
+        low: Tensor,
+        image: Tensor,
+        target: Tensor,
+        clean: Tensor,
+        taught: Tensor | None = None,
+        scales: Sequence[Tensor] = (),
+    ) -> dict[str, Tensor]:
+        """Means over the batch: the weighted sum as ``loss``, and each term before its weight.
+
+        Args:
+            low: the encoder's low-resolution images, (B, C, h, w).
+            image: the decoder's images, (B, C, H, W).
+            target: what ``low`` should be.
+            clean: what ``image`` should be.
+            taught: the teacher's images, if there is one.
+            scales: log-scales of the couplings, (B, C, h, w) each, where they have a weight.
+        """
         terms = {
             "forward": sse_loss(low, target),
             "backward": charbonnier(image, clean, self.settings.epsilon),
@@ -101,6 +158,8 @@ class Objective(nn.Module):
             terms["teacher"] = charbonnier(image, taught, self.settings.epsilon)
             weights["teacher"] = self.teacher_share * weights["backward"]
             weights["backward"] *= 1 - self.teacher_share
+        for name, (weight, function) in self.terms.items():
+            terms[name], weights[name] = function(image, clean), weight
         weighted = [weights[name] * term for name, term in terms.items()]
         loss = torch.stack(weighted).sum(dim=0)  # (B,)
         if self.settings.cauchy:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch.utils.data import Dataset
 
-from ..data.crops import CropDataset, Sample
+from ..data.crops import Sample
 from ..errors import DataError, ImageError
 
 #: Seconds to wait before each further try: what a network drive takes to come back.
@@ -21,12 +21,12 @@ class RetryingDataset(Dataset[Sample]):
             is raised.
     """
 
-    def __init__(self, samples: CropDataset, pauses: Sequence[float] | None = None) -> None:
+    def __init__(self, samples: Dataset[Sample], pauses: Sequence[float] | None = None) -> None:
         self._samples = samples
         self._pauses = PAUSES if pauses is None else tuple(pauses)
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return len(self._samples)  # type: ignore[arg-type]
 
     def __getitem__(self, number: int) -> Sample:
         for pause in self._pauses:

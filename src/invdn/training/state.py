@@ -1,10 +1,11 @@
 """What a training carries from step to step, and how it begins."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import RecipeError
@@ -14,6 +15,8 @@ from .hardware import memory_format
 from .mixed import use_mixed_precision
 from .recipe import Recipe
 from .schedule import learning_rate
+
+MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 @dataclass
@@ -39,8 +42,19 @@ class State:
     lowest: float = float("inf")
 
 
-def initial_state(recipe: Recipe, start: str | Path | None, device: torch.device) -> State:
+def initial_state(
+    recipe: Recipe,
+    start: str | Path | None,
+    device: torch.device,
+    make_optimiser: MakeOptimiser | None = None,
+) -> State:
     """A network from the recipe's seed, or from a weights file, with its optimiser.
+
+    Args:
+        recipe: of the run.
+        start: weights to begin with; None for those of the seed.
+        device: where they are to lie.
+        make_optimiser: of the parameters; None for the recipe's Adam.
 
     Raises:
         RecipeError: the weights are of another network than the recipe's.
@@ -62,6 +76,8 @@ def initial_state(recipe: Recipe, start: str | Path | None, device: torch.device
     ema.load_state_dict(network.state_dict())
     ema = _placed(ema, recipe, device).requires_grad_(False)
     settings = recipe.optimiser
+    if make_optimiser is not None:
+        return State(network, ema, make_optimiser(network.parameters()))
     optimiser = torch.optim.Adam(
         network.parameters(),
         lr=learning_rate(recipe, 0),
