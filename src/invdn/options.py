@@ -140,6 +140,10 @@ class DenoiseOptions:
         chroma: share of the change of colour.
         detail: share of the fine structure in the removed brightness that is given back. What
             noise explains and all colour noise stay removed; docs/control.md has the formula.
+        hot_pixels: mend single pixels that are far too bright or too dark, before the network.
+            Only with automatic strength and where some are found; stars stay.
+        banding: take off the offsets that whole rows or columns share, before the network. Only
+            with automatic strength and where they are found; stripes of the picture stay.
 
     Raises:
         InputError: a value is outside its range, or there is no option of that name.
@@ -168,6 +172,8 @@ class DenoiseOptions:
     luminance: float = field(default=1.0, metadata=_from(0, 1))
     chroma: float = field(default=1.0, metadata=_from(0, 1))
     detail: float = field(default=0.0, metadata=_from(0, 1))
+    hot_pixels: bool = field(default=True, metadata=_from(None))
+    banding: bool = field(default=True, metadata=_from(None))
 
     def __post_init__(self) -> None:
         if not isinstance(self.self_ensemble, bool):
@@ -175,6 +181,9 @@ class DenoiseOptions:
                 f"self_ensemble must be True or False, not {self.self_ensemble!r}: all 8 "
                 "symmetries, or the photograph as it stands"
             )
+        for name in ("hot_pixels", "banding"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
         for name in SHARES:
             object.__setattr__(self, name, _share(name, getattr(self, name)))
         for option in fields(self):
@@ -244,6 +253,8 @@ class Overrides(TypedDict, total=False):
     luminance: float
     chroma: float
     detail: float
+    hot_pixels: bool
+    banding: bool
 
 
 def options_with(options: DenoiseOptions, overrides: Mapping[str, Any]) -> DenoiseOptions:

@@ -95,3 +95,27 @@ def test_remarks_and_choices_reach_the_file(
     found = read_photo(tmp_path / "b.jpg")
     assert (found.compression.quality, found.compression.subsampling) == (71, "4:2:0")
     assert found.metadata.xmp is None and found.metadata.icc == profile
+
+
+def test_saturated_colours_of_a_wide_gamut_lose_their_noise(tmp_path: Path) -> None:
+    """Colours that sRGB cannot hold: no channel keeps or gains noise, and none moves."""
+    generator = np.random.default_rng(2)
+    colours = np.array([[235, 40, 30], [30, 200, 40]]).repeat(48, 0)[:, None].repeat(96, 1)
+    noisy = (colours + generator.normal(0, 9, colours.shape)).clip(0, 255).astype(np.uint8)
+    photo = Photo(noisy, metadata=Metadata(icc=PROFILES["Display P3"]))
+    write_photo(photo, tmp_path / "a.png")
+    denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png")
+    result = read_photo(tmp_path / "b.png").pixels
+    for rows in (slice(8, 40), slice(56, 88)):
+        before, after = (side[rows, 8:-8].astype(float) for side in (noisy, result))
+        assert (after.std(axis=(0, 1)) < 0.6 * before.std(axis=(0, 1))).all()
+        assert np.abs(after.mean(axis=(0, 1)) - before.mean(axis=(0, 1))).max() < 8
+
+
+@pytest.mark.parametrize("strength", ["auto", 1.0])
+def test_grey_stored_as_colours_stays_grey(strength: float | str) -> None:
+    generator = np.random.default_rng(3)
+    grey = np.rint(generator.normal(120, 12, (64, 72, 1))).astype(np.uint8).repeat(3, 2)
+    result = denoise_pixels(open_engine(), grey, DenoiseOptions(strength=strength))  # type: ignore[arg-type]
+    assert np.ptp(result, axis=2).max() == 0
+    assert result.std() < grey.std() / 2

@@ -134,6 +134,15 @@ def test_a_pixel_lies_between_the_centres_of_cells() -> None:
         assert np.abs(pixels[:, :, plane] - wanted).max() < 1e-6
 
 
+def test_noise_of_grey_pictures_is_noise() -> None:
+    """Grey has no colour noise, and its noise is no texture for that."""
+    generator = np.random.default_rng(3)
+    denoised = np.full((96, 96, 1), 0.5, np.float32)
+    noisy = denoised + generator.normal(0, 12 / 255, denoised.shape).astype(np.float32)
+    noise = estimate_noise(noisy)
+    assert noise_shares(noisy, denoised, noise)[32:-32, 32:-32, 0].mean() > 0.8
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(1, 1), (1, 16), (5, 3), (16, 16)])
 def test_small_pictures_have_shares(size: tuple[int, int], channels: int) -> None:

@@ -40,7 +40,7 @@ _GROUPS = {
     "Output": "output suffix name on_conflict overwrite skip_existing output_format "
     "jpeg_quality subsampling strip_metadata keep_time "
     "codec crf lossless keep_readable drop_streams",
-    "Look": "strength luminance chroma detail preview",
+    "Look": "strength luminance chroma detail hot_pixels banding preview",
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
     "Report": "json_lines as_json quiet",
@@ -216,7 +216,7 @@ quality_option = OptionGroup(
 )
 sample_options = denoising_options("num_samples", "self_ensemble", "latent_std", "seed")
 tile_options = denoising_options("tile_size", "tile_overlap", "max_memory")
-look_options = denoising_options(*SHARES)
+look_options = denoising_options(*SHARES, "hot_pixels", "banding")
 
 engine_options = OptionGroup(
     click.option(

@@ -129,7 +129,12 @@ def printable(text: object) -> str:
 
 def remarks(entry: Mapping[str, Any]) -> str:
     """Return what a finished photograph's line says of its noise; a line for each note."""
-    level = entry.get("noise_level")
-    text = "" if level is None else f" (noise {level:.1f} of 255)"
+    from ..inference import noise_word  # late door: what only finished photographs need
+
+    removed, strength = entry.get("noise_removed"), entry.get("strength_found")
+    level = entry.get("noise_level") if removed is None else removed
+    text = "" if level is None else f"{noise_word(level)} noise, {level:.1f} of 255"
+    text += "" if strength is None else f"; strength auto: {strength:.2f}"
+    text = f" ({text.removeprefix('; ')})" if text else ""
     notes = [entry.get("warning"), *entry.get("remarks", ())]
     return text + "".join(f"\n  note: {note}" for note in notes if note)

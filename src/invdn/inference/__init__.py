@@ -4,6 +4,7 @@ from ..options import QUALITIES, DenoiseOptions, Quality, Strength
 from .blending import blend
 from .engine import Engine
 from .files import FileOptions, FileResult, denoise_file, denoise_photo, training_range_warning
+from .findings import Findings, noise_word
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 
@@ -13,6 +14,7 @@ __all__ = [
     "Engine",
     "FileOptions",
     "FileResult",
+    "Findings",
     "Pipeline",
     "Prediction",
     "Progress",
@@ -23,5 +25,6 @@ __all__ = [
     "denoise_file",
     "denoise_photo",
     "denoise_pixels",
+    "noise_word",
     "training_range_warning",
 ]

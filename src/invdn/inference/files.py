@@ -21,19 +21,24 @@ from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
 from .engine import Engine
+from .findings import Findings
 from .pipeline import Pipeline, Progress
 from .region import Region
 
-# Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), real noisy ones at
-# 3.7 and more; from: docs/control.md, benchmarks/noise_level.py.
-ALMOST_CLEAN = 2.5
+# Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), JPEGs of cameras at
+# ISO 800 and more at 1.3 to 5; from: docs/control.md, benchmarks/noise_level.py.
+ALMOST_CLEAN = 1.2
+# What automatic strength removes, in steps of 8 bits, where there is nothing to remove.
+HARDLY_CHANGED = 0.5
 # The strongest that training showed often; from: docs/noise.md (95 % of simulated phones: 40).
 STRONGEST = 45.0
 # Correlation of neighbours. Simulated and real cameras: 0.2 and more; white noise: 0 +- 0.04.
 LEAST_CORRELATION = 0.13
 
 
-def training_range_warning(noise: NoiseEstimate | None) -> str | None:
+def training_range_warning(
+    noise: NoiseEstimate | None, findings: Findings | None = None
+) -> str | None:
     """What the user should know before trusting the result, in one line; None if nothing.
 
     Example:
@@ -47,10 +52,13 @@ def training_range_warning(noise: NoiseEstimate | None) -> str | None:
     """
     if noise is None:
         return None
-    if noise.level < ALMOST_CLEAN:
+    removed = findings.noise_level if findings else None
+    if removed is not None and removed < HARDLY_CHANGED:
+        return f"it is almost clean: hardly anything was changed ({removed:.1f} of 255)"
+    if removed is None and noise.level < ALMOST_CLEAN:
         return (
-            f"it is almost clean (noise {noise.level:.1f} of 255): denoising takes fine texture "
-            "rather than noise; strength auto or a low strength keeps it"
+            f"it is almost clean (noise {noise.level:.1f} of 255): a fixed strength takes fine "
+            "texture rather than noise; strength auto keeps it"
         )
     if noise.correlation < LEAST_CORRELATION:
         return (
@@ -67,8 +75,8 @@ def training_range_warning(noise: NoiseEstimate | None) -> str | None:
 
 
 _AGAIN = "it is a result of InvDN already; to denoise it again costs detail"
-#: Denoises a photograph in memory, and says which noise it found.
-Work = Callable[[Photo], tuple[Photo, NoiseEstimate | None]]
+#: Denoises a photograph in memory, and returns the pipeline that did it.
+Work = Callable[[Photo], tuple[Photo, Pipeline]]
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,9 @@ class FileResult:
         noise: the estimate in full: spread by brightness, correlation of neighbours.
         warning: why the photograph lies outside what the model was trained on, if it does.
         remarks: what the owner should know about source and result, one line each.
+        strength_found: the single strength nearest to what automatic strength did, 0 to 1; None
+            where the strength was given.
+        noise_removed: standard deviation of what automatic strength removed, in steps of 8 bits.
     """
 
     source: Path
@@ -121,6 +132,8 @@ class FileResult:
     noise: NoiseEstimate | None = None
     warning: str | None = None
     remarks: tuple[str, ...] = ()
+    strength_found: float | None = None
+    noise_removed: float | None = None
 
 
 def denoise_file(
@@ -156,7 +169,7 @@ def denoise_file(
         source,
         target,
         files,
-        lambda photo: denoise_photo(engine, photo, options, files.region, progress),
+        lambda photo: run_on_photo(engine, photo, options, files.region, progress),
         f"denoised, strength {options.strength}",
     )
 
@@ -184,7 +197,7 @@ def process_file(
     if is_marked(photo):
         photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
     try:
-        photo, noise = work(photo)
+        photo, pipeline = work(photo)
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
     if not files.write.strip_metadata:
@@ -198,6 +211,7 @@ def process_file(
         notes += copy_sidecars(
             source, target, developed=photo.format == "raw" and not photo.metadata.camera
         )
+    noise, findings = pipeline.noise, pipeline.findings
     return FileResult(
         source,
         target,
@@ -207,8 +221,10 @@ def process_file(
         time.perf_counter() - start,
         noise.level if noise else None,
         noise,
-        training_range_warning(noise),
+        training_range_warning(noise, findings),
         (*photo.remarks, *notes),
+        findings.strength,
+        findings.noise_level,
     )
 
 
@@ -230,16 +246,28 @@ def denoise_photo(
         ImageError: its colour profile cannot be used.
         InputError: the region lies outside, or the memory allowed is too small.
     """
+    photo, pipeline = run_on_photo(engine, photo, options, region, progress)
+    return photo, pipeline.noise
+
+
+def run_on_photo(
+    engine: Engine,
+    photo: Photo,
+    options: DenoiseOptions,
+    region: Region | None,
+    progress: Progress | None,
+) -> tuple[Photo, Pipeline]:
+    """Do what :func:`denoise_photo` does, and return the pipeline with all that it found."""
     pipeline, photo = Pipeline.for_photo(engine, photo, options, progress)
     if region is None:
         pipeline.denoise_in_place(photo.pixels)
-        return photo, pipeline.noise
+        return photo, pipeline
     stored = region.stored(photo.height, photo.width, photo.orientation)
     part = stored.within(photo.height, photo.width)
     photo = of_a_part(photo)
     pixels = pipeline.denoise_region(photo.pixels, stored)
     alpha = None if photo.alpha is None else photo.alpha[part].copy()
-    return replace(photo, pixels=pixels, alpha=alpha), pipeline.noise
+    return replace(photo, pixels=pixels, alpha=alpha), pipeline
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -34,6 +34,9 @@ CELL = 4
 #: How far around a pixel it matters what was removed: 8 cells.
 REACH = 32
 _RADII = (1, 2, 5)  # cells around a cell over which its statistics are averaged
+# What grey pictures have for colour, in parts of luma; without any the layers see grey texture.
+# Chosen on grey versions of the real and the clean sets.
+_COLOUR_OF_GREY = np.float32(0.8)
 _BAND = 64  # rows of pixels that are measured at a time
 _LAGS = (2, 4)  # pixels: repetition of the change
 _FLOOR = np.float32(0.03)  # of squared steps of 8 bits, below the rounding of 8 bits (1/12)
@@ -84,6 +87,8 @@ def _statistics(noisy: Floats, denoised: Floats) -> Floats:
         high = min(_BAND, CELL * rows - top)
         before, after = (side[top : top + high + CELL] * _WHITE for side in sides)
         _measure(before, after, out[:, top // CELL : (top + high) // CELL])
+    if noisy.shape[2] == 1:
+        out[5:10] = _COLOUR_OF_GREY * out[:5]
     return out
 
 
@@ -113,41 +118,41 @@ def _measure(noisy: Floats, denoised: Floats, out: Floats) -> None:
         part[4] += _cells(along * slope + across * fall)
         if index == 0:
             out[10], out[11] = horizontal - vertical, 2 * _cells(along * across)
-            out[12] = _cells(still)
-            out[13] = out[12] * out[12]
+            brightness = _cells(still)
+            out[12], out[13] = brightness, brightness * brightness
             for place, lag in zip((14, 16), _LAGS, strict=True):
                 out[place] = _cells(change * right(whole, lag))
                 out[place + 1] = _cells(change * down(whole, lag))
     core = noisy[:high, :wide]
-    clipped = ((core <= 0) | (core >= _WHITE)).any(axis=2)
-    out[18] = _cells(np.asarray(clipped, np.float32))
+    clipped: Floats = np.asarray(((core <= 0) | (core >= _WHITE)).any(axis=2), np.float32)
+    out[18] = _cells(clipped)
     core = denoised[:high, :wide]
-    out[19] = _cells(core.max(axis=2) - core.min(axis=2)) if core.shape[2] == 3 else 0
+    saturation: Floats = core.max(axis=2) - core.min(axis=2)
+    out[19] = _cells(saturation)
 
 
 def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
     """Put together what the layers see: ``(60, H, W)``."""
     clipped, saturation = statistics[18:]
-    ones = np.ones_like(clipped)
-    brightness = statistics[12]
+    ones: Floats = np.ones_like(clipped)
+    brightness: Floats = statistics[12]
     features: list[Floats] = []
-    smooth = ones
+    smooth: Floats = ones
     for radius in _RADII:
         number = _sums(ones, radius)
-        means = [_sums(plane, radius) / number for plane in statistics[:18]]
+        means: list[Floats] = [_sums(plane, radius) / number for plane in statistics[:18]]
         luma, colour = means[:5], means[5:10]
         features += [_log(plane) for plane in (*luma[:4], *colour[:4])]
         for plane in (luma, colour):
-            relation = plane[4] / np.sqrt(plane[2] * plane[3] + np.float32(0.01))
-            features.append(np.asarray(relation, np.float32))
-        turned = np.sqrt(means[10] * means[10] + means[11] * means[11])
+            features.append(plane[4] / np.sqrt(plane[2] * plane[3] + np.float32(0.01)))
+        turned: Floats = np.sqrt(means[10] * means[10] + means[11] * means[11])
         features.append(turned / (luma[2] + np.float32(0.05)))
         if radius > _RADII[0]:
             for place in (14, 16):
                 along, down = (plane / (luma[0] + np.float32(0.02)) for plane in means[place:][:2])
                 features += [np.float32(0.5) * (along + down), np.abs(along - down)]
         if radius < _RADII[-1]:
-            coarse = means[13] - means[12] * means[12]
+            coarse: Floats = means[13] - means[12] * means[12]
             features.append(_log(coarse))
             if radius == _RADII[0]:
                 smooth = 1 / np.square(luma[3] + colour[3] + np.maximum(coarse, 0) + 1)
@@ -160,7 +165,8 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
     features += [brightness / _WHITE, near, far, saturation / _WHITE]
     places = _WHITE * np.array(noise.brightness)
     for spread in (noise.colour, noise.luma):
-        features.append(_log(np.square(np.interp(brightness, places, _WHITE * np.array(spread)))))
+        there = np.interp(brightness, places, _WHITE * np.array(spread)).astype(np.float32)
+        features.append(_log(there * there))
     features.append(np.full_like(brightness, _log(np.float32(noise.level**2))))
     features.append(np.full_like(brightness, noise.correlation))
     return np.stack([feature.astype(np.float32, copy=False) for feature in features])
@@ -202,7 +208,8 @@ def _cells(plane: Floats) -> Floats:
     """Average cells, by additions of a fixed order."""
     rows = plane[0::4] + plane[1::4] + (plane[2::4] + plane[3::4])
     total = rows[:, 0::4] + rows[:, 1::4] + (rows[:, 2::4] + rows[:, 3::4])
-    return np.asarray(total * np.float32(1 / CELL**2))
+    mean: Floats = total * np.float32(1 / CELL**2)
+    return mean
 
 
 def _sums(plane: Floats, radius: int) -> Floats:

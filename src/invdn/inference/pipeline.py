@@ -13,7 +13,7 @@ another pass of the network.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from typing import Unpack
@@ -22,15 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, InputError
+from ..image.defects import Mending, mend
 from ..image.dtype import Pixels, from_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions, Overrides, options_with
-from ..photo.color import SrgbBridge, srgb_bridge_of
+from ..photo.color import SrgbBridge, network_bridge_of
 from ..photo.photo import Photo
 from .blending import blend
 from .blocks import plan_blocks, predict_blocks
 from .engine import Engine
+from .findings import Findings
 from .region import Region
 from .sampling import Block
 
@@ -81,6 +83,7 @@ class Pipeline:
         noise: the image's estimate, if it is known; made where the options need it and it is not.
         colors: conversion of the image's colours for the network; None: they are sRGB.
         progress: called after every pass of the network.
+        findings: what automatic strength found, filled while blocks are blended.
 
     All methods raise:
         InputError: shape, type or values of the pixels are not of the kinds that
@@ -93,6 +96,7 @@ class Pipeline:
     noise: NoiseEstimate | None = None
     colors: SrgbBridge | None = None
     progress: Progress | None = None
+    findings: Findings = field(default_factory=Findings, compare=False)
 
     @classmethod
     def for_photo(
@@ -111,15 +115,17 @@ class Pipeline:
         Raises:
             ImageError: its colour profile cannot be used.
         """
-        colors, remarks = srgb_bridge_of(photo)
+        photo, found = _mended(photo, options)
+        colors, remarks = network_bridge_of(photo)
         noise = estimate_noise(photo.pixels, colors.to_srgb if colors else None)
-        photo = replace(photo, remarks=(*photo.remarks, *remarks))
+        photo = replace(photo, remarks=(*photo.remarks, *remarks, *found))
         return cls(engine, options, noise, colors, progress), photo
 
     def denoise(self, pixels: Pixels) -> Pixels:
         """Return a denoised copy."""
-        result: Pixels = self._validate(pixels).copy()
-        self.run(pixels, result)
+        seen = _without_defects(self._validate(pixels), self.options)[0]
+        result: Pixels = seen.copy() if seen is pixels else seen
+        self.run(seen, result)
         return result
 
     def denoise_in_place(
@@ -200,14 +206,23 @@ class Pipeline:
         resident = pixels.nbytes + kept
         if result is not None and result is not pixels:
             resident += result.nbytes
+        neutral = stores and is_neutral(pixels)
         for block in self._predict(pixels, part, resident):
             if record:
                 record(block)
             if stores and result is not None:
-                clean = blender.blend(block.tile, block.noisy, block.stats.mean, pixels.shape)
+                mean = block.stats.mean
+                clean = blender.blend(block.tile, block.noisy, mean, pixels.shape, neutral)
                 store(result, block.tile.core, clean, part)
 
-    def blend(self, tile: Tile, noisy: Floats, mean: Floats, shape: tuple[int, ...]) -> Floats:
+    def blend(
+        self,
+        tile: Tile,
+        noisy: Floats,
+        mean: Floats,
+        shape: tuple[int, ...],
+        neutral: bool = False,
+    ) -> Floats:
         """Blend the noisy window of a tile with the network's, as the options say.
 
         Args:
@@ -215,6 +230,7 @@ class Pipeline:
             noisy: ``(h, w, 1 or 3)`` window in the image's colours.
             mean: the same of the network's samples, in the network's colours.
             shape: of the image; a window may reach beyond it.
+            neutral: the image holds grey alone, and so does the result.
 
         Returns:
             The core of the tile, in the image's colours.
@@ -223,10 +239,20 @@ class Pipeline:
             slice(end - start) for start, end in zip((tile.top, tile.left), shape[:2], strict=True)
         )
         noisy, mean = noisy[inside], mean[inside]
-        if self.colors is None:
-            return blend(noisy, mean, self.options, self.noise)[tile.inner]
-        clean = blend(self.colors.to_srgb(noisy), mean, self.options, self.noise)
-        return self.colors.from_srgb(clean, noisy)[tile.inner]
+        seen = self.colors.to_srgb(noisy) if self.colors else noisy
+        if neutral:
+            seen, mean = seen[:, :, :1], mean.mean(axis=2, keepdims=True)
+        clean = blend(seen, mean, self.options, self.noise)
+        if self.options.strength == "auto":
+            change, made = mean - seen, clean - seen
+            self.findings.add(*(np.ascontiguousarray(it[tile.inner]) for it in (change, made)))
+        if neutral:
+            clean = np.broadcast_to(clean, noisy.shape)
+        if self.colors:
+            clean = self.colors.from_srgb(clean, noisy)
+            if neutral:
+                clean = np.broadcast_to(clean.mean(axis=2, keepdims=True), clean.shape)
+        return clean[tile.inner]
 
     def blend_saved(self, pixels: Pixels, blocks: Iterable["PredictedBlock"]) -> Pixels:
         """Blend what the network predicted earlier for the same image.
@@ -239,11 +265,12 @@ class Pipeline:
         result: Pixels = self._validate(pixels).copy()
         blender = replace(self, noise=self._noise_of(pixels))
         colors = color_channels(pixels)
+        neutral = is_neutral(pixels)
         for block in blocks:
             if self.options.is_identity:
                 continue
             noisy = read_window(colors, block.tile)
-            clean = blender.blend(block.tile, noisy, block.mean, pixels.shape)
+            clean = blender.blend(block.tile, noisy, block.mean, pixels.shape, neutral)
             store(result, block.tile.core, clean)
         return result
 
@@ -283,7 +310,8 @@ class Pipeline:
             )
         if 0 in pixels.shape:
             raise InputError(f"pixels must not be empty: {pixels.shape}")
-        _check_channels(self.engine.architecture.channels, color_channels(pixels).shape[2])
+        if not self.options.is_identity:
+            _check_channels(self.engine.architecture.channels, color_channels(pixels).shape[2])
         if pixels.dtype in (np.uint8, np.uint16) or (self.colors and pixels.dtype == np.float32):
             return pixels
         if not np.issubdtype(pixels.dtype, np.floating):
@@ -295,6 +323,38 @@ class Pipeline:
                 f"{high}; divide by the white level, and replace what is not a number"
             )
         return pixels
+
+
+def is_neutral(pixels: Pixels) -> bool:
+    """Tell whether an image of three colours holds grey alone, which its result then does too.
+
+    Example:
+        >>> is_neutral(np.full((2, 2, 3), 7, np.uint8)), is_neutral(np.ones((2, 2), np.uint8))
+        (True, False)
+    """
+    colors = color_channels(pixels)
+    if colors.shape[2] != 3 or (colors[0, 0, :1] != colors[0, 0]).any():
+        return False
+    return all(bool((row[:, :1] == row).all()) for row in colors)
+
+
+def _without_defects(pixels: Pixels, options: DenoiseOptions) -> tuple[Pixels, tuple[str, ...]]:
+    """Return the pixels with their defects mended: the same array where there are none."""
+    if options.is_identity or options.strength != "auto":
+        return pixels, ()
+    colors = color_channels(pixels)
+    mended, found = mend(colors, Mending(options.hot_pixels, options.banding))
+    if mended is colors:
+        return pixels, ()
+    result = pixels.copy()
+    color_channels(result)[:] = mended
+    return result, found
+
+
+def _mended(photo: Photo, options: DenoiseOptions) -> tuple[Photo, tuple[str, ...]]:
+    """Return the photograph with its defects mended, and what they were."""
+    pixels, found = _without_defects(photo.pixels, options)
+    return (photo if pixels is photo.pixels else replace(photo, pixels=pixels)), found
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, StdMap
 from ..inference.sampling import Block
-from ..photo.color import srgb_bridge_of
+from ..photo.color import network_bridge_of
 from ..photo.photo import Photo
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
@@ -209,7 +209,7 @@ def _decoded_bytes() -> int:
 @lru_cache(maxsize=4)
 def _noise(source: Path, max_pixels: int) -> NoiseEstimate | None:
     photo = _looked_at(source, max_pixels)
-    space, _ = srgb_bridge_of(photo)
+    space, _ = network_bridge_of(photo)
     return estimate_noise(photo.pixels, space.to_srgb if space else None)
 
 
@@ -228,7 +228,7 @@ def _explain(task: NoiseShareMap) -> None:
         slice(left, region.x + region.width + REACH),
     )
     before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
-    space, _ = srgb_bridge_of(photo)
+    space, _ = network_bridge_of(photo)
     if space:
         before, after = space.to_srgb(before), space.to_srgb(after)
     shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
@@ -273,7 +273,7 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
     start = time.perf_counter()
     white: list[float] = []
 
-    def work(photo: Photo) -> tuple[Photo, NoiseEstimate | None]:
+    def work(photo: Photo) -> tuple[Photo, Pipeline]:
         pipeline, photo = Pipeline.for_photo(engine, photo, task.options, progress)
         std = StdMap(photo.pixels) if task.spread else None
         if task.earlier:
@@ -283,7 +283,7 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
         if std and task.spread:
             upright = apply_exif_orientation(std.map, photo.orientation)
             white.append(_write_spread(upright, task.spread))
-        return replace(photo, pixels=pixels), pipeline.noise
+        return replace(photo, pixels=pixels), pipeline
 
     note = f"denoised, strength {task.options.strength}"
     files = FileOptions(max_pixels=task.max_pixels)

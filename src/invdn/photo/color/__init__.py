@@ -4,6 +4,6 @@
 them without clipping, ``network`` is the way of a window to the network and back.
 """
 
-from .conversion import SrgbBridge, srgb_bridge_of
+from .conversion import SrgbBridge, network_bridge_of, srgb_bridge_of
 
-__all__ = ["SrgbBridge", "srgb_bridge_of"]
+__all__ = ["SrgbBridge", "network_bridge_of", "srgb_bridge_of"]

@@ -8,16 +8,19 @@
                                      └── srgb + change ── space.from_srgb ── result
 
 The network sees what fits into sRGB; what it changes is added to the colours as they were. So a
-colour outside sRGB's gamut, or a highlight above white, stays where it was but for its noise, and
-a window that the network leaves alone comes back as it went.
+highlight above white stays where it was but for its noise, and a window that the network leaves
+alone comes back as it went. Of a photograph with colours outside sRGB's gamut the network sees
+the photograph's own primaries instead, under sRGB's tone curve: what is clipped would keep its
+noise, and channels of which one is clipped would gain some.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import ImageError
-from ...image.dtype import Pixels
+from ...image.dtype import Pixels, to_float
 from ..containers.ifd import interoperability
 from ..photo import Photo
 from ..vips import pyvips
@@ -26,6 +29,9 @@ from .icc import ADOBE_GAMMA, ADOBE_PRIMARIES, ProfileError, read_profile, to_pc
 from .spaces import ColourSpace, MatrixSpace, Srgb, is_srgb, space_of_profile
 
 _MOST_ABOVE_WHITE = 0.5  # share of a photograph's samples
+# Share of a photograph's pixels outside sRGB from which its own primaries are used, by how far they
+# lie outside, and pixels that are looked at, at most.
+_OUTSIDE, _FAR, _LOOKED_AT = 1e-3, 0.01, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,25 @@ def in_srgb(photo: Photo) -> bool:
     return is_srgb(_space_of(photo)[0], 1 if photo.pixels.ndim == 2 else 3)
 
 
+def network_bridge_of(photo: Photo) -> tuple[SrgbBridge | None, tuple[str, ...]]:
+    """As :func:`srgb_bridge_of`, but in own primaries where a photograph has colours beyond sRGB.
+
+    Raises:
+        ImageError: a floating-point photograph lies mostly above its white.
+
+    Example:
+        >>> network_bridge_of(Photo(np.zeros((8, 8, 3), np.uint8)))
+        (None, ())
+    """
+    colors, remarks = srgb_bridge_of(photo)
+    space = colors.space if colors else None
+    if not isinstance(space, MatrixSpace) or not _leaves_srgb(space, photo.pixels):
+        return colors, remarks
+    own = space.own_primaries
+    needless = photo.pixels.dtype != np.float32 and is_srgb(own, 3)
+    return (None if needless else SrgbBridge(own)), remarks
+
+
 def _space_of(photo: Photo) -> tuple[ColourSpace, tuple[str, ...]]:
     icc, grey = photo.metadata.icc, photo.pixels.ndim == 2
     if not icc:
@@ -119,3 +144,11 @@ def _share_above_white(pixels: Pixels) -> float:
     """Share of the samples above 1, row by row so that nothing is copied."""
     above = sum(int(np.count_nonzero(row > 1)) for row in pixels)
     return above / pixels.size
+
+
+def _leaves_srgb(space: MatrixSpace, pixels: Pixels) -> bool:
+    """Whether some of a photograph's colours lie outside sRGB's gamut."""
+    step = max(1, math.isqrt(pixels[..., 0].size // _LOOKED_AT))
+    looked_at = to_float(pixels[step // 2 :: step, step // 2 :: step])
+    outside = np.abs(space.to_srgb(looked_at.clip(0, 1)) - 0.5) > 0.5 + _FAR
+    return bool(outside.any(axis=2).mean() > _OUTSIDE)

@@ -90,17 +90,55 @@ class MatrixSpace:
 
     def to_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        light = np.empty_like(window)
-        for channel, curve in enumerate(self._curves):
-            light[..., channel] = curve.light(window[..., channel])
-        return SRGB.stored(light @ self._to_linear)
+        return SRGB.stored(self._light(window) @ self._to_linear)
 
     def from_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        light = SRGB.light(window) @ self._from_linear
+        return self._stored(SRGB.light(window) @ self._from_linear)
+
+    @property
+    def own_primaries(self) -> "OwnPrimaries":
+        """The same space with its colours not converted to sRGB's primaries."""
+        return OwnPrimaries(self)
+
+    def _light(self, window: Values) -> Values:
+        light = np.empty_like(window)
+        for channel, curve in enumerate(self._curves):
+            light[..., channel] = curve.light(window[..., channel])
+        return light
+
+    def _stored(self, light: Values) -> Values:
         for channel, curve in enumerate(self._curves):
             light[..., channel] = curve.stored(light[..., channel])
         return light
+
+
+@dataclass(frozen=True)
+class OwnPrimaries:
+    """Colours under sRGB's tone curve, but of their own primaries.
+
+    What lies outside sRGB's gamut stays within [0, 1], so the network sees all of its noise.
+
+    Attributes:
+        space: the space of the stored colours.
+
+    Example:
+        >>> from .icc import P3_PRIMARIES
+        >>> own = MatrixSpace((SRGB,) * 3, to_pcs(P3_PRIMARIES)).own_primaries
+        >>> red = np.array([[[1, 0, 0]]], np.float32)
+        >>> own.to_srgb(red).round(2).tolist(), own.from_srgb(red).round(2).tolist()
+        ([[[1.0, 0.0, 0.0]]], [[[1.0, 0.0, 0.0]]])
+    """
+
+    space: MatrixSpace
+
+    def to_srgb(self, window: Values) -> Values:
+        """See :class:`ColourSpace`."""
+        return SRGB.stored(self.space._light(window))
+
+    def from_srgb(self, window: Values) -> Values:
+        """See :class:`ColourSpace`."""
+        return self.space._stored(SRGB.light(window))
 
 
 class TableSpace:
