@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from invdn.photo.write_options import WriteChoices
 
 from invdn.engines import open_engine
 from invdn.image.dtype import from_float, to_float
