@@ -1,21 +1,15 @@
 """Devices, processes and number formats: where the recipe meets the machine."""
 
-import atexit
 import os
-import threading
-from contextlib import suppress
 from typing import Literal
 
 import torch
-import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.parallel import ParallelStrategy
 
 from ..errors import RecipeError
 from .recipe import HardwareSettings
-
-_GROUP_SECONDS = 10.0  # that ending a group of processes may take
 
 
 def open_fabric(settings: HardwareSettings) -> Fabric:
@@ -51,31 +45,6 @@ def open_fabric(settings: HardwareSettings) -> Fabric:
             "by torchrun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each"
         )
     return fabric
-
-
-def launch(fabric: Fabric) -> None:
-    """Start the processes of a run, and end what connects them before the interpreter ends.
-
-    The threads of gloo drop the tensors that they sent. Where that happens while the interpreter
-    shuts down, the process aborts ("terminate called without an active exception") instead of
-    ending with its exit code; so they are joined first. After a failure of this process alone the
-    others may still wait for it in a collective, which only its end breaks: then the threads
-    get a few seconds.
-    """
-    foreign = dist.is_available() and dist.is_initialized()  # whoever made the group ends it
-    fabric.launch()
-    if dist.is_available() and dist.is_initialized() and not foreign:
-        atexit.register(_end_group)
-
-
-def _end_group() -> None:
-    def end() -> None:
-        with suppress(RuntimeError, ValueError):  # the other side, or the group, is gone already
-            dist.destroy_process_group()
-
-    thread = threading.Thread(target=end, daemon=True)
-    thread.start()
-    thread.join(_GROUP_SECONDS)
 
 
 def _launches_itself(fabric: Fabric) -> bool:
