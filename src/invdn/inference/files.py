@@ -30,6 +30,8 @@ from .region import Region
 ALMOST_CLEAN = 1.2
 # What automatic strength removes, in steps of 8 bits, where there is nothing to remove.
 HARDLY_CHANGED = 0.5
+# Estimated noise from which a photograph is not clean, whatever was removed.
+LIGHT = 3.0
 # The strongest that training showed often; from: docs/noise.md (95 % of simulated phones: 40).
 STRONGEST = 45.0
 # Correlation of neighbours. Simulated and real cameras: 0.2 and more; white noise: 0 +- 0.04.
@@ -53,7 +55,7 @@ def training_range_warning(
     if noise is None:
         return None
     removed = findings.noise_level if findings else None
-    if removed is not None and removed < HARDLY_CHANGED:
+    if removed is not None and removed < HARDLY_CHANGED and noise.level < LIGHT:
         return f"it is almost clean: hardly anything was changed ({removed:.1f} of 255)"
     if removed is None and noise.level < ALMOST_CLEAN:
         return (
