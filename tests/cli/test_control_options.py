@@ -51,7 +51,7 @@ def test_the_strength_is_found_unless_it_is_given(noisy: np.ndarray) -> None:
 
 def test_the_noise_is_told(noisy: np.ndarray) -> None:
     told = _run()
-    assert "(noise 9" in told.stderr
+    assert "strong noise, 8.9 of 255" in told.stderr
     assert "neighbouring pixels are independent" in told.stderr
 
 

@@ -40,9 +40,9 @@ def test_initial_weights_are_those_that_torch_draws(tmp_path: Path, suffix: str)
     assert "--blocks must be numbers" in str(wrong.exception)
 
 
-def test_low_images_are_matlab_s(shared_data: Path, tmp_path: Path) -> None:
+def test_low_images_are_matlab_s(real_data: Path, tmp_path: Path) -> None:
     """Against the LQ folder that comes with the reproduction's data."""
-    source = shared_data / "sidd-mini-train-a"
+    source = real_data / "sidd-mini-train-a"
     (tmp_path / "GT").mkdir()
     names = ["0_0.PNG", "0_3.PNG"]
     for name in names:

@@ -91,8 +91,8 @@ def test_small_and_even_pictures_stay(size: tuple[int, int], value: int) -> None
     assert mended is pixels and found == ()
 
 
-def test_the_hard_cases(shared_data: Path) -> None:
-    folder = shared_data / "hard-cases"
+def test_the_hard_cases(real_data: Path) -> None:
+    folder = real_data / "hard-cases"
     hot, clean = (read_photo(folder / f"hot{end}.png").pixels for end in ("", "_clean"))
     mended, _ = mend(hot)
     lines = (folder / "hot_positions.txt").read_text().splitlines()

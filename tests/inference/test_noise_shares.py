@@ -159,10 +159,10 @@ def _auto(noisy: NDArray[np.uint8], denoised: Floats) -> NDArray[np.uint8]:
 
 
 @pytest.mark.slow
-def test_hard_cases_reach_their_bars(shared_data: Path) -> None:
+def test_hard_cases_reach_their_bars(real_data: Path) -> None:
     """Cloth keeps its weave, skies and stage lights lose their noise, stars keep their light."""
     engine = open_engine(device="cpu")
-    folder = shared_data / "hard-cases"
+    folder = real_data / "hard-cases"
     for name, bar in {"fabric": 31, "halffabric": 33, "sky": 50, "stars": 44}.items():
         noisy, clean = (read_photo(folder / f"{name}{end}.png").pixels for end in ("", "_clean"))
         auto = denoise_pixels(engine, noisy)

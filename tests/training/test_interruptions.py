@@ -1,5 +1,6 @@
 """What happens to real processes: killed ones, and two that share a batch."""
 
+import json
 import os
 import shutil
 import signal
@@ -72,12 +73,19 @@ def test_one_folder_takes_one_run_at_a_time(data: Path, tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    second = start(data, tmp_path)
+    second = start(data, tmp_path, "phases.0.steps=100000")
     _, errors = second.communicate(timeout=120)
     assert second.returncode == 1 and b"another training is writing into" in errors
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    finish(start(data, tmp_path))  # a killed run holds nothing
+    third = start(data, tmp_path, "phases.0.steps=100000")  # a killed run holds nothing
+    log, deadline = tmp_path / "run.json", time.monotonic() + 60
+    while len(json.loads(log.read_text())) < 2 and time.monotonic() < deadline:
+        assert third.poll() is None
+        time.sleep(0.05)
+    assert len(json.loads(log.read_text())) == 2
+    third.send_signal(signal.SIGKILL)
+    third.communicate()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from ..errors import MissingDependencyError
+from ..errors import EngineError, InputError, MissingDependencyError
 from .options import engine_options
 
 _MEBIBYTE = 1 << 20
@@ -97,4 +97,9 @@ def command(
         if opens:
             click.launch(f"{address}?token={quote(token, safe='')}" if token else address)
 
-    serve(partial(open_engine, **engine_choice), engine_choice["model"], settings, announce)
+    try:
+        serve(partial(open_engine, **engine_choice), engine_choice["model"], settings, announce)
+    except (
+        EngineError
+    ) as error:  # of a worker that could not begin: the model or an option is wrong
+        raise InputError(str(error)) from error

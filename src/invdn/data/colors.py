@@ -41,7 +41,7 @@ def draw_color_matrix(options: ColorOptions, random: np.random.Generator) -> Mat
 
     Example:
         >>> import numpy as np
-        >>> draw_color_matrix(ColorOptions(), np.random.default_rng(1)).round(6).tolist()
+        >>> (draw_color_matrix(ColorOptions(), np.random.default_rng(1)).round(6) + 0.0).tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     matrix = np.eye(3)

@@ -151,8 +151,9 @@ class Pipeline:
             InputError: as above, or the region lies outside the image.
         """
         part = region.within(*self._validate(pixels).shape[:2])
-        result: Pixels = pixels[part].copy()
-        self.run(pixels, result, part=part)
+        seen = _without_defects(pixels, self.options)[0]
+        result: Pixels = seen[part].copy()
+        self.run(seen, result, part=part)
         return result
 
     def denoise_with_std(self, pixels: Pixels) -> tuple[Pixels, Floats]:

@@ -31,6 +31,11 @@ _LONGEST_STEM = 150
 _BY_NAME: dict[str, tuple[str, ...]] = {suffix: (name,) for suffix, name in SUFFIXES.items()}
 _BY_NAME |= dict.fromkeys(RAW_SUFFIXES, ("raw", "tiff"))
 _BY_NAME |= dict.fromkeys((".heic", ".heif", ".hif"), ("heic",))
+_BY_NAME |= dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx"), ("jp2",))
+_BY_NAME |= dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), ("ppm",))
+#: Formats that are read and never written, with their usual endings.
+_READ_ONLY = {name: f".{name}" for name in ("heic", "jp2", "bmp", "ppm", "gif")} | {"raw": ".dng"}
+_BY_NAME |= {_READ_ONLY[name]: (name,) for name in ("bmp", "gif")}
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,14 @@ def photo_name(given: str, name: str) -> str:
     Example:
         >>> photo_name("C:\\\\pictures\\\\Tree.JPG", "jpeg"), photo_name("../x.exe", "png")
         ('Tree.JPG', 'x.png')
+        >>> photo_name("moon.gif", "gif"), photo_name("moon", "jp2"), photo_name("moon.pgm", "ppm")
+        ('moon.gif', 'moon.jp2', 'moon.pgm')
     """
     last = PureWindowsPath(given).name  # knows both kinds of slashes
     path = PurePosixPath("".join(c for c in last if c.isprintable()).strip(". ") or "photo")
     suffix = path.suffix
     if name not in _BY_NAME.get(suffix.lower(), ()):
-        suffix = {"heic": ".heic", "raw": ".dng"}.get(name) or suffix_of_format(name)
+        suffix = _READ_ONLY.get(name) or suffix_of_format(name)
     return f"{path.stem[:_LONGEST_STEM]}{suffix}"
 
 
