@@ -96,7 +96,7 @@ def test_the_shipped_model_card(hub: Any) -> None:
 
 def _check(data: Any) -> None:
     assert data.pipeline_tag == "image-to-image"
-    assert data.library_name == "invdn"
+    assert data.to_dict()["library_name"] == "invdn"
     assert data.license == "apache-2.0"
 
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError, MissingDependencyError
+from ..errors import ImageError
 from ..image.dtype import Pixels
 from .color.curves import LINEAR
 from .color.icc import SRGB_PRIMARIES, make_matrix_profile, to_pcs
@@ -39,7 +39,7 @@ from .containers.ifd import (
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .decode import check_size
 from .photo import Metadata, Photo
-from .raw import metadata_of_tags, preview_exif, words_of
+from .raw import import_rawpy, metadata_of_tags, preview_exif, words_of
 from .read import MAX_PIXELS, format_of_file
 
 _FULL = 65535
@@ -99,12 +99,7 @@ def read_linear_raw(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXEL
 
 
 def _read(file: BinaryIO, max_pixels: int) -> Photo:
-    try:
-        import rawpy  # late: an extra
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading a camera's raw files needs the package rawpy: pip install 'invdn[raw]'"
-        ) from error
+    rawpy = import_rawpy()
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:

@@ -39,6 +39,21 @@ _SRGB_CURVE = (2.4, 12.92)  # from: IEC 61966-2-1; LibRaw's power and slope at b
 _REMARK = "it is a camera's raw file: developed to 16 bits of Display P3 (see docs/formats.md)"
 
 
+def import_rawpy() -> Any:
+    """Return the module rawpy, which is an extra.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        import rawpy
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading a camera's raw files needs the package rawpy: pip install 'invdn[raw]'"
+        ) from error
+    return rawpy
+
+
 def develop(file: BinaryIO, max_pixels: int) -> Photo:
     """The photograph that a raw file holds, developed as the drawing above says.
 
@@ -46,12 +61,7 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
         ImageError: damaged, too large, or of a camera that LibRaw does not know.
         MissingDependencyError: ``rawpy`` is not installed.
     """
-    try:
-        import rawpy  # late door: an extra
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading a camera's raw files needs the package rawpy: pip install 'invdn[raw]'"
-        ) from error
+    rawpy = import_rawpy()
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:
