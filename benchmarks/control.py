@@ -132,8 +132,8 @@ def pictures(folder: Path) -> None:
     strip("detail", panel(medium, "grass", strength=0.0), *grass)
     weak = [panel(light, "grass", strength=s) for s in (0.0, 1.0, "auto")]
     strip("auto", *weak, panel(clean, "grass", strength=0.0))
-    strip("latent-scale", *(panel(noisy, "lamp", latent_scale=s) for s in (0.0, 1.0, 2.0, 4.0)))
-    qualities = [panel(noisy, "lamp", symmetries=s, draws=d) for s, d in QUALITIES.values()]
+    strip("latent-scale", *(panel(noisy, "lamp", latent_std=s) for s in (0.0, 1.0, 2.0, 4.0)))
+    qualities = [panel(noisy, "lamp", **quality) for quality in QUALITIES.values()]
     strip("quality", panel(noisy, "lamp", strength=0.0), *qualities)
     x, y, side = 120, 200, 160
     framed = noisy[64:448].copy()
