@@ -6,7 +6,7 @@ from typing import Any
 import griffe
 
 
-class ShowExamples(griffe.Extension):
+class ShowExamples(griffe.Extension):  # type: ignore[misc, unused-ignore]
     """Rename the section while docstrings are collected."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
