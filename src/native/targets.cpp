@@ -21,6 +21,11 @@ namespace avx512 {
 extern const Kernels kernels;
 }
 #endif
+#if defined(INVDN_HAS_WASM)
+namespace wasm {
+extern const Kernels kernels;
+}
+#endif
 #if defined(INVDN_HAS_NEON)
 namespace neon {
 extern const Kernels kernels;
@@ -68,6 +73,9 @@ const Kernels* find_kernels(const char* name) {
 #if defined(INVDN_HAS_X86)
   if (asked(avx512::kernels) && has(true)) return &avx512::kernels;
   if (asked(avx2::kernels) && has(false)) return &avx2::kernels;
+#endif
+#if defined(INVDN_HAS_WASM)
+  if (asked(wasm::kernels)) return &wasm::kernels;  // the module would not have loaded without
 #endif
 #if defined(INVDN_HAS_NEON)
   if (asked(neon::kernels)) return &neon::kernels;  // part of every 64-bit ARM

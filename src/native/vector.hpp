@@ -14,6 +14,8 @@
 #include <immintrin.h>
 #elif defined(INVDN_NEON)
 #include <arm_neon.h>
+#elif defined(INVDN_WASM)
+#include <wasm_simd128.h>
 #endif
 
 #if defined(__clang__)
@@ -121,6 +123,42 @@ INVDN_INLINE Vector4 times_power_of_two(Vector4 y, Vector4 n) {
 using Narrow = Vector4;
 using Wide = Vector4;
 
+#elif defined(INVDN_WASM)
+
+// Four floats of WebAssembly's SIMD128. With relaxed SIMD (-mrelaxed-simd) a multiply-add is joined
+// wherever the processor can, so its last bits depend on the processor; without, never.
+struct Vector4 {
+  static constexpr int width = 4;
+  v128_t value;
+};
+
+INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { return {wasm_f32x4_add(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { return {wasm_f32x4_sub(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { return {wasm_f32x4_mul(a.value, b.value)}; }
+INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { return {wasm_f32x4_div(a.value, b.value)}; }
+// pmax and pmin are one instruction of x86 where max and min take several; they differ for NaN.
+INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) { return {wasm_f32x4_pmax(b.value, a.value)}; }
+INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) { return {wasm_f32x4_pmin(b.value, a.value)}; }
+INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
+#if defined(__wasm_relaxed_simd__)
+  return {wasm_f32x4_relaxed_madd(a.value, b.value, c.value)};
+#else
+  return {wasm_f32x4_add(wasm_f32x4_mul(a.value, b.value), c.value)};
+#endif
+}
+INVDN_INLINE void store(float* to, Vector4 a) { wasm_v128_store(to, a.value); }
+INVDN_INLINE void load(const float* from, Vector4& a) { a.value = wasm_v128_load(from); }
+INVDN_INLINE void fill(float x, Vector4& a) { a.value = wasm_f32x4_splat(x); }
+INVDN_INLINE Vector4 nearest(Vector4 a) { return {wasm_f32x4_nearest(a.value)}; }
+INVDN_INLINE Vector4 times_power_of_two(Vector4 y, Vector4 n) {
+  const v128_t exponent =
+      wasm_i32x4_add(wasm_i32x4_trunc_sat_f32x4(n.value), wasm_i32x4_splat(127));
+  return {wasm_f32x4_mul(y.value, wasm_i32x4_shl(exponent, 23))};
+}
+
+using Narrow = Vector4;
+using Wide = Vector4;
+
 #else  // plain: four floats that any compiler can keep together
 
 struct Vector4 {
@@ -198,6 +236,10 @@ constexpr int rows_at_once(int vectors) { return vectors == 1 ? 12 : 24 / vector
 #elif defined(INVDN_AVX2)
 constexpr int most_vectors = 2;
 constexpr int rows_at_once(int vectors) { return 12 / vectors; }
+#elif defined(INVDN_WASM)
+// Of the sixteen registers of x86, eight sums leave enough for engines; ten spill and halve the rate.
+constexpr int most_vectors = 2;
+constexpr int rows_at_once(int vectors) { return 8 / vectors; }
 #else
 constexpr int most_vectors = 4;
 constexpr int rows_at_once(int vectors) { return vectors >= 3 ? 2 : 4; }
