@@ -268,7 +268,8 @@ class Decoding {
             "there are not as many rows as were agreed on");
     const int out = decoder_.finished(pushed + rows) - decoder_.finished(pushed);
     const auto draws = static_cast<std::size_t>(draws_);
-    require(latents.size() == draws && images.size() == draws, "one latent and image for each draw");
+    require(latents.size() == draws && images.size() == draws,
+            "one latent and image for each draw");
     std::vector<invdn::View> views;
     std::vector<invdn::Target> targets;
     for (std::size_t draw = 0; draw < draws; ++draw) {

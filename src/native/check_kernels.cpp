@@ -48,7 +48,8 @@ double convolved(const invdn::Plane& plane, int inputs, const Values& values, in
         if (y + dy < 0 || y + dy >= plane.height() || x + dx < 0 || x + dx >= plane.width()) {
           continue;
         }
-        const auto place = static_cast<std::size_t>(((output * inputs + i) * 3 + dy + 1) * 3 + dx + 1);
+        const auto place =
+            static_cast<std::size_t>(((output * inputs + i) * 3 + dy + 1) * 3 + dx + 1);
         sum += static_cast<double>(values.kernels[place]) *
                plane.row(y + dy)[(x + dx) * plane.channels() + i];
       }
@@ -76,8 +77,8 @@ invdn::Plane filled(int height, int width, int channels) {
 }
 
 // The largest error of one convolution with LeakyReLU.
-double features_error(const invdn::Kernels& kernels, int height, int width, int inputs,
-                      int outputs, int shift) {
+double features_error(const invdn::Kernels& kernels, int height, int width, int inputs, int outputs,
+                      int shift) {
   const Values values(inputs, outputs);
   invdn::Convolution convolution(inputs, outputs);
   std::vector<int> positions;
@@ -88,12 +89,11 @@ double features_error(const invdn::Kernels& kernels, int height, int width, int 
   const invdn::Plane none(1, width, std::max(inputs, outputs), 1);
   auto from = rows_of(source, none.row(0)), to = rows_of(target, none.row(0));
   const int columns = (width + 3) / 4, first = shift > 0 ? -1 : 0;
-  const invdn::Features task{
-      {first, shift, columns, height, width},
-      {from.data(), -8, static_cast<std::size_t>(source.channels()), 0},
-      source.channels(),
-      convolution.weights(),
-      {to.data(), -8, static_cast<std::size_t>(target.channels()), 0}};
+  const invdn::Features task{{first, shift, columns, height, width},
+                             {from.data(), -8, static_cast<std::size_t>(source.channels()), 0},
+                             source.channels(),
+                             convolution.weights(),
+                             {to.data(), -8, static_cast<std::size_t>(target.channels()), 0}};
   const invdn::Buffer scratch(invdn::scratch_floats(padded(inputs), padded(outputs)));
   const int tiles = ((height + 3) / 4 - first) * columns;
   for (int begin = 0; begin < tiles; begin += invdn::tiles_in_block) {
@@ -125,7 +125,8 @@ struct Published {
           return values.emplace_back(inputs, outputs).tensors();
         };
         const auto subnet = [&](int inputs, int outputs) {
-          const auto first = convolution(inputs, features), second = convolution(features, features);
+          const auto first = convolution(inputs, features),
+                     second = convolution(features, features);
           return invdn::Subnet{first, second, convolution(inputs + features, outputs)};
         };
         const auto f = subnet(channels - 3, 3), g = subnet(3, channels - 3);
@@ -191,7 +192,7 @@ int main() {
       std::printf("absent  %s\n", name);
       continue;
     }
-    const int shapes[][5] = {{1, 1, 3, 5, 0},    {2, 3, 3, 128, 2}, {5, 4, 9, 64, 1},
+    const int shapes[][5] = {{1, 1, 3, 5, 0},     {2, 3, 3, 128, 2},  {5, 4, 9, 64, 1},
                              {13, 30, 64, 64, 1}, {9, 17, 45, 64, 2}, {4, 7, 67, 45, 0},
                              {6, 6, 73, 3, 0},    {3, 11, 20, 90, 0}, {8, 5, 109, 3, 0}};
     for (const auto& s : shapes) {
@@ -215,8 +216,10 @@ int main() {
     if (reference.first.empty()) {
       reference = whole;
     } else {
-      report(std::string(name) + ": against plain, low", difference(reference.first, whole.first), 1e-5);
-      report(std::string(name) + ": against plain, image", difference(reference.second, whole.second), 1e-4);
+      report(std::string(name) + ": against plain, low", difference(reference.first, whole.first),
+             1e-5);
+      report(std::string(name) + ": against plain, image",
+             difference(reference.second, whole.second), 1e-4);
     }
   }
   std::printf(failures ? "%d FAILED\n" : "all is well\n", failures);

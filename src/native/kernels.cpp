@@ -11,8 +11,8 @@ namespace {
 
 INVDN_INLINE int lesser(int a, int b) { return a < b ? a : b; }
 
-// e^x for |x| <= 87: 2^n times the Taylor polynomial of e^r, |r| <= ln(2) / 2, of degree 7 (relative
-// error below 1e-8); ln 2 in two parts, so that n ln 2 is exact.
+// e^x for |x| <= 87: 2^n times the Taylor polynomial of e^r, |r| <= ln(2) / 2, of degree 7
+// (relative error below 1e-8); ln 2 in two parts, so that n ln 2 is exact.
 template <class V>
 INVDN_INLINE V exponential(V x) {
   x = smallest(largest(x, filled<V>(-87.0F)), filled<V>(87.0F));
@@ -43,33 +43,38 @@ template <class V>
 INVDN_INLINE void input_tile(float* const (&rows)[window_edge], std::ptrdiff_t start,
                              std::size_t pixel, float* to, std::size_t stride) {
   V half[6][6];
-  INVDN_UNROLL for (int j = 0; j < 6; ++j) {
+  INVDN_UNROLL
+  for (int j = 0; j < 6; ++j) {
     const std::ptrdiff_t place = start + j * static_cast<std::ptrdiff_t>(pixel);
     V column[6], transformed[6];
-    INVDN_UNROLL for (int i = 0; i < 6; ++i) load(rows[i] + place, column[i]);
+    INVDN_UNROLL
+    for (int i = 0; i < 6; ++i) load(rows[i] + place, column[i]);
     transform_input(column, transformed);
-    INVDN_UNROLL for (int i = 0; i < 6; ++i) half[i][j] = transformed[i];
+    INVDN_UNROLL
+    for (int i = 0; i < 6; ++i) half[i][j] = transformed[i];
   }
-  INVDN_UNROLL for (int i = 0; i < 6; ++i) {
+  INVDN_UNROLL
+  for (int i = 0; i < 6; ++i) {
     V transformed[6];
     transform_input(half[i], transformed);
-    INVDN_UNROLL for (int j = 0; j < 6; ++j) {
+    INVDN_UNROLL
+    for (int j = 0; j < 6; ++j) {
       store(to + static_cast<std::size_t>(i * 6 + j) * stride, transformed[j]);
     }
   }
 }
 
-// Tiles begin to end of `channels` channels into `to`, [36][tile][depth] with `stride` from point to
-// point.
+// Tiles begin to end of `channels` channels into `to`, [36][tile][depth] with `stride` from point
+// to point.
 void transform_inputs(const Grid& grid, const Rows& source, int channels, int begin, int end,
                       float* to, std::size_t depth, std::size_t stride) {
   for (int tile = begin; tile < end; ++tile, to += depth) {
     const int top = (grid.first_tile_row + tile / grid.tile_columns) * tile_edge + grid.shift - 1;
     const int left = tile % grid.tile_columns * tile_edge - 1;
     float* rows[window_edge];
-    INVDN_UNROLL for (int i = 0; i < window_edge; ++i) rows[i] = source.row[top + i - source.first];
-    const std::ptrdiff_t start =
-        left * static_cast<std::ptrdiff_t>(source.pixel) + source.channel;
+    INVDN_UNROLL
+    for (int i = 0; i < window_edge; ++i) rows[i] = source.row[top + i - source.first];
+    const std::ptrdiff_t start = left * static_cast<std::ptrdiff_t>(source.pixel) + source.channel;
     int c = 0;
     for (; c + Wide::width <= channels; c += Wide::width) {
       input_tile<Wide>(rows, start + c, source.pixel, to + c, stride);
@@ -87,21 +92,28 @@ template <class V, int Rows, int Vectors>
 INVDN_INLINE void multiply_rows(const float* inputs, std::size_t depth, const float* kernels,
                                 std::size_t outputs, int count, float* to, std::size_t columns) {
   V sums[Rows][Vectors];
-  INVDN_UNROLL for (int r = 0; r < Rows; ++r) {
-    INVDN_UNROLL for (int n = 0; n < Vectors; ++n) fill(0.0F, sums[r][n]);
+  INVDN_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    INVDN_UNROLL
+    for (int n = 0; n < Vectors; ++n) fill(0.0F, sums[r][n]);
   }
   for (int k = 0; k < count; ++k, kernels += outputs) {
     V row[Vectors];
-    INVDN_UNROLL for (int n = 0; n < Vectors; ++n) load(kernels + n * V::width, row[n]);
-    INVDN_UNROLL for (int r = 0; r < Rows; ++r) {
+    INVDN_UNROLL
+    for (int n = 0; n < Vectors; ++n) load(kernels + n * V::width, row[n]);
+    INVDN_UNROLL
+    for (int r = 0; r < Rows; ++r) {
       const V input = filled<V>(inputs[static_cast<std::size_t>(r) * depth + k]);
-      INVDN_UNROLL for (int n = 0; n < Vectors; ++n) {
+      INVDN_UNROLL
+      for (int n = 0; n < Vectors; ++n) {
         sums[r][n] = multiply_add(input, row[n], sums[r][n]);
       }
     }
   }
-  INVDN_UNROLL for (int r = 0; r < Rows; ++r) {
-    INVDN_UNROLL for (int n = 0; n < Vectors; ++n) {
+  INVDN_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    INVDN_UNROLL
+    for (int n = 0; n < Vectors; ++n) {
       store(to + static_cast<std::size_t>(r) * columns + n * V::width, sums[r][n]);
     }
   }
@@ -157,8 +169,8 @@ void multiply(const float* inputs, std::size_t depth, std::size_t input_stride,
   const auto outputs = static_cast<std::size_t>(weights.outputs);
   const auto wide = static_cast<std::size_t>(columns);
   for (int point = 0; point < points; ++point) {
-    const float* kernels = weights.kernels +
-                           static_cast<std::size_t>(point) * weights.inputs * outputs + first;
+    const float* kernels =
+        weights.kernels + static_cast<std::size_t>(point) * weights.inputs * outputs + first;
     for (int n = 0; n < columns;) {
       n += multiply_widest<most_vectors>(columns - n, inputs, depth, kernels + n, outputs,
                                          weights.inputs, to + n, wide, tiles);
@@ -173,18 +185,23 @@ void multiply(const float* inputs, std::size_t depth, std::size_t input_stride,
 template <class V>
 INVDN_INLINE void output_tile(const float* from, std::size_t stride, V (&results)[4][4]) {
   V half[4][6];
-  INVDN_UNROLL for (int j = 0; j < 6; ++j) {
+  INVDN_UNROLL
+  for (int j = 0; j < 6; ++j) {
     V column[6], transformed[4];
-    INVDN_UNROLL for (int i = 0; i < 6; ++i) {
+    INVDN_UNROLL
+    for (int i = 0; i < 6; ++i) {
       load(from + static_cast<std::size_t>(i * 6 + j) * stride, column[i]);
     }
     transform_output(column, transformed);
-    INVDN_UNROLL for (int i = 0; i < 4; ++i) half[i][j] = transformed[i];
+    INVDN_UNROLL
+    for (int i = 0; i < 4; ++i) half[i][j] = transformed[i];
   }
-  INVDN_UNROLL for (int i = 0; i < 4; ++i) transform_output(half[i], results[i]);
+  INVDN_UNROLL
+  for (int i = 0; i < 4; ++i) transform_output(half[i], results[i]);
 }
 
-// Hands every result of a tile that lies in the picture to `take(value, tile, i, j, y, x, channel)`.
+// Hands every result of a tile that lies in the picture to `take(value, tile, i, j, y, x,
+// channel)`.
 template <class V, class Take>
 INVDN_INLINE void output_channels(const Grid& grid, const float* from, std::size_t stride,
                                   const float* biases, int tile, int index, int c, Take take) {
@@ -194,8 +211,10 @@ INVDN_INLINE void output_channels(const Grid& grid, const float* from, std::size
   output_tile(from, stride, results);
   const V bias = loaded<V>(biases + c);
   if (top >= 0 && top + 4 <= grid.height && left + 4 <= grid.width) {
-    INVDN_UNROLL for (int i = 0; i < 4; ++i) {
-      INVDN_UNROLL for (int j = 0; j < 4; ++j) {
+    INVDN_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      INVDN_UNROLL
+      for (int j = 0; j < 4; ++j) {
         take(results[i][j] + bias, index, i * 4 + j, top + i, left + j, c);
       }
     }
@@ -283,13 +302,13 @@ void affine(const Affine& task, int begin, int end, float* scratch) {
   for (int first = 0; first < outputs; first += widest_product) {
     const int columns = lesser(widest_product, outputs - first);
     multiply(scratch, depth, stride, task.weights_h, first, columns, products, end - begin);
-    transform_outputs(task.grid, products, columns, task.weights_h.biases + first, begin, end,
-                      [&](auto value, int index, int pixel, int, int, int c) {
-                        using V = decltype(value);
-                        store(scales + static_cast<std::size_t>(index * 16 + pixel) * outputs +
-                                  first + c,
-                              exponential(filled<V>(direction) * log_scale(value)));
-                      });
+    transform_outputs(
+        task.grid, products, columns, task.weights_h.biases + first, begin, end,
+        [&](auto value, int index, int pixel, int, int, int c) {
+          using V = decltype(value);
+          store(scales + static_cast<std::size_t>(index * 16 + pixel) * outputs + first + c,
+                exponential(filled<V>(direction) * log_scale(value)));
+        });
   }
   transform_inputs(task.grid, task.features_g, task.feature_channels, begin, end, scratch, depth,
                    stride);
@@ -326,13 +345,16 @@ void uncouple(float* values, const float* shift, const float* scale, std::size_t
 double multiply_adds(long rounds) {
   constexpr int chains = most_vectors == 4 ? 16 : 12;
   Wide sums[chains];
-  INVDN_UNROLL for (int i = 0; i < chains; ++i) fill(static_cast<float>(i), sums[i]);
+  INVDN_UNROLL
+  for (int i = 0; i < chains; ++i) fill(static_cast<float>(i), sums[i]);
   const Wide factor = filled<Wide>(0.5F), summand = filled<Wide>(1.0F);
   for (long round = 0; round < rounds; ++round) {
-    INVDN_UNROLL for (int i = 0; i < chains; ++i) sums[i] = multiply_add(sums[i], factor, summand);
+    INVDN_UNROLL
+    for (int i = 0; i < chains; ++i) sums[i] = multiply_add(sums[i], factor, summand);
   }
   Wide total = sums[0];
-  INVDN_UNROLL for (int i = 1; i < chains; ++i) total = total + sums[i];
+  INVDN_UNROLL
+  for (int i = 1; i < chains; ++i) total = total + sums[i];
   float lanes[Wide::width];
   store(lanes, total);
   volatile float kept = lanes[0];  // the work must not be left out
@@ -346,7 +368,7 @@ double multiply_adds(long rounds) {
 #define INVDN_TEXT(name) INVDN_TEXT_OF(name)
 
 extern const Kernels kernels;
-const Kernels kernels = {INVDN_TEXT(INVDN_TARGET), features, additive, affine, uncouple,
-                         multiply_adds};
+const Kernels kernels = {
+    INVDN_TEXT(INVDN_TARGET), features, additive, affine, uncouple, multiply_adds};
 
 }  // namespace invdn::INVDN_TARGET

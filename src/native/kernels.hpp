@@ -1,8 +1,8 @@
 // What the kernels are told: maps, tiles and weights. The same for every instruction set.
 //
 // Maps are channels-last. A row has one pixel of zeros before its first and enough of them behind
-// its last that every 6x6 input of a tile lies inside; rows above and below the picture are a row of
-// zeros. So the kernels never ask for the border when they read.
+// its last that every 6x6 input of a tile lies inside; rows above and below the picture are a row
+// of zeros. So the kernels never ask for the border when they read.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,8 @@ struct Rows {
   int channel;        // the first that is meant
 };
 
-// Where the tiles lie: tile row t covers the rows from 4t + shift, tile column u the columns from 4u.
+// Where the tiles lie: tile row t covers the rows from 4t + shift, tile column u the columns from
+// 4u.
 struct Grid {
   int first_tile_row;
   int shift;
@@ -104,8 +105,8 @@ constexpr int depth_of(int channels) {
   return (channels + cache_unit - 1) / cache_unit * cache_unit;
 }
 
-// From point to point of a block's inputs or products: not a multiple of 4096 bytes, where all points
-// would share a few lines of the cache.
+// From point to point of a block's inputs or products: not a multiple of 4096 bytes, where all
+// points would share a few lines of the cache.
 constexpr std::size_t product_stride(int channels) {
   return static_cast<std::size_t>(tiles_in_block) * static_cast<std::size_t>(channels) + 16;
 }
@@ -117,8 +118,8 @@ constexpr std::size_t scratch_floats(int inputs, int outputs) {
              static_cast<std::size_t>(outputs);
 }
 
-// The kernels named "avx512", "avx2", "neon" or "plain"; with "auto" the fastest that this processor
-// can run. Null where the name is unknown here or the processor cannot.
+// The kernels named "avx512", "avx2", "neon" or "plain"; with "auto" the fastest that this
+// processor can run. Null where the name is unknown here or the processor cannot.
 const Kernels* find_kernels(const char* name);
 
 }  // namespace invdn

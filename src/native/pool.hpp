@@ -1,7 +1,8 @@
 // A few threads that share numbered pieces of work.
 //
-// No OpenMP: its runtimes clash with those of torch and numpy, and its threads spin while they wait.
-// These look around for a moment and then sleep, so that a busy machine loses next to nothing to them.
+// No OpenMP: its runtimes clash with those of torch and numpy, and its threads spin while they
+// wait. These look around for a moment and then sleep, so that a busy machine loses next to nothing
+// to them.
 #pragma once
 
 #include <atomic>

@@ -6,7 +6,7 @@
 namespace invdn {
 namespace {
 
-constexpr int beyond = 3;            // rows of the input that a tile needs below itself
+constexpr int beyond = 3;             // rows of the input that a tile needs below itself
 constexpr int tiles_for_thread = 48;  // in a band: enough to share, few enough to stay in the cache
 
 int divided_up(int a, int b) { return (a + b - 1) / b; }
@@ -26,8 +26,8 @@ Plane::Plane(int height, int width, int channels, int kept)
       stride_(static_cast<std::size_t>(divided_up(width, tile_edge) * tile_edge + 2) * channels_),
       buffer_(stride_ * static_cast<std::size_t>(kept_)) {}
 
-// The first band has one more row of tiles above the picture in the first two convolutions; those of
-// their results that lie in it are in the tails.
+// The first band has one more row of tiles above the picture in the first two convolutions; those
+// of their results that lie in it are in the tails.
 Workspace::Workspace(int height, int width, int channels, int widest, int threads)
     : height_(height),
       width_(width),
@@ -110,9 +110,8 @@ Grid Stage::grid(int first_tile_row, int shift) const {
   return {first_tile_row, shift, space_.tile_columns(), space_.height(), space_.width()};
 }
 
-void Stage::blocks(
-    int tiles, int times,
-    const std::function<void(int time, int begin, int end, float* scratch)>& work) {
+void Stage::blocks(int tiles, int times,
+                   const std::function<void(int time, int begin, int end, float* scratch)>& work) {
   const int count = divided_up(tiles, tiles_in_block);
   const int size = std::min(tiles_in_block, divided_up(divided_up(tiles, count), 6) * 6);
   const int pieces = divided_up(tiles, size);
@@ -151,8 +150,9 @@ void AdditiveStage::run(const Band& band) {
   const Table input = table(rest_, band), target = table(split_, band);
   features(input, rest_.channels(), band, block_.f_first);
   second_features(band, {&block_.f_second});
-  const Additive task{grid(band.begin, 0), band.second.from(), space_.channels(), input.from(),
-                      rest_.channels(), block_.f_third.weights(), target.from(), sign_};
+  const Additive task{
+      grid(band.begin, 0), band.second.from(),       space_.channels(), input.from(),
+      rest_.channels(),    block_.f_third.weights(), target.from(),     sign_};
   blocks((band.end - band.begin) * space_.tile_columns(), 1,
          [&](int, int begin, int end, float* scratch) {
            machine_.kernels->additive(task, begin, end, scratch);

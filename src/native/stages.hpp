@@ -9,9 +9,9 @@
 //     second      ############       below it, and that needs one more of the first: what the
 //     result     ############        tile beside it has just made
 //
-// So a stage needs three rows beyond its tile, and keeps two rows of each wide map for the next band.
-// Every tile lies on a grid fixed in the picture, and its numbers depend on nothing else: not on the
-// bands, nor on the threads, nor on how the rows were pushed.
+// So a stage needs three rows beyond its tile, and keeps two rows of each wide map for the next
+// band. Every tile lies on a grid fixed in the picture, and its numbers depend on nothing else: not
+// on the bands, nor on the threads, nor on how the rows were pushed.
 #pragma once
 
 #include <functional>
@@ -39,7 +39,7 @@ class Plane {
   }
   int height() const { return height_; }
   int width() const { return width_; }
-  int channels() const { return channels_; }  // padded
+  int channels() const { return channels_; }      // padded
   std::size_t stride() const { return stride_; }  // floats of a row with its zeros
 
  private:
@@ -188,7 +188,7 @@ class AffineStage final : public Stage {
   const Block& block_;
   Use use_;
   const Plane& split_;
-  const Plane& rest_;   // or the shift
+  const Plane& rest_;  // or the shift
   const Plane& scale_;
 };
 

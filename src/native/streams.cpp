@@ -38,12 +38,10 @@ Pass::Pass(const Machine& machine, const Level& level, int features, Use use,
       // One stage more than there are: a decoder's rows wait for what its draws share.
       split_(height, width, level.split,
              rows_in_flight(halves.size() + 1, incoming, whole, height)),
-      rest_(height, width, level.rest,
-            rows_in_flight(halves.size() + 1, incoming, whole, height)) {
+      rest_(height, width, level.rest, rows_in_flight(halves.size() + 1, incoming, whole, height)) {
   const int threads = machine.pool->threads();
   for (const int channels : {features, 2 * features}) {
-    spaces_.push_back(
-        std::make_unique<Workspace>(height, width, channels, level.rest, threads));
+    spaces_.push_back(std::make_unique<Workspace>(height, width, channels, level.rest, threads));
     if (whole) tails_.push_back(std::make_unique<Tails>(*spaces_.back()));
   }
   for (const Half& half : halves) {
@@ -89,9 +87,9 @@ Encoder::Encoder(const Network& network, Machine machine, int height, int width,
     height /= 2;
     width /= 2;
     incoming = incoming / 2 + tile_edge;
-    passes_.push_back(std::make_unique<Pass>(
-        machine_, level, network.features(), Use::couple,
-        couplings(static_cast<int>(level.blocks.size()), last), height, width, incoming, whole));
+    passes_.push_back(std::make_unique<Pass>(machine_, level, network.features(), Use::couple,
+                                             couplings(static_cast<int>(level.blocks.size()), last),
+                                             height, width, incoming, whole));
   }
   received_.assign(passes_.size(), 0);
 }
@@ -160,10 +158,10 @@ Decoder::Decoder(const Network& network, Machine machine, int height, int width,
     for (auto level = network.levels().rbegin(); level != network.levels().rend(); ++level) {
       const bool first = level == network.levels().rbegin();
       incoming += tile_edge;
-      body.passes.push_back(std::make_unique<Pass>(
-          machine_, *level, network.features(), Use::uncouple,
-          uncouplings(static_cast<int>(level->blocks.size()), first), rows, columns, incoming,
-          whole_));
+      body.passes.push_back(
+          std::make_unique<Pass>(machine_, *level, network.features(), Use::uncouple,
+                                 uncouplings(static_cast<int>(level->blocks.size()), first), rows,
+                                 columns, incoming, whole_));
       rows *= 2;
       columns *= 2;
       incoming *= 2;
@@ -194,8 +192,8 @@ void Decoder::push(const View& low, const View* latents, int rows, const Target*
     const Map map = body.passes.front()->map();
     fill(low, network_.channels(), map.split, before, pushed_);
     fill(latents[draw], network_.latent_channels(), map.rest, before, pushed_);
-    const auto floats = static_cast<std::size_t>(map.rest.width()) *
-                        static_cast<std::size_t>(map.rest.channels());
+    const auto floats =
+        static_cast<std::size_t>(map.rest.width()) * static_cast<std::size_t>(map.rest.channels());
     for (int y = shared; y < shared_rows_; ++y) {
       machine_.kernels->uncouple(map.rest.row(y), shift_.row(y), scale_.row(y), floats);
     }

@@ -2,11 +2,13 @@
 //
 //     Encoder   noisy ── Haar ── couple x n1 ── Haar ── couple x n2 ── low
 //     Decoder   low ── shares of the first inverse ─┬─ for each draw:
-//                                         latent ───┴─ uncouple x n2 ── Haar ── uncouple x n1 ── Haar
+//                                         latent ───┴─ uncouple x n2 ── Haar ── uncouple x n1 ──
+//                                         Haar
 //
 // Rows come out as soon as all that they depend on has been pushed. Only the rows in flight are
 // kept, so the memory does not grow with the height of the picture; pushed in one piece, the small
-// maps are kept whole and the wide ones are shared by all blocks. The result is the same bit by bit.
+// maps are kept whole and the wide ones are shared by all blocks. The result is the same bit by
+// bit.
 #pragma once
 
 #include <memory>
@@ -84,7 +86,8 @@ class Encoder {
 
 class Decoder {
  public:
-  // height, width: of the picture; draws: latents for each `low`; piece: most rows of `low` at once.
+  // height, width: of the picture; draws: latents for each `low`; piece: most rows of `low` at
+  // once.
   Decoder(const Network& network, Machine machine, int height, int width, int draws, int piece);
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;

@@ -47,7 +47,8 @@ bool has(bool wide) {
   const unsigned long long state = _xgetbv(0);
   __cpuidex(leaf, 7, 0);
   const bool avx2 = (leaf[1] >> 5 & 1) != 0 && (state & 0x6) == 0x6;
-  const bool avx512 = (leaf[1] >> 16 & 1) != 0 && (leaf[1] >> 31 & 1) != 0 && (state & 0xe6) == 0xe6;
+  const bool avx512 =
+      (leaf[1] >> 16 & 1) != 0 && (leaf[1] >> 31 & 1) != 0 && (state & 0xe6) == 0xe6;
   return avx2 && (avx512 || !wide);
 }
 

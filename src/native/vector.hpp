@@ -42,10 +42,18 @@ struct Vector16 {
   __m512 value;
 };
 
-INVDN_INLINE Vector16 operator+(Vector16 a, Vector16 b) { return {_mm512_add_ps(a.value, b.value)}; }
-INVDN_INLINE Vector16 operator-(Vector16 a, Vector16 b) { return {_mm512_sub_ps(a.value, b.value)}; }
-INVDN_INLINE Vector16 operator*(Vector16 a, Vector16 b) { return {_mm512_mul_ps(a.value, b.value)}; }
-INVDN_INLINE Vector16 operator/(Vector16 a, Vector16 b) { return {_mm512_div_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 operator+(Vector16 a, Vector16 b) {
+  return {_mm512_add_ps(a.value, b.value)};
+}
+INVDN_INLINE Vector16 operator-(Vector16 a, Vector16 b) {
+  return {_mm512_sub_ps(a.value, b.value)};
+}
+INVDN_INLINE Vector16 operator*(Vector16 a, Vector16 b) {
+  return {_mm512_mul_ps(a.value, b.value)};
+}
+INVDN_INLINE Vector16 operator/(Vector16 a, Vector16 b) {
+  return {_mm512_div_ps(a.value, b.value)};
+}
 INVDN_INLINE Vector16 largest(Vector16 a, Vector16 b) { return {_mm512_max_ps(a.value, b.value)}; }
 INVDN_INLINE Vector16 smallest(Vector16 a, Vector16 b) { return {_mm512_min_ps(a.value, b.value)}; }
 INVDN_INLINE Vector16 multiply_add(Vector16 a, Vector16 b, Vector16 c) {
@@ -166,9 +174,10 @@ struct Vector4 {
   float value[4];
 };
 
-#define INVDN_EACH(expression)                                                \
-  Vector4 result;                                                             \
-  INVDN_UNROLL for (int i = 0; i < 4; ++i) result.value[i] = (expression);    \
+#define INVDN_EACH(expression)                                \
+  Vector4 result;                                             \
+  INVDN_UNROLL                                                \
+  for (int i = 0; i < 4; ++i) result.value[i] = (expression); \
   return result
 
 INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] + b.value[i]); }
@@ -185,13 +194,16 @@ INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
   INVDN_EACH(a.value[i] * b.value[i] + c.value[i]);
 }
 INVDN_INLINE void store(float* to, Vector4 a) {
-  INVDN_UNROLL for (int i = 0; i < 4; ++i) to[i] = a.value[i];
+  INVDN_UNROLL
+  for (int i = 0; i < 4; ++i) to[i] = a.value[i];
 }
 INVDN_INLINE void load(const float* from, Vector4& a) {
-  INVDN_UNROLL for (int i = 0; i < 4; ++i) a.value[i] = from[i];
+  INVDN_UNROLL
+  for (int i = 0; i < 4; ++i) a.value[i] = from[i];
 }
 INVDN_INLINE void fill(float x, Vector4& a) {
-  INVDN_UNROLL for (int i = 0; i < 4; ++i) a.value[i] = x;
+  INVDN_UNROLL
+  for (int i = 0; i < 4; ++i) a.value[i] = x;
 }
 INVDN_INLINE float nearest_whole(float x) {
   return static_cast<float>(static_cast<std::int32_t>(x + (x < 0 ? -0.5F : 0.5F)));
@@ -237,7 +249,8 @@ constexpr int rows_at_once(int vectors) { return vectors == 1 ? 12 : 24 / vector
 constexpr int most_vectors = 2;
 constexpr int rows_at_once(int vectors) { return 12 / vectors; }
 #elif defined(INVDN_WASM)
-// Of the sixteen registers of x86, eight sums leave enough for engines; ten spill and halve the rate.
+// Of the sixteen registers of x86, eight sums leave enough for engines; ten spill and halve the
+// rate.
 constexpr int most_vectors = 2;
 constexpr int rows_at_once(int vectors) { return 8 / vectors; }
 #else

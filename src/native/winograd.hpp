@@ -9,9 +9,9 @@
 //
 // References:
 //   Winograd, Arithmetic Complexity of Computations, SIAM 1980.
-//   Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (arXiv 1509.09308).
-//   Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
-//   Neural Networks, ACM TOMS 2020 (arXiv 1803.10986), on the choice of points.
+//   Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016 (arXiv
+//   1509.09308). Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution
+//   for Deep Neural Networks, ACM TOMS 2020 (arXiv 1803.10986), on the choice of points.
 #pragma once
 
 #include "vector.hpp"
