@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+_BORDER = 8  # pixels: docs/tiling.md
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -38,6 +40,15 @@ class Architecture:
     def scale(self) -> int:
         """Factor by which height and width shrink; sizes must be divisible by it."""
         return int(2 ** len(self.blocks))
+
+    @property
+    def border(self) -> int:
+        """Mirrored pixels that the network sees around an image: 8 or more, divisible by the scale.
+
+        Its convolutions take what lies beyond their input for zeros, which looks like a black
+        frame: without a border, saturated colours beside it err by up to 25 of 255.
+        """
+        return -(-_BORDER // self.scale) * self.scale
 
     @property
     def latent_channels(self) -> int:

@@ -53,6 +53,27 @@ def test_pasted_cores_give_the_picture(
     assert (pasted == 1).all()
 
 
+@given(height=st.integers(1, 60), width=st.integers(1, 60), border=st.sampled_from([4, 8]), **cuts)
+def test_with_a_border_the_picture_is_mirrored_all_around(
+    height: int, width: int, border: int, tile: int | None, overlap: int, multiple: int
+) -> None:
+    picture = np.random.default_rng(height).random((height, width), np.float32)
+    around = [(border, border + -side % multiple) for side in picture.shape]
+    framed = np.pad(picture, around, "reflect")
+    plain = tiles(height, width, tile, overlap, multiple)
+    framed_tiles = tiles(height, width, tile, overlap, multiple, border=border)
+    for piece, same in zip(framed_tiles, plain, strict=True):
+        at_edges = [piece.top < 0, piece.left < 0]
+        assert at_edges == [same.top == 0, same.left == 0] and piece.core == same.core
+        window = read_window(picture, piece)
+        assert np.array_equal(window[piece.inner], picture[piece.core])
+        whole = framed[piece.top + border :, piece.left + border :]
+        assert np.array_equal(window, whole[: piece.height, : piece.width])
+        inside = piece.within(height, width)
+        cut = picture[inside.top :, inside.left :][: inside.height, : inside.width]
+        assert np.array_equal(window[piece.inside(height, width)], cut)
+
+
 def test_a_single_pixel_is_repeated() -> None:
     (piece,) = tiles(1, 1, None, 16, 4)
     window = read_window(np.full((1, 1, 3), 255, np.uint8), piece)

@@ -16,16 +16,17 @@ from invdn.inference.blocks import iter_windows_in_place
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),
-    tile=st.integers(0, 40).filter(lambda tile: tile == 0 or tile >= 8),
+    tile=st.integers(0, 60).filter(lambda tile: tile == 0 or tile >= 24),
     overlap=st.integers(0, 50),
+    border=st.sampled_from([0, 4, 8]),
 )
 def test_windows_are_those_of_the_untouched_picture(
-    height: int, width: int, tile: int, overlap: int
+    height: int, width: int, tile: int, overlap: int, border: int
 ) -> None:
     """Also where the overlap is wider than the tiles, so that several are kept aside."""
     picture = np.random.default_rng(0).integers(1, 256, (height, width, 3), np.uint8)
     worked = picture.copy()
-    pieces = tiles(height, width, tile, overlap, 4)
+    pieces = tiles(height, width, tile, overlap, 4, border=border)
     seen = 0
     for piece, window in iter_windows_in_place(worked, pieces):
         assert np.array_equal(window, read_window(picture, piece))

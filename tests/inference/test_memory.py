@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from invdn.architecture import Architecture
 from invdn.engines import why_native_unavailable
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import InputError
@@ -20,6 +21,7 @@ _PHOTO = np.broadcast_to(np.uint8(0), (8000, 12000, 3))  # 96 megapixels that ar
 
 
 class _Engine:
+    architecture = Architecture()
     process_bytes = 100_000_000
     bytes_per_pixel = 1000
 
@@ -40,7 +42,7 @@ def test_no_limit_is_the_options_own_tile(engine: TorchEngine) -> None:
 def test_the_largest_tile_that_fits() -> None:
     """Process, decoded rows, codec and margins, one window: 100 + 288 + 110 + 147 MB."""
     assert _tile(650e6) == 320
-    assert _tile(650e6, tile_overlap=0) == 384
+    assert _tile(650e6, tile_overlap=0) == 368
     assert _tile(650e6, tile_size=128) == 128
     assert _tile(900e6, tile_size=0) == 560
     tiles = [_tile(limit) for limit in np.arange(530e6, 900e6, 20e6)]
@@ -66,18 +68,18 @@ def _fits(width: int, height: int, limit: float, draws: int = 1) -> bool:
 
 def test_rows_in_flight_must_fit() -> None:
     """By pixels, where all goes through in one piece, else by columns, however few the rows."""
-    assert _fits(1000, 1000, 1.15e9)
-    assert not _fits(1000, 1000, 1.05e9)
+    assert _fits(1000, 1000, 1.18e9)
+    assert not _fits(1000, 1000, 1.08e9)
     assert _fits(1500, 1000, 1.65e9)
     assert not _fits(1500, 1000, 1.55e9)
     assert not _fits(1500, 700, 1.55e9)
-    assert not _fits(1000, 1000, 1.15e9, draws=2)
+    assert not _fits(1000, 1000, 1.18e9, draws=2)
 
 
 def test_what_is_kept_beside_the_photograph_counts(engine: TorchEngine) -> None:
     """A spread has four bytes a sample, where the photograph has one; a part is a copy."""
     pixels = np.zeros((64, 80, 3), np.uint8)
-    window, rows = 64 * 80 * engine.bytes_per_pixel, (3000 + 2 * 32) * 80 * 3
+    window, rows = (64 + 16) * (80 + 16) * engine.bytes_per_pixel, (3000 + 2 * 32) * 80 * 3
     fixed = engine.process_bytes + window + rows
 
     def options(limit: int, symmetries: int = 1) -> DenoiseOptions:

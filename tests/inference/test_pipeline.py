@@ -104,17 +104,18 @@ def test_the_seed_decides(engine: TorchEngine, picture: NDArray[np.uint8]) -> No
 
 
 def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> None:
-    """Against the sum written out, with the network called directly."""
+    """Against the sum written out, with the network called directly on the bordered picture."""
     pixels = np.random.default_rng(1).random((24, 32, 3), np.float32)
+    seen = np.pad(pixels, [(8, 8), (8, 8), (0, 0)], "reflect")
     options = DenoiseOptions(
         self_ensemble=True, num_samples=3, seed=9, latent_std=0.5, tile_size=0, strength=1
     )
     samples = []
     for symmetry in range(8):
-        turned = np.ascontiguousarray(apply_symmetry(pixels.transpose(2, 0, 1), symmetry))
+        turned = np.ascontiguousarray(apply_symmetry(seen.transpose(2, 0, 1), symmetry))
         low = engine.encode(turned[None])
         for draw in range(3):
-            z = LatentField(45, 9, draw, symmetry).window(0, 0, 6, 8) * np.float32(0.5)
+            z = LatentField(45, 9, draw, symmetry).window(0, 0, 10, 12) * np.float32(0.5)
             z = np.ascontiguousarray(apply_symmetry(z, symmetry))
             image = engine.decode(low, z[None])[0]
             if symmetry & 4:
@@ -123,7 +124,7 @@ def test_result_is_the_mean_over_symmetries_and_draws(engine: TorchEngine) -> No
                 image = image[:, ::-1]
             if symmetry & 1:
                 image = image[:, :, ::-1]
-            samples.append(image.transpose(1, 2, 0))
+            samples.append(image.transpose(1, 2, 0)[8:-8, 8:-8])
     clean, spread = Pipeline(engine, options).denoise_with_std(pixels)
     assert np.allclose(clean, np.mean(samples, axis=0), atol=1e-5)
     assert np.allclose(spread, np.std(samples, axis=0, ddof=1), atol=1e-5)
@@ -150,7 +151,7 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     """Whatever goes together, the result is the same."""
     options = DenoiseOptions(num_samples=5, tile_size=0, strength=1)
     results, batches = [], []
-    for pixels in (1, 2 * 152 * 204, 2**30):  # the window is a multiple of the scale
+    for pixels in (1, 2 * 168 * 220, 2**30):  # the window, with its border
         monkeypatch.setattr("invdn.inference.sampling._BATCH_PIXELS", pixels)
         watched = WatchedEngine(engine)
         results.append(Pipeline(watched, options).denoise_with_std(picture / 255))
@@ -185,12 +186,13 @@ def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.u
         denoise_pixels(engine, picture, DenoiseOptions(latent_std=0, seed=seed, strength=1))
         for seed in (0, 1)
     ]
-    noisy = picture[:148, :200].transpose(2, 0, 1)[None] / np.float32(255)
+    part = picture[:148, :200] / np.float32(255)
+    noisy = np.pad(part, [(8, 8), (8, 8), (0, 0)], "reflect").transpose(2, 0, 1)[None]
     options = DenoiseOptions(latent_std=0, tile_size=0, strength=1)
-    clean = denoise_pixels(engine, noisy[0].transpose(1, 2, 0), options)
-    expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 37, 50), np.float32))
+    clean = denoise_pixels(engine, part, options)
+    expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 41, 54), np.float32))
     assert np.array_equal(seeds[0], seeds[1])
-    assert np.allclose(clean, expected[0].transpose(1, 2, 0), atol=1e-6)
+    assert np.allclose(clean, expected[0].transpose(1, 2, 0)[8:-8, 8:-8], atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [None, 1, 2, 3, 4])

@@ -33,11 +33,12 @@ def test_any_size_gives_the_same_size(module: DenoisingModule, size: tuple[int, 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13])
-def test_the_mirror_is_numpys(size: int) -> None:
+@pytest.mark.parametrize("border", [0, 8])
+def test_the_mirror_is_numpys(size: int, border: int) -> None:
     row = torch.arange(size)[None]
-    padding = -size % 8
-    wanted = np.pad(row.numpy()[0], (0, padding), mode="reflect" if size > 1 else "edge")
-    found = mirrored(row, 8)
+    padding = border, border + -size % 8
+    wanted = np.pad(row.numpy()[0], padding, mode="reflect" if size > 1 else "edge")
+    found = mirrored(row, 8, border)
     assert (found.numpy() == wanted).all()
 
 

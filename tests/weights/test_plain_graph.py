@@ -53,7 +53,6 @@ def test_the_interface_is_what_other_programs_ask_for(folder: Path) -> None:
     fixed = onnx.load(folder / "plain-8x12.onnx")
     (value,) = fixed.graph.input
     assert [axis.dim_value for axis in value.type.tensor_type.shape.dim] == [1, 3, 8, 12]
-    assert "Gather" not in {node.op_type for node in fixed.graph.node}, "nothing to pad"
     assert {entry.key for entry in model.metadata_props} == {"licence"}
 
 
@@ -63,13 +62,13 @@ def test_every_size_gives_what_the_parts_give(
 ) -> None:
     """Against encode and decode with a latent of zeros and numpy's mirror."""
     image = np.random.default_rng(1).random(shape, np.float32)
-    edges = [(0, -side % 4) for side in shape[2:]]
+    edges = [(8, 8 + -side % 4) for side in shape[2:]]  # the border
     padded = torch.from_numpy(np.pad(image, [(0, 0), (0, 0), *edges], mode="reflect"))
     with torch.inference_mode():
         low, latent = network.encode(padded)
         expected = network.decode(low, torch.zeros_like(latent))
         module = DenoisingModule(network)(torch.from_numpy(image)).numpy()
-    cut = expected[..., : shape[2], : shape[3]].numpy()
+    cut = expected[..., 8 : 8 + shape[2], 8 : 8 + shape[3]].numpy()
     assert np.abs(_run(folder / "plain.onnx", image) - cut).max() < 1e-5
     assert np.abs(module - cut).max() < 1e-6
 

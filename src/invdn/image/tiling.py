@@ -23,7 +23,8 @@ class Tile:
 
     Attributes:
         top, left, height, width: the window, in pixels of the picture. All four are multiples of
-            what :func:`tiles` was asked for, so the last windows may reach beyond the picture.
+            what :func:`tiles` was asked for, so the last windows may reach beyond the picture; with
+            a border the first ones begin before it, and ``top`` and ``left`` are negative.
         core: rows and columns of the picture that this tile fills.
 
     Example:
@@ -47,6 +48,30 @@ class Tile:
             slice(columns.start - self.left, columns.stop - self.left),
         )
 
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return what part of the window lies in a picture of this size.
+
+        Example:
+            >>> whole, = tiles(5, 7, tile=None, overlap=0, multiple=4, border=4)
+            >>> whole.inside(5, 7)
+            (slice(4, 9, None), slice(4, 11, None))
+        """
+        return (
+            slice(max(0, -self.top), min(self.height, height - self.top)),
+            slice(max(0, -self.left), min(self.width, width - self.left)),
+        )
+
+    def within(self, height: int, width: int) -> "Tile":
+        """Return the tile with its window cut to a picture of this size."""
+        rows, columns = self.inside(height, width)
+        return Tile(
+            self.top + rows.start,
+            self.left + columns.start,
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+            self.core,
+        )
+
 
 def tiles(
     height: int,
@@ -55,6 +80,7 @@ def tiles(
     overlap: int,
     multiple: int,
     part: tuple[slice, slice] | None = None,
+    border: int = 0,
 ) -> list[Tile]:
     """Cut a picture, or a part of it, into tiles of nearly equal size, row by row.
 
@@ -72,6 +98,7 @@ def tiles(
         multiple: what window positions and sizes are divisible by (the scale of the network).
         part: rows and columns that the cores partition instead; the windows still reach into the
             whole picture around it.
+        border: pixels, a multiple, by which windows at the picture's edges reach beyond it.
 
     Raises:
         InputError: a number is negative, a size or the multiple is zero, or the part is empty or
@@ -90,10 +117,10 @@ def tiles(
     for axis, size in zip(part, (height, width), strict=True):
         if not 0 <= axis.start < axis.stop <= size:
             raise InputError(f"{height}x{width} pixels have no part {part}")
-    columns = _spans(width, part[1], tile, overlap, multiple)
+    columns = _spans(width, part[1], tile, overlap, multiple, border)
     return [
         Tile(top, left, high, wide, (rows, cols))
-        for top, high, rows in _spans(height, part[0], tile, overlap, multiple)
+        for top, high, rows in _spans(height, part[0], tile, overlap, multiple, border)
         for left, wide, cols in columns
     ]
 
@@ -122,7 +149,7 @@ def read_window(pixels: Pixels, tile: Tile) -> NDArray[np.float32]:
 
 
 def _spans(
-    size: int, part: slice, tile: int | None, overlap: int, multiple: int
+    size: int, part: slice, tile: int | None, overlap: int, multiple: int, border: int
 ) -> list[tuple[int, int, slice]]:
     """Start and length of each window along one axis, and its core."""
     units = -(-size // multiple)
@@ -133,9 +160,13 @@ def _spans(
     spans = []
     for index in range(count):
         first, last = (begin + (end - begin) * step // count for step in (index, index + 1))
-        start, stop = max(0, first - margin), min(units, last + margin)
+        start, stop = max(0, first - margin) * multiple, min(units, last + margin) * multiple
+        if start == 0:
+            start = -border
+        if stop == units * multiple:
+            stop += border
         core = slice(max(part.start, first * multiple), min(part.stop, last * multiple))
-        spans.append((start * multiple, (stop - start) * multiple, core))
+        spans.append((start, stop - start, core))
     return spans
 
 

@@ -30,7 +30,7 @@ from ..options import SMALLEST_TILE, DenoiseOptions
 from .engine import Engine
 from .noise_shares import CELL
 from .sampling import Block, sample_window
-from .streaming import WHOLE, StreamingEngine, num_chunks, stream, supports_streaming
+from .streaming import WHOLE, StreamingEngine, framed, num_chunks, stream, supports_streaming
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine
@@ -70,10 +70,11 @@ def choose_tile_size(
         return wanted
     fixed = _fixed(engine, pixels, options, resident)
     each: int = getattr(engine, "bytes_per_pixel", _WINDOW_PIXEL)
-    height, width = pixels.shape[:2]
+    border = engine.architecture.border
+    height, width = (side + 2 * border for side in pixels.shape[:2])
 
     def needed(tile: int) -> int:
-        reach = tile + 2 * options.tile_overlap if tile else max(height, width)
+        reach = tile + 2 * max(options.tile_overlap, border) if tile else max(height, width)
         window: int = min(height, reach) * min(width, reach)
         return fixed + window * each
 
@@ -84,7 +85,8 @@ def choose_tile_size(
         if needed(tile) <= options.max_memory:
             return tile
     raise InputError(
-        f"{options.max_memory / 1e6:.0f} MB are too little for {width}x{height} pixels: "
+        f"{options.max_memory / 1e6:.0f} MB are too little for "
+        f"{pixels.shape[1]}x{pixels.shape[0]} pixels: "
         f"allow {math.ceil(needed(SMALLEST_TILE) / 1e6)} MB or more"
     )
 
@@ -93,7 +95,7 @@ def can_stream(
     engine: StreamingEngine, pixels: Pixels, options: DenoiseOptions, *, resident: int
 ) -> bool:
     """Return whether the rows in flight, when a photograph is streamed, fit into the memory."""
-    height, width = pixels.shape[:2]
+    height, width = framed(engine, *pixels.shape[:2])
     # However low a photograph is: what goes in rows keeps some of every layer.
     in_one_piece = height * width <= WHOLE
     each = height * engine.bytes_per_pixel if in_one_piece else engine.bytes_per_column
@@ -157,7 +159,8 @@ def plan_blocks(
         return BlockPlan(None, num_chunks(engine, height, width) * (1 + options.num_samples), True)
     edge = choose_tile_size(engine, pixels, options, resident=resident)
     multiple = math.lcm(engine.architecture.scale, CELL)
-    cut = tuple(tiles(height, width, edge, options.tile_overlap, multiple, part))
+    border = engine.architecture.border
+    cut = tuple(tiles(height, width, edge, options.tile_overlap, multiple, part, border))
     return BlockPlan(
         cut, len(cut) * options.num_symmetries * (1 + options.num_samples), part is None
     )
@@ -191,7 +194,10 @@ def predict_blocks(
     apart = ((tile, read_window(colors, tile)) for tile in cut)
     for tile, window in iter_windows_in_place(colors, cut) if plan.whole else apart:
         seen = to_srgb(window) if to_srgb else window
-        yield Block(tile, window, sample_window(engine, seen, tile, options, on_forward))
+        stats = sample_window(engine, seen, tile, options, on_forward)
+        size = colors.shape[:2]
+        inside = tile.inside(*size)
+        yield Block(tile.within(*size), window[inside], stats.cropped(inside))
 
 
 def iter_windows_in_place(
@@ -220,12 +226,13 @@ def iter_windows_in_place(
     above = pixels[:0]
     for band, following in zip(bands, [*bands[1:], None], strict=True):
         rows = band[0].core[0]
-        kept = _tail(above, pixels[rows], rows.stop - following[0].top) if following else above
+        needed = rows.stop - max(0, following[0].top) if following else 0
+        kept = _tail(above, pixels[rows], needed)
         left = pixels[rows, :0]
         for tile, right in zip(band, [*band[1:], None], strict=True):
             columns = tile.core[1]
             if right:
-                width = columns.stop - right.left
+                width = columns.stop - max(0, right.left)
                 beside = _tail(left.swapaxes(0, 1), pixels[tile.core].swapaxes(0, 1), width)
             yield tile, _window(pixels, tile, above, left)
             left = beside.swapaxes(0, 1) if right else left
@@ -243,12 +250,13 @@ def _tail(first: Pixels, second: Pixels, length: int) -> Pixels:
 
 def _window(pixels: Pixels, tile: Tile, above: Pixels, left: Pixels) -> NDArray[np.float32]:
     """Return the window of a tile, with what was kept aside in its place."""
-    rows, columns = tile.core
-    seen = pixels[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
     if not (len(above) or left.shape[1]):
         return read_window(pixels, tile)
-    seen = seen.copy()
-    seen[: rows.start - tile.top] = above[:, tile.left : tile.left + seen.shape[1]]
-    seen[tile.inner[0], : columns.start - tile.left] = left
-    here = Tile(0, 0, tile.height, tile.width, tile.inner)
-    return read_window(seen, here)
+    part = tile.within(*pixels.shape[:2])
+    across = slice(part.left, part.left + part.width)
+    seen = pixels[part.top : part.top + part.height, across].copy()
+    rows, columns = part.inner
+    seen[: rows.start] = above[:, across]
+    seen[rows, : columns.start] = left
+    beyond = tile.top - part.top, tile.left - part.left
+    return read_window(seen, Tile(*beyond, tile.height, tile.width, part.inner))

@@ -213,7 +213,7 @@ class Pipeline:
                 record(block)
             if stores and result is not None:
                 mean = block.stats.mean
-                clean = blender.blend(block.tile, block.noisy, mean, pixels.shape, neutral)
+                clean = blender.blend(block.tile, block.noisy, mean, neutral)
                 store(result, block.tile.core, clean, part)
 
     def blend(
@@ -221,7 +221,6 @@ class Pipeline:
         tile: Tile,
         noisy: Floats,
         mean: Floats,
-        shape: tuple[int, ...],
         neutral: bool = False,
     ) -> Floats:
         """Blend the noisy window of a tile with the network's, as the options say.
@@ -230,16 +229,11 @@ class Pipeline:
             tile: the window's place.
             noisy: ``(h, w, 1 or 3)`` window in the image's colours.
             mean: the same of the network's samples, in the network's colours.
-            shape: of the image; a window may reach beyond it.
             neutral: the image holds grey alone, and so does the result.
 
         Returns:
             The core of the tile, in the image's colours.
         """
-        inside = tuple(
-            slice(end - start) for start, end in zip((tile.top, tile.left), shape[:2], strict=True)
-        )
-        noisy, mean = noisy[inside], mean[inside]
         seen = self.colors.to_srgb(noisy) if self.colors else noisy
         if neutral:
             seen, mean = seen[:, :, :1], mean.mean(axis=2, keepdims=True)
@@ -271,7 +265,7 @@ class Pipeline:
             if self.options.is_identity:
                 continue
             noisy = read_window(colors, block.tile)
-            clean = blender.blend(block.tile, noisy, block.mean, pixels.shape, neutral)
+            clean = blender.blend(block.tile, noisy, block.mean, neutral)
             store(result, block.tile.core, clean)
         return result
 

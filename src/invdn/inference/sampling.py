@@ -50,13 +50,20 @@ class RunningStats:
         """Return the sample standard deviation (n - 1); zero for a single sample."""
         return np.sqrt(self._squares / max(self.count - 1, 1))
 
+    def cropped(self, part: tuple[slice, slice]) -> "RunningStats":
+        """Return a view of the first two axes' part."""
+        view = RunningStats(())
+        view.count = self.count
+        view.mean, view._squares = self.mean[part], self._squares[part]
+        return view
+
 
 @dataclass(frozen=True)
 class Block:
     """A piece of an image with what the network predicts for it.
 
     Attributes:
-        tile: its window and its core.
+        tile: its window, which lies within the image, and its core.
         noisy: ``(h, w, 1 or 3)`` window in the colours of the image, white at 1.
         stats: mean and std of the samples, of the same shape, in the network's colours.
     """
@@ -133,7 +140,8 @@ def sample_window(
         engine: the network, ready to run.
         window: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1]; both sides divisible by the
             network's scale. Grey enters every colour of the network.
-        tile: where the window lies in its photograph, which decides its part of the latent.
+        tile: where the window lies in its photograph, which decides its part of the latent; it
+            may reach beyond the photograph by the architecture's border.
         options: how.
         on_forward: called after every pass of the network.
 
@@ -162,8 +170,9 @@ def _latent(engine: Engine, tile: Tile, options: DenoiseOptions, draw: int, symm
     """Return the tile's part of the photograph's latent, turned as the tile is: ``(C, h, w)``."""
     architecture = engine.architecture
     channels, scale = architecture.latent_channels, architecture.scale
+    border = architecture.border  # where the network's picture begins, and with it the latent
     top, left, height, width = (
-        edge // scale for edge in (tile.top, tile.left, tile.height, tile.width)
+        edge // scale for edge in (tile.top + border, tile.left + border, tile.height, tile.width)
     )
     if options.effective_latent_std == 0:
         window = np.zeros((channels, height, width), np.float32)

@@ -15,7 +15,7 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..image.dtype import Pixels
+from ..image.dtype import Pixels, to_float
 from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions
 from .engine import Array, Engine
@@ -72,8 +72,15 @@ def supports_streaming(engine: Engine, options: DenoiseOptions) -> TypeGuard[Str
 
 def num_chunks(engine: Engine, height: int, width: int) -> int:
     """Return the number of pieces in which a photograph goes through."""
-    piece = _piece(engine, height, width)
-    return -(-_padded(height, engine.architecture.scale) // piece)
+    rows, _ = framed(engine, height, width)
+    return -(-rows // _piece(engine, height, width))
+
+
+def framed(engine: Engine, height: int, width: int) -> tuple[int, int]:
+    """Return the size of what the network sees of an image: with a border, in whole cells."""
+    scale, border = engine.architecture.scale, engine.architecture.border
+    rows, columns = (-(-side // scale) * scale + 2 * border for side in (height, width))
+    return rows, columns
 
 
 def stream(
@@ -95,17 +102,19 @@ def stream(
         on_forward: called ``1 + options.num_samples`` times for each of the :func:`num_chunks`.
         to_srgb: converts windows to the colours of the network.
     """
-    scale = engine.architecture.scale
+    scale, border = engine.architecture.scale, engine.architecture.border
     height, width, _ = colours.shape
-    full = _padded(height, scale), _padded(width, scale)
+    full = framed(engine, height, width)
     piece = _piece(engine, height, width)
     encoder = engine.encode_rows(*full, piece)
     # At the end the encoder lets go of all the rows that it held back: they go on in pieces, too.
     decoder = engine.decode_rows(*full, options.num_samples, piece // scale)
-    bands = RowBuffer(colours, full)
+    bands = RowBuffer(colours)
+    frame = Frame(colours, full, border)
     given = 0  # rows of `low`
+    out = 0  # rows of the framed image
     for top in range(0, full[0], piece):
-        window = _rows(colours, top, min(piece, full[0] - top), full[1])
+        window = frame.rows(top, min(piece, full[0] - top))
         seen = to_srgb(window) if to_srgb else window
         shape = (*seen.shape[:2], engine.architecture.channels)
         noisy = np.broadcast_to(seen, shape).transpose(2, 0, 1)
@@ -116,9 +125,41 @@ def stream(
             images = decoder.push(part, _latents(engine, options, given, part.shape))
             given += part.shape[1]
             for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
-                yield bands.next(images[:, :, row : row + _ROWS])
+                new = images[:, :, row : row + _ROWS, border : border + width]
+                inside = slice(max(0, border - out), max(0, border + height - out))
+                out += new.shape[2]
+                if new[:, :, inside].shape[2]:
+                    yield bands.next(new[:, :, inside])
         for _ in range(options.num_samples):
             on_forward()
+
+
+class Frame:
+    """Reads an image with the mirrored border that the network sees.
+
+    The rows below the image are read at once: what they mirror may be overwritten when they come.
+
+    Args:
+        colours: ``(H, W, C)``.
+        full: rows and columns with the border.
+        border: pixels before the first row and column.
+    """
+
+    def __init__(self, colours: Pixels, full: tuple[int, int], border: int) -> None:
+        self._colours, self._border, self._width = colours, border, full[1]
+        self._below = self._read(len(colours), full[0] - border - len(colours))
+
+    def rows(self, top: int, count: int) -> Floats:
+        """Return ``count`` rows from ``top`` on, where 0 is the first of the border."""
+        top -= self._border
+        height = len(self._colours)
+        above = self._read(top, max(0, min(count, height - top)))
+        below = self._below[max(0, top - height) : max(0, top + count - height)]
+        return np.concatenate((above, below))
+
+    def _read(self, top: int, count: int) -> Floats:
+        window = Tile(top, -self._border, count, self._width, (slice(0), slice(0)))
+        return read_window(self._colours, window)
 
 
 class RowBuffer:
@@ -131,43 +172,36 @@ class RowBuffer:
         next                   | held | new ...
     """
 
-    def __init__(self, colours: Pixels, full: tuple[int, int]) -> None:
-        self._colours, self._full = colours, full
+    def __init__(self, colours: Pixels) -> None:
+        self._colours = colours
         self._top = 0  # of what is held
         self._done = 0  # rows that were in a core
-        self._noisy: Floats = np.empty((0, full[1], colours.shape[2]), np.float32)
+        self._noisy: Floats = np.empty((0, *colours.shape[1:]), np.float32)
         self._images: Floats | None = None  # (N, 3, n, W)
 
     def next(self, images: Floats) -> Block:
         """The band that these new rows finish."""
         height, width, channels = self._colours.shape
-        new = _rows(self._colours, self._top + len(self._noisy), images.shape[2], self._full[1])
+        first = self._top + len(self._noisy)
+        new = to_float(self._colours[first : first + images.shape[2]])
         noisy = np.concatenate((self._noisy, new))
         if self._images is not None:
             images = np.concatenate((self._images, images), axis=2)
         end = self._top + len(noisy)
-        stop = height if end == self._full[0] else max(self._done, (end - REACH) // CELL * CELL)
+        stop = height if end == height else max(self._done, (end - REACH) // CELL * CELL)
         core = slice(self._done, stop), slice(0, width)
-        band = Tile(self._top, 0, len(noisy), self._full[1], core)
+        band = Tile(self._top, 0, len(noisy), width, core)
         keep = min(len(noisy), end - stop + REACH)
         self._top, self._done = end - keep, stop
         self._noisy, self._images = noisy[len(noisy) - keep :], images[:, :, -keep:]
         return Block(band, noisy, _stats(images, channels))
 
 
-def _rows(colours: Pixels, top: int, rows: int, width: int) -> Floats:
-    return read_window(colours, Tile(top, 0, rows, width, (slice(0), slice(0))))
-
-
 def _piece(engine: Engine, height: int, width: int) -> int:
     """Rows in one piece: all, or as many as are worth a push."""
-    padded = _padded(height, engine.architecture.scale)
-    rows = _padded(_ROWS, engine.architecture.scale)
-    return padded if height * width <= WHOLE else min(rows, padded)
-
-
-def _padded(side: int, scale: int) -> int:
-    return -(-side // scale) * scale
+    rows, columns = framed(engine, height, width)
+    scale = engine.architecture.scale
+    return rows if rows * columns <= WHOLE else min(-(-_ROWS // scale) * scale, rows)
 
 
 def _latents(

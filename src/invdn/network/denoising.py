@@ -12,13 +12,15 @@ class DenoisingModule(nn.Module):
 
     ::
 
-        noisy ── mirror to a multiple of the scale ── encode ── low ─┬─ decode ── mean ── crop
-                                      N(0, latent_scale^2), samples ─┘
+        noisy ── mirror ── encode ── low ─┬─ decode ── mean ── crop
+           N(0, latent_scale^2), samples ─┘
 
-    A plain module with one ``forward``: differentiable, and fit for ``torch.export``,
-    ``torch.compile``, autocast, ``DistributedDataParallel`` and FSDP's ``fully_shard``. An export
-    with dynamic sizes takes every side above the scale (``torch.export.Dim("height", min=5)``). The
-    same network as :class:`invdn.Denoiser` at ``strength=1``, for tensors in place of photographs.
+    The network sees the image with a mirrored border (``network.architecture.border``), up to a
+    multiple of its scale, which is cut off again. A plain module with one ``forward``:
+    differentiable, and fit for ``torch.export``, ``torch.compile``, autocast,
+    ``DistributedDataParallel`` and FSDP's ``fully_shard``. An export with dynamic sizes takes every
+    side above the scale (``torch.export.Dim("height", min=5)``). The same network as
+    :class:`invdn.Denoiser` at ``strength=1``, for tensors in place of photographs.
 
     Shapes: ``(B, C, H, W) -> (B, C, H, W)``, C as in ``network.architecture.channels``, H and W
     any size of 1 or more. Values: RGB (grey, or raw planes) in [0, 1]; the result is not clipped.
@@ -79,18 +81,26 @@ class DenoisingModule(nn.Module):
                 f"this network takes (batch, {architecture.channels}, height, width), "
                 f"not {tuple(noisy.shape)}"
             )
-        low, latent = self.network.encode(mirrored(noisy, architecture.scale))
+        low, latent = self.network.encode(mirrored(noisy, architecture.scale, architecture.border))
         if scale == 0:
-            return _cropped(self.network.decode(low, torch.zeros_like(latent)), noisy)
+            return self._cropped(self.network.decode(low, torch.zeros_like(latent)), noisy)
         total = torch.zeros_like(noisy)
         for _ in range(number):
             draw = torch.empty_like(latent).normal_(generator=generator) * scale
-            total = total + _cropped(self.network.decode(low, draw), noisy)
+            total = total + self._cropped(self.network.decode(low, draw), noisy)
         return total / number
 
+    def _cropped(self, images: Tensor, like: Tensor) -> Tensor:
+        """Cut what was mirrored; by index, since a slice would bind an export to some sizes."""
+        border = self.network.architecture.border
+        for dim in (-2, -1):
+            kept = torch.arange(like.shape[dim], device=images.device) + border
+            images = images.index_select(dim, kept)
+        return images
 
-def mirrored(images: Tensor, multiple: int) -> Tensor:
-    """Extend ``(..., H, W)`` at the bottom and right until both sides are divisible.
+
+def mirrored(images: Tensor, multiple: int, border: int = 0) -> Tensor:
+    """Extend ``(..., H, W)`` until both sides are divisible, and by a border all around.
 
     The mirror does not repeat the edge pixel (numpy's ``reflect``), as in the rest of the package;
     a single row or column is repeated.
@@ -101,18 +111,10 @@ def mirrored(images: Tensor, multiple: int) -> Tensor:
     """
     for dim in (-2, -1):
         size = images.shape[dim]
-        full = (size + multiple - 1) // multiple * multiple
+        full = (size + multiple - 1) // multiple * multiple + border
         period = 2 * size - 2 + (size == 1)  # of the endless mirror; 1 where there is one pixel
-        place = torch.arange(full, device=images.device) % period
+        place = torch.arange(-border, full, device=images.device) % period
         images = images.index_select(dim, torch.minimum(place, period - place))
-    return images
-
-
-def _cropped(images: Tensor, like: Tensor) -> Tensor:
-    """Cut what ``mirrored`` added; by index, since a slice would bind an export to some sizes."""
-    for dim in (-2, -1):
-        kept = torch.arange(like.shape[dim], device=images.device)
-        images = images.index_select(dim, kept)
     return images
 
 

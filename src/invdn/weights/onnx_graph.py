@@ -74,7 +74,8 @@ def plain_graph(
 ) -> onnx.ModelProto:
     """Build the graph from ``input`` (B, 3, H, W) to ``output`` (B, 3, H, W), at latent 0.
 
-    The image is mirrored up to a multiple of the scale and cut off again, so every size will do.
+    The image is mirrored, by the architecture's border and up to a multiple of the scale, and cut
+    off again: every size will do, and nothing errs beside the edges of the image.
 
     Args:
         architecture: of the network.
@@ -157,13 +158,13 @@ class _Graph:
         return whole
 
     def mirror(self, image: str, size: tuple[int, int] | None) -> tuple[str, str]:
-        """The image mirrored to a multiple of the scale, and the name of its size.
+        """The image mirrored to a multiple of the scale and all around, and the name of its size.
 
         As ``network/denoising.py``: the edge pixel is not repeated, a single one is.
         """
         scale = self._architecture.scale
-        if size and not any(edge % scale for edge in size):
-            return image, ""
+        border = self._constant("border", np.array(self._architecture.border, np.int64))
+        before = self._constant("before", np.array(-self._architecture.border, np.int64))
         one = self._constant("one", np.array(1, np.int64))
         for axis in (2, 3):
             if size:
@@ -172,24 +173,20 @@ class _Graph:
                 extent = self._op("Squeeze", self._op("Shape", image, start=axis, end=axis + 1))
             whole = self._constant("scale", np.array(scale, np.int64))
             missing = self._op("Mod", self._op("Neg", extent), whole)
-            full = self._add(extent, missing)
+            full = self._add(self._add(extent, missing), border)
             last = self._op("Sub", extent, one)
             # The endless mirror repeats itself after this many pixels; a single pixel after one.
             period = self._op("Max", self._add(last, last), one)
-            zero = self._constant("zero", np.array(0, np.int64))
-            place = self._op("Mod", self._op("Range", zero, full, one), period)
+            place = self._op("Mod", self._op("Range", before, full, one), period)
             place = self._op("Min", place, self._op("Sub", period, place))
             image = self._op("Gather", image, place, axis=axis)
         return image, self._op("Shape", "input", start=2)
 
     def crop(self, image: str, extent: str) -> str:
-        """The first rows and columns of an image, as many as ``extent`` says."""
-        if not extent:
-            return image
-        starts = self._constant("starts", np.zeros(2, np.int64))
-        return self._op(
-            "Slice", image, starts, extent, self._constant("axes", np.array([2, 3], np.int64))
-        )
+        """Rows and columns of an image within its border, as many as ``extent`` says."""
+        starts = self._constant("starts", np.full(2, self._architecture.border, np.int64))
+        axes = self._constant("axes", np.array([2, 3], np.int64))
+        return self._op("Slice", image, starts, self._add(extent, starts), axes)
 
     def model(
         self,
