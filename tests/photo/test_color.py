@@ -231,12 +231,6 @@ def test_colours_that_a_png_describes_without_a_profile(
     assert again and np.allclose(again.to_srgb(window), expected, atol=2e-3)
 
 
-def test_hdr_video_light_is_refused(tmp_path: Path) -> None:
-    _put_chunk(tmp_path / "a.png", b"\0\0\0\4cICP\x09\x10\0\1")
-    with pytest.raises(ImageError, match="HDR screens"):
-        read_photo(tmp_path / "a.png")
-
-
 def _put_chunk(path: Path, chunk: bytes) -> None:
     """A PNG with this chunk behind its header."""
     import zlib

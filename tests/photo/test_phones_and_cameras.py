@@ -16,7 +16,8 @@ from invdn.errors import ImageError, MissingDependencyError, OutputError
 from invdn.photo.color import srgb_bridge_of
 from invdn.photo.color.curves import SRGB
 from invdn.photo.color.icc import P3_PRIMARIES, SRGB_PRIMARIES, to_pcs
-from invdn.photo.containers.heif import read_header, with_exif
+from invdn.photo.containers.heif import read_header
+from invdn.photo.containers.heif_items import ItemsError, read_items
 from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
@@ -87,9 +88,9 @@ def test_avif_is_turned_as_exif_says(tmp_path: Path, orientation: int) -> None:
     assert read_photo(tmp_path / "a.avif").orientation == 1
 
 
-def test_boxes_that_are_laid_out_otherwise_are_not_touched() -> None:
-    with pytest.raises((ValueError, StopIteration, KeyError)):
-        with_exif(b"\0\0\0\x10ftypavif" + bytes(40), b"MM")
+def test_boxes_that_cannot_be_understood_are_told() -> None:
+    with pytest.raises(ItemsError):
+        read_items(io.BytesIO(b"\0\0\0\x10ftypavif" + bytes(40)))
 
 
 @pytest.mark.parametrize("name", ["eight.heic", "alpha.heic", "ten.heic"])

@@ -109,6 +109,9 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
         native=header.native,
         attachments=header.attachments,
         mpf=header.mpf,
+        codes=header.codes,
+        light=header.light,
+        gain_map=header.gain_map,
     )
     compression = header.compression
     if compression.bits and pixels.dtype == np.uint8:

@@ -7,8 +7,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float
-from .containers import heif, jpeg, png, tiff, webp
+from .color.cicp import chunks_of_light
+from .containers import heif, heif_items, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
+from .gain_maps import with_map
 from .linear_raw import write_dng
 from .other_formats import encode_jxl
 from .photo import Photo, WriteOptions
@@ -103,10 +105,6 @@ def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
     return result
 
 
-def _native(photo: Photo, name: str) -> bytes:
-    return photo.metadata.native if photo.format == name else b""
-
-
 def _quality(photo: Photo, name: str, choices: WriteOptions) -> int:
     """What the user wants, else the source's, whose scale is the same in its own format only."""
     own = photo.compression.quality if photo.format == name else None
@@ -115,7 +113,7 @@ def _quality(photo: Photo, name: str, choices: WriteOptions) -> int:
 
 def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
     metadata = photo.metadata
-    segments = jpeg.segments_of(metadata, _native(photo, "jpeg"))
+    segments = jpeg.segments_of(metadata, metadata.native)
     mpf_at = 2 + len(segments) + _MPF_HEAD
     if metadata.mpf:
         segments += jpeg.mpf_segment(metadata.mpf)
@@ -144,7 +142,11 @@ def _subsample_mode(photo: Photo, choices: WriteOptions) -> str:
 
 
 def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> None:
-    chunks = png.chunks_of(photo.metadata, _native(photo, "png"))
+    metadata = photo.metadata
+    native = metadata.native
+    if metadata.codes and b"cICP" not in png.chunks_in(native):
+        native += png.hdr_chunks(metadata.codes, chunks_of_light(metadata.light))
+    chunks = png.chunks_of(metadata, native)
     head_size = png.HEADER_SIZE + png.DENSITY_SIZE
     _stream(
         file,
@@ -166,7 +168,7 @@ def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> No
         bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
         keep="none",
     )
-    native = _native(photo, "tiff")
+    native = photo.metadata.native
     tiff.add_metadata(file, photo.metadata, native, transparency=photo.transparency)
 
 
@@ -202,8 +204,16 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions)
             keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,
         )
     )
-    if photo.metadata.exif:
-        data = heif.with_exif(data, photo.metadata.exif)
+    metadata = photo.metadata
+    if metadata.exif or metadata.codes or metadata.gain_map:
+        items = heif_items.read_items(io.BytesIO(data))
+        if metadata.exif:
+            items = heif_items.with_exif(items, metadata.exif)
+        if metadata.codes:
+            items = heif.with_colors(items, metadata.codes, metadata.light)
+        if metadata.gain_map:
+            items = with_map(items, metadata.gain_map)
+        data = heif_items.serialise(items)
     file.write(data)
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from ..errors import ImageError
-from .color.cicp import profile_of_codes, profile_of_gamma
+from .color.cicp import hdr_codes, light_of_chunks, profile_of_codes, profile_of_gamma
 from .containers import heif, jpeg, png, tiff, webp
+from .containers.gain_map import GainMap
+from .containers.heif import GAIN_MAP
 from .containers.ifd import DirectoryError, upright
 from .containers.jpeg_attachments import Attachment, read_attachments
+from .gain_maps import gain_map_of
 from .photo import Compression
 from .xmp import directory
 
@@ -35,6 +38,9 @@ class Header:
         picture: the file of the picture itself, where it lies within another.
         resolution: pixels per millimetre, where the decoder is not asked.
         transparency: a further channel is one, and not of unknown meaning.
+        codes: numbers of the colours, of a picture for HDR screens.
+        light: how bright such a picture is.
+        gain_map: of an AVIF or HEIC.
         codec: what compresses a TIFF's pixels, where libvips cannot decode it.
         remarks: what its owner should know, for people.
     """
@@ -52,6 +58,9 @@ class Header:
     picture: bytes | None = None
     resolution: tuple[float, float] | None = None
     transparency: bool = True
+    codes: tuple[int, int] | None = None
+    light: tuple[bytes, ...] = ()
+    gain_map: GainMap | None = None
     codec: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -75,11 +84,7 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
         case "png":
             p = png.read_header(file)
             _refuse_animation(p.animated)
-            icc = _png_profile(p.native)
-            remarks = left_out(p.dropped)
-            return Header(
-                p.exif, p.iptc, p.native, icc=icc, resolution=p.resolution, remarks=remarks
-            )
+            return _png(p)
         case "webp":
             file.seek(0)
             w = webp.read_header(file.read())
@@ -95,9 +100,18 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             how = Compression(h.quality, h.subsampling, bits=h.bits)
             # decoders turn the picture themselves and the standard tells them to ignore EXIF here
             exif = upright(h.exif) if h.exif else None
-            icc = profile_of_codes(h.primaries, h.transfer)
-            remarks = left_out(h.further)
-            return Header(exif, compression=how, icc=icc, page=page, grey=h.grey, remarks=remarks)
+            gain_map = gain_map_of(h.items, h.exif) if h.items and not page else None
+            return Header(
+                exif,
+                compression=how,
+                icc=profile_of_codes(h.primaries, h.transfer),
+                codes=hdr_codes(h.primaries, h.transfer),
+                light=h.light,
+                gain_map=gain_map,
+                page=page,
+                grey=h.grey,
+                remarks=left_out(n for n in h.further if not (gain_map and n == GAIN_MAP)),
+            )
 
 
 def choose_page(pages: int, page: int | None) -> int:
@@ -178,10 +192,18 @@ def _labelled(attachments: Sequence[Attachment], xmp: bytes | None) -> tuple[Att
     return tuple(replace(a, kind=labels.get(id(a), a.kind)) for a in attachments)
 
 
-def _png_profile(native: bytes) -> bytes | None:
-    """What a PNG says about its colours without a profile."""
-    codes, gamma, primaries = png.described_colours(native)
-    return profile_of_codes(*codes) if codes else profile_of_gamma(gamma, primaries)
+def _png(header: png.PngHeader) -> Header:
+    codes, gamma, primaries = png.described_colours(header.native)
+    return Header(
+        header.exif,
+        header.iptc,
+        header.native,
+        icc=profile_of_codes(*codes) if codes else profile_of_gamma(gamma, primaries),
+        codes=hdr_codes(*codes) if codes else None,
+        light=light_of_chunks(png.chunks_in(header.native)) if codes else (),
+        resolution=header.resolution,
+        remarks=left_out(header.dropped),
+    )
 
 
 def _tiff(file: BinaryIO, page: int | None) -> Header:

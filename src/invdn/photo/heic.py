@@ -43,6 +43,9 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
         exif=header.exif,
         xmp=info.get("xmp") or None,
         native=header.native,
+        codes=header.codes,
+        light=header.light,
+        gain_map=header.gain_map,
     )
     return Photo(pixels, alpha, metadata, "heic", header.compression, header.remarks)
 

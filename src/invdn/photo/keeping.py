@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..image.orientation import apply_exif_orientation
+from .color.hdr import as_normal
 from .containers import jpeg, png, tiff
 from .containers.exif_edits import (
     has_thumbnail,
@@ -17,14 +18,23 @@ from .containers.exif_edits import (
     with_thumbnail,
     without_thumbnail,
 )
+from .containers.gain_map import GainMap
+from .containers.heif import GAIN_MAP
 from .containers.ifd import upright, with_resolution
-from .containers.jpeg_attachments import Attachment, index_of
+from .containers.jpeg_attachments import OTHER, PRIMARY, Attachment, index_of, new_index
+from .gain_maps import (
+    gain_map_of_jpeg,
+    iso_segment,
+    jpeg_of,
+    pixels_of,
+    turned,
+)
 from .iptc import xmp_with_iptc
 from .linear_raw import OF_THE_WHOLE, without_tags
 from .photo import Metadata, Photo, WriteOptions
 from .privacy import stripped
 from .reduced import reduced_jpeg
-from .xmp import promises, with_lengths, without_promises, without_thumbnails
+from .xmp import promises, with_gain_map, with_lengths, without_promises, without_thumbnails
 
 _MOST_EXIF = 65527  # bytes in a segment of JPEG
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif": "AVIF"}
@@ -47,9 +57,10 @@ def fitted(photo: Photo, name: str, choices: WriteOptions) -> tuple[Photo, tuple
     metadata = photo.metadata
     held = metadata.attachments
     if choices.strip_metadata:
+        left = [*map(label, held), *[GAIN_MAP] * bool(metadata.gain_map)]
         metadata = stripped(photo, name)
-        if held:
-            notes.append(f"left out with the metadata: {_listed(map(label, held))}")
+        if left:
+            notes.append(f"left out with the metadata: {_listed(left)}")
     elif photo.format != name:
         metadata, left = _in_another_format(photo, name)
         if left:
@@ -79,9 +90,10 @@ def with_new_copies(photo: Photo, name: str) -> Photo:
     """
     metadata = photo.metadata
     exif = metadata.exif
+    look = as_normal(metadata.codes) if metadata.codes else None
     if exif and name not in ("tiff", "dng") and has_thumbnail(exif):
         size = thumbnail_size(exif)
-        small = with_thumbnail(exif, reduced_jpeg(photo.pixels, size)) if size else exif
+        small = with_thumbnail(exif, reduced_jpeg(photo.pixels, size, look=look)) if size else exif
         fits = size and (name != "jpeg" or len(small) <= _MOST_EXIF)
         metadata = replace(metadata, exif=small if fits else without_thumbnail(exif))
     metadata = replace(metadata, xmp=without_thumbnails(metadata.xmp))
@@ -103,10 +115,12 @@ def of_a_part(photo: Photo) -> Photo:
     camera = without_tags(photo.metadata.camera, OF_THE_WHOLE)
     photo = replace(photo, metadata=replace(photo.metadata, camera=camera))
     held = photo.metadata.attachments
-    if not held:
+    left = [*map(label, held), *[GAIN_MAP] * bool(photo.metadata.gain_map)]
+    if not left:
         return photo
-    metadata = _without_empty_promises(replace(photo.metadata, attachments=(), mpf=None))
-    remark = f"left out, since it belongs to the whole: {_listed(map(label, held))}"
+    metadata = replace(photo.metadata, attachments=(), mpf=None, gain_map=None)
+    metadata = _without_empty_promises(metadata)
+    remark = f"left out, since it belongs to the whole: {_listed(left)}"
     return replace(photo, metadata=metadata, remarks=(*photo.remarks, remark))
 
 
@@ -119,7 +133,7 @@ def label(attachment: Attachment) -> str:
     """
     match attachment.kind:
         case "gain map":
-            return "its gain map (HDR)"
+            return GAIN_MAP
         case "depth map":
             return "its depth map"
         case "preview":
@@ -148,7 +162,40 @@ def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
         left += tiff.names_of(metadata.native)
     if name in ("tiff", "dng") and has_thumbnail(metadata.exif):
         left.append("the thumbnail in EXIF")
-    return replace(metadata, native=b"", attachments=(), mpf=None), left
+    gain_map = metadata.gain_map
+    from_jpeg = next((a for a in metadata.attachments if a.kind == "gain map"), None)
+    if name == "avif" and from_jpeg:
+        gain_map = gain_map_of_jpeg(from_jpeg)
+    metadata = replace(metadata, native=b"", attachments=(), mpf=None, gain_map=None)
+    if gain_map is None:
+        return metadata, left
+    try:
+        metadata = _with_gain_map(metadata, gain_map, name)
+        left = [thing for thing in left if thing != GAIN_MAP]
+    except ValueError:
+        left.append(GAIN_MAP)
+    return metadata, left
+
+
+def _with_gain_map(metadata: Metadata, gain_map: GainMap, name: str) -> Metadata:
+    """Metadata with a gain map of another format.
+
+    Raises:
+        ValueError: the format has no place for one, or it is damaged.
+    """
+    if name == "avif":
+        pixels_of(gain_map)
+        return replace(metadata, gain_map=gain_map)
+    if name != "jpeg":
+        raise ValueError("no place")
+    attachment = Attachment("gain map", jpeg_of(gain_map), 1)
+    return replace(
+        metadata,
+        attachments=(attachment,),
+        mpf=new_index([PRIMARY, OTHER]),
+        native=iso_segment(),
+        xmp=with_gain_map(metadata.xmp, len(attachment.data)),
+    )
 
 
 def _without_empty_promises(metadata: Metadata) -> Metadata:
@@ -183,6 +230,8 @@ def _turned(photo: Photo) -> Photo:
         alpha = apply_exif_orientation(alpha, photo.orientation).copy()
     if metadata.exif:
         metadata = replace(metadata, exif=upright(metadata.exif))
+    if metadata.gain_map:
+        metadata = replace(metadata, gain_map=turned(metadata.gain_map, photo.orientation))
     pixels = apply_exif_orientation(photo.pixels, photo.orientation).copy()
     return replace(photo, pixels=pixels, alpha=alpha, metadata=metadata)
 

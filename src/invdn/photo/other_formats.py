@@ -8,6 +8,7 @@ Sources: ISO/IEC 18181-1 and -2 (JPEG XL), ISO/IEC 15444-1 (JPEG 2000), Netpbm's
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, MissingDependencyError
 from ..image.dtype import Pixels, expand_bit_depth, is_finite
-from .color.cicp import profile_of_codes
+from .color.cicp import hdr_codes, profile_of_codes
+from .containers.boxes import box, boxes
 from .containers.ifd import upright
 from .decode import check_size
 from .headers import DAMAGED, Header
@@ -112,15 +114,15 @@ def encode_jxl(photo: Photo, quality: int | None) -> bytes:
     lossless = quality is None or quality == 100
     how: dict[str, Any] = {"lossless": True} if lossless else {"distance": _distance(quality or 0)}
     made = codecs.jpegxl_encode(np.ascontiguousarray(stored), usecontainer=True, **how)
-    boxes = list(_boxes(bytes(made)))
+    parts = list(_payloads(bytes(made)))
     metadata = []
     if photo.metadata.exif:
         metadata.append((b"Exif", bytes(4) + photo.metadata.exif))
     if photo.metadata.xmp:
         metadata.append((b"xml ", photo.metadata.xmp))
-    place = next(n for n, (kind, _) in enumerate(boxes) if kind in (b"jxlc", b"jxlp"))
-    boxes[place:place] = metadata
-    return b"".join(_box(kind, body) for kind, body in boxes)
+    place = next(n for n, (kind, _) in enumerate(parts) if kind in (b"jxlc", b"jxlp"))
+    parts[place:place] = metadata
+    return b"".join(box(kind, body) for kind, body in parts)
 
 
 def _distance(quality: int) -> float:
@@ -145,7 +147,7 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
     stream, exif, xmp = data, None, None
     if not data.startswith(b"\xff\x0a"):
         parts = []
-        for kind, body in _boxes(data):
+        for kind, body in _payloads(data):
             if kind == b"brob":  # compressed by Brotli
                 kind, body = body[:4], bytes(codecs.brotli_decode(body[4:]))
             if kind == b"jxlc":
@@ -157,22 +159,32 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
             elif kind == b"xml ":
                 xmp = body
         stream = b"".join(parts)
-    width, height, bits, icc = _jxl_header(stream)
-    check_size(width, height, max_pixels)
+    header = _jxl_header(stream)
+    check_size(header.width, header.height, max_pixels)
     stored = _decoded(codecs.jpegxl_decode, data)
     if stored.ndim == 4:
         raise ImageError("it is an animation; save the frame that you want as a still picture")
     pixels, alpha = _parts(stored, stored.dtype.itemsize * 8)
-    compression = Compression(bits=bits)
-    return Photo(pixels, alpha, Metadata(icc=icc, exif=exif, xmp=xmp), "jxl", compression)
+    metadata = Metadata(icc=header.icc, exif=exif, xmp=xmp, codes=header.codes)
+    return Photo(pixels, alpha, metadata, "jxl", Compression(bits=header.bits))
 
 
-def _jxl_header(stream: bytes) -> tuple[int, int, int, bytes | None]:
-    """Width, height, bits of a sample, and a profile made of what is said about the colours."""
+@dataclass(frozen=True)
+class _JxlHeader:
+    """Size, bits of a sample, and a profile or numbers made of what is said about the colours."""
+
+    width: int
+    height: int
+    bits: int
+    icc: bytes | None = None
+    codes: tuple[int, int] | None = None
+
+
+def _jxl_header(stream: bytes) -> _JxlHeader:
     bits = _Bits(stream[2:])
     width, height = bits.size()
     if bits(1):  # all as usual: 8 bits of sRGB
-        return width, height, 8, None
+        return _JxlHeader(width, height, 8)
     if bits(1):  # extra fields
         bits(3)  # orientation: the decoder turns the picture
         if bits(1):  # size for screens
@@ -188,7 +200,7 @@ def _jxl_header(stream: bytes) -> tuple[int, int, int, bytes | None]:
             _skip_channel(bits)
     bits(1)  # XYB
     if bits(1):  # sRGB
-        return width, height, depth, None
+        return _JxlHeader(width, height, depth)
     if bits(1):
         raise ImageError(
             "its colours are described by an embedded ICC profile, which cannot be read from JPEG "
@@ -196,7 +208,7 @@ def _jxl_header(stream: bytes) -> tuple[int, int, int, bytes | None]:
         )
     space = bits.enumeration()
     if space == 1:
-        return width, height, depth, None
+        return _JxlHeader(width, height, depth)
     white = bits.enumeration()
     if white == 2:
         bits.skip_points(1)
@@ -209,7 +221,8 @@ def _jxl_header(stream: bytes) -> tuple[int, int, int, bytes | None]:
     else:
         transfer = bits.enumeration()
     codes = {1: 1, 9: 9, 11: 12}.get(primaries, 1)
-    return width, height, depth, profile_of_codes(codes, transfer)
+    icc, hdr = profile_of_codes(codes, transfer), hdr_codes(codes, transfer)
+    return _JxlHeader(width, height, depth, icc, hdr)
 
 
 def _jxl_depth(bits: "_Bits") -> int:
@@ -293,9 +306,9 @@ def _jp2(data: bytes, max_pixels: int) -> Photo:
     icc = exif = xmp = iptc = None
     stream = data
     if not data.startswith(b"\xff\x4f"):
-        for kind, body in _boxes(data):
+        for kind, body in _payloads(data):
             if kind == b"jp2h":
-                for name, inner in _boxes(body):
+                for name, inner in _payloads(body):
                     if name == b"colr" and inner[:1] in (b"\2", b"\3"):
                         icc = inner[3:]
                     elif name == b"colr" and inner[3:7] == struct.pack(">I", 12):
@@ -411,20 +424,5 @@ def _parts(stored: NDArray[Any], bits: int) -> tuple[Pixels, Pixels | None]:
     return np.array(colours, order="C"), np.array(stored[..., -1], order="C")
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = 0
-    while place + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, place)
-        head = 8
-        if size == 1:
-            size, head = int.from_bytes(data[place + 8 : place + 16]), 16
-        elif size == 0:
-            size = len(data) - place
-        if size < head:
-            return
-        yield kind, data[place + head : place + size]
-        place += size
-
-
-def _box(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I4s", len(payload) + 8, kind) + payload
+def _payloads(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    return ((kind, data[start:stop]) for kind, start, stop in boxes(data))

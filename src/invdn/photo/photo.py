@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..image.dtype import Pixels
+from .containers.gain_map import GainMap
 from .containers.ifd import orientation
 from .containers.jpeg_attachments import Attachment
 
@@ -60,6 +61,11 @@ class Metadata:
         xmp: XMP packet.
         iptc: IPTC-IIM records.
         resolution: horizontal and vertical pixels per millimetre.
+        codes: colour primaries and transfer characteristics by ITU-T H.273, of pictures for HDR
+            screens (PQ or HLG); other pictures have a profile instead.
+        light: how bright such a picture and its screen are: the boxes of AVIF and HEIC.
+        gain_map: makes the picture for HDR screens of this one; of AVIF and HEIC. A JPEG's is an
+            attachment.
         camera: tags of a DNG that describe the camera, as a TIFF stream; of raw files in linear
             camera colours only.
         attachments: what follows the picture in a JPEG file: gain map, smaller copies, video.
@@ -74,6 +80,9 @@ class Metadata:
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
     native: bytes = b""
+    codes: tuple[int, int] | None = None
+    light: tuple[bytes, ...] = ()
+    gain_map: GainMap | None = None
     camera: bytes | None = None
     attachments: tuple[Attachment, ...] = ()
     mpf: bytes | None = None

@@ -29,4 +29,11 @@ def stripped(photo: Photo, name: str) -> Metadata:
     if photo.format == name == "png":
         native = png.colour_chunks(photo.metadata.native)
     camera = without_tags(photo.metadata.camera, PRIVATE)
-    return Metadata(icc=photo.metadata.icc, exif=exif, native=native, camera=camera)
+    return Metadata(
+        icc=photo.metadata.icc,
+        exif=exif,
+        native=native,
+        codes=photo.metadata.codes,
+        light=photo.metadata.light,
+        camera=camera,
+    )

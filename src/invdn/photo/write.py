@@ -6,6 +6,7 @@ from pathlib import Path
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from ..image.dtype import white
+from .color.codes import HDR
 from .color.conversion import in_srgb
 from .containers import jpeg
 from .encode import encode
@@ -106,6 +107,13 @@ format; use one of .jpg, ...
             jpeg.segments_of(kept.metadata, b"")
         except OutputError as error:
             raise OutputError(f"cannot write {str(path)!r}: {error}") from error
+    codes = photo.metadata.codes
+    if codes and name not in ("png", "avif"):
+        raise OutputError(
+            f"cannot write {str(path)!r}: the photograph's brightness is coded for HDR screens "
+            f"({HDR[codes[1]]}), of which only PNG and AVIF can be told here; use the ending .png "
+            "or .avif instead"
+        )
     icc = photo.metadata.icc
     if name == "jxl" and not in_srgb(photo):
         raise _unfit(path, "JPEG XL cannot be given a colour profile here")

@@ -189,6 +189,30 @@ def with_lengths(
     return _edited(packet, edits)
 
 
+def with_gain_map(packet: bytes | None, length: int) -> bytes | None:
+    """Say that the file of a JPEG holds a gain map behind the picture.
+
+    Args:
+        packet: the packet, ``None`` for a new one; damaged ones come back unchanged.
+        length: bytes of the gain map.
+
+    Example:
+        >>> sorted(promises(with_gain_map(None, 100)))
+        ['gain map']
+    """
+    items = "".join(
+        f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{semantic}" '
+        f'Item:Mime="image/jpeg"{told}/></rdf:li>'
+        for semantic, told in (("Primary", ""), ("GainMap", f' Item:Length="{length}"'))
+    )
+    return _with_description(
+        packet,
+        f'xmlns:Container="{_CONTAINER}" xmlns:Item="{_ITEM}" xmlns:hdrgm="{_GAIN_MAP}" '
+        'hdrgm:Version="1.0"',
+        f"<Container:Directory><rdf:Seq>{items}</rdf:Seq></Container:Directory>",
+    )
+
+
 def without_thumbnails(packet: bytes | None) -> bytes | None:
     """Remove embedded thumbnails, which show what the picture was before.
 
@@ -235,18 +259,8 @@ def with_event(packet: bytes | None, action: str, agent: str, parameters: str) -
             if events.name == (_RDF, "Seq") and events.inside < events.end:
                 place = _end_tag(packet, events)
                 return _edited(packet, [(place, place, event.encode())])
-    for body in (e for e in root.walk() if e.name == (_RDF, "RDF")):
-        subjects = [e.attributes.get((_RDF, "about"), "") for e in body.children]
-        about = escape(subjects[0] if subjects else "")
-        description = (
-            f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="{about}" xmlns:xmpMM="{_MEDIA}">'
-            f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History></rdf:Description>"
-        )
-        if body.inside == body.end:  # <rdf:RDF .../>
-            return packet
-        place = _end_tag(packet, body)
-        return _edited(packet, [(place, place, description.encode())])
-    return packet
+    told = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
+    return _with_description(packet, f'xmlns:xmpMM="{_MEDIA}"', told) or packet
 
 
 def agents(packet: bytes | None) -> tuple[str, ...]:
@@ -262,6 +276,24 @@ def agents(packet: bytes | None) -> tuple[str, ...]:
         if event.name == (_RDF, "li")
     )
     return tuple(agent for agent in found if agent)
+
+
+def _with_description(packet: bytes | None, attributes: str, inner: str) -> bytes | None:
+    """The packet with properties more, of the subject that it speaks of."""
+    packet = packet or _EMPTY
+    root = _parsed(packet)
+    for body in (e for e in root.walk() if e.name == (_RDF, "RDF")) if root else ():
+        subjects = [e.attributes.get((_RDF, "about"), "") for e in body.children]
+        about = escape(subjects[0] if subjects else "")
+        description = (
+            f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="{about}" {attributes}>'
+            f"{inner}</rdf:Description>"
+        )
+        if body.inside == body.end:  # <rdf:RDF .../>
+            return packet
+        place = _end_tag(packet, body)
+        return _edited(packet, [(place, place, description.encode())])
+    return packet
 
 
 def _is_video(name: tuple[str, str]) -> bool:

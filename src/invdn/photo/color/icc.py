@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import HDR
 from .curves import SRGB, Curve, ParametricCurve, Table
 
 Matrix = NDArray[np.float64]
@@ -34,12 +35,15 @@ class Profile:
         curves: one for grey, three for RGB, none where there are only tables.
         matrix: linear RGB to XYZ under D50; ``None`` where there is none.
         tables: whether there are look-up tables instead of, or besides, curves and matrix.
+        transfer: number of the transfer characteristics by ITU-T H.273 (ICC.1:2022, 9.2.17), of
+            pictures for HDR screens.
     """
 
     space: str
     curves: tuple[Curve, ...] = ()
     matrix: Matrix | None = None
     tables: bool = False
+    transfer: int | None = None
 
 
 def read_profile(icc: bytes) -> Profile:
@@ -167,6 +171,9 @@ def _read(icc: bytes) -> Profile:
         tag, start, size = struct.unpack_from(">4s2I", icc, _HEADER + 4 + 12 * number)
         tags[tag] = icc[start : start + size]
     tables = b"A2B0" in tags
+    told = tags.get(b"cicp", b"")
+    if space == "RGB" and len(told) >= 12 and told[9] in HDR:
+        return Profile(space, tables=tables, transfer=told[9])
     if space == "GRAY" and b"kTRC" in tags:
         return Profile(space, (_curve(tags[b"kTRC"]),), tables=tables)
     if space == "RGB" and {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"} <= tags.keys():

@@ -200,6 +200,8 @@ def space_of_profile(profile: Profile, icc: bytes, grey: bool) -> ColourSpace | 
         return GreySpace(profile.curves[len(profile.curves) // 2]) if fits else None
     if profile.space != "RGB":
         return None
+    if profile.transfer is not None:
+        return Srgb()  # the network sees it as it is coded
     if profile.matrix is not None:
         return MatrixSpace(profile.curves, profile.matrix)
     return TableSpace(icc)

@@ -32,6 +32,60 @@ def base_quantizer(data: bytes) -> int | None:
     return None
 
 
+def colors(data: bytes) -> tuple[int, int, int] | None:
+    """Return primaries, transfer characteristics and matrix by ITU-T H.273; ``None``: untold.
+
+    Args:
+        data: open bitstream units, a sequence header among them.
+
+    Example:
+        >>> colors(b"no bitstream") is None
+        True
+    """
+    place = _colors_at(data)
+    if place is None:
+        return None
+    bits = _Bits(data, place)
+    return bits(8), bits(8), bits(8)
+
+
+def with_colors(data: bytes, primaries: int, transfer: int) -> bytes:
+    """Return the units with other colours told, where colours are told at all.
+
+    Args:
+        data: open bitstream units, a sequence header among them.
+        primaries: number by ITU-T H.273.
+        transfer: likewise.
+    """
+    place = _colors_at(data)
+    if place is None:
+        return data
+    start, shift = place // 8, 8 - place % 8
+    part = int.from_bytes(data[start : start + 3]) & ~(0xFFFF << shift)
+    told = part | (primaries << 8 | transfer) << shift
+    return data[:start] + told.to_bytes(3) + data[start + 3 :]
+
+
+def _colors_at(data: bytes) -> int | None:
+    """At which bit the two numbers stand."""
+    try:
+        for kind, payload in _units(data):
+            if kind == _SEQUENCE:
+                start = data.index(payload) * 8
+                bits = _Bits(payload)
+                profile = payload[0] >> 5
+                _sequence(bits)
+                bits(2)  # CDEF, restoration
+                if bits() and profile == 2:  # 10 bits or more
+                    bits()
+                if profile != 1:
+                    bits()  # grey
+                return start + bits.place if bits() else None
+    except (IndexError, _UnusualError):
+        pass
+    return None
+
+
 class _UnusualError(Exception):
     """A feature that still pictures do not use."""
 
@@ -39,16 +93,16 @@ class _UnusualError(Exception):
 class _Bits:
     """Reads numbers of so many bits, most significant first."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, place: int = 0) -> None:
         self._data = data
-        self._place = 0
+        self.place = place
 
     def __call__(self, count: int = 1) -> int:
         value = 0
         for _ in range(count):
-            byte = self._data[self._place >> 3]
-            value = value << 1 | byte >> (7 - (self._place & 7)) & 1
-            self._place += 1
+            byte = self._data[self.place >> 3]
+            value = value << 1 | byte >> (7 - (self.place & 7)) & 1
+            self.place += 1
         return value
 
 

@@ -33,6 +33,8 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _BOXES = re.compile(rb"[A-Za-z0-9 ]{4}")
 # from: CIPA DC-007-2009, table 4, and ISO 21496-1 for the gain map
 _TYPES = {0x01: "preview", 0x02: "view", 0x04: "picture", 0x05: "gain map"}
+#: Attributes in the index of a picture that others belong to, and of one of no told kind.
+PRIMARY, OTHER = 0x030000, 0
 _VERSION, _NUMBER, _ENTRIES = 0xB000, 0xB001, 0xB002
 
 
@@ -217,12 +219,21 @@ def index_of(mpf: bytes, attachments: Sequence[Attachment]) -> tuple[bytes, tupl
     if sorted(numbers, key=str) == sorted(range(1, len(old)), key=str):
         return mpf, tuple(attachments)
     kept = [old[0], *(old[entry] for entry in numbers if entry is not None)] if old else []
-    table = b"".join(struct.pack("<3I2H", kind, 0, 0, 0, 0) for kind, _, _ in kept)
+    return new_index([kind for kind, _, _ in kept]), renumbered
+
+
+def new_index(kinds: Sequence[int]) -> bytes:
+    """Return an index of pictures whose lengths and offsets are still to be told.
+
+    Args:
+        kinds: attributes of each, as MPF numbers them; the first is the picture itself.
+    """
+    table = b"".join(struct.pack("<3I2H", kind, 0, 0, 0, 0) for kind in kinds)
     head = struct.pack("<H", 3)
     head += struct.pack("<HHI4s", _VERSION, 7, 4, b"0100")
-    head += struct.pack("<HHII", _NUMBER, 4, 1, len(kept))
+    head += struct.pack("<HHII", _NUMBER, 4, 1, len(kinds))
     head += struct.pack("<HHII", _ENTRIES, 7, len(table), 8 + 2 + 36 + 4)
-    return b"II*\0" + struct.pack("<I", 8) + head + bytes(4) + table, renumbered
+    return b"II*\0" + struct.pack("<I", 8) + head + bytes(4) + table
 
 
 def located(

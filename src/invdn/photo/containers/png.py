@@ -13,7 +13,8 @@ from ..photo import Metadata
 HEADER_SIZE = 33  # the signature and the first chunk, IHDR; further ones may follow directly
 DENSITY_SIZE = 21  # a chunk of the resolution
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
-_COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
+_LIGHT = {b"mDCV", b"cLLI"}
+_COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"} | _LIGHT
 _XMP = b"XML:com.adobe.xmp\0"
 _IPTC = b"Raw profile type iptc\0"
 _RESOURCE = b"8BIM\x04\x04"
@@ -156,6 +157,26 @@ def described_colours(
     white, red, green, blue = struct.iter_unpack(">2I", corners)
     primaries = tuple((x / 100_000, y / 100_000) for x, y in (red, green, blue, white))
     return None, gamma, cast(Primaries, primaries) if min(p[1] for p in primaries) > 0 else None
+
+
+def chunks_in(native: bytes) -> dict[bytes, bytes]:
+    """Return the payloads of such chunks by their kind."""
+    return dict(_chunks(native))
+
+
+def hdr_chunks(codes: tuple[int, int], light: dict[bytes, bytes]) -> bytes:
+    """Return chunks for a picture that is made for HDR screens.
+
+    Args:
+        codes: colour primaries and transfer characteristics by ITU-T H.273.
+        light: payloads of further chunks.
+
+    Example:
+        >>> hdr_chunks((9, 16), {})[4:12].hex()
+        '6349435009100001'
+    """
+    told = _chunk(b"cICP", bytes((*codes, 0, 1)))  # 0: RGB, 1: full range
+    return told + b"".join(_chunk(kind, body) for kind, body in light.items())
 
 
 def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
