@@ -11,6 +11,7 @@ from PIL import Image
 
 from invdn import DenoiseOptions, Denoiser, FileOptions, Region, open_engine
 from invdn.errors import EngineError, InputError
+from invdn.options import model_of_quality
 
 PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
 
@@ -168,5 +169,17 @@ def test_python_and_the_command_choose_the_same_dtype() -> None:
     defaults = {option.name: option.default for option in command.params}
     for function in (open_engine, Denoiser, Denoiser.from_pretrained):
         parameters = inspect.signature(function).parameters
-        for name in ("model", "device", "backend", "dtype"):
+        for name in ("device", "backend", "dtype"):
             assert parameters[name].default == defaults[name]
+    assert model_of_quality(defaults["quality"]) == defaults["model"]
+
+
+def test_a_draft_is_another_model() -> None:
+    draft = Denoiser(quality="draft")
+    assert draft.engine.architecture == Denoiser("fast").engine.architecture
+    assert draft.engine.architecture != Denoiser().engine.architecture
+    assert np.array_equal(draft(PIXELS), draft(PIXELS, quality="draft"))
+    assert np.array_equal(draft(PIXELS), Denoiser("fast")(PIXELS))
+    with pytest.raises(InputError, match="a draft takes another model"):
+        Denoiser()(PIXELS, quality="draft")
+    assert Denoiser("default", quality="draft").engine.architecture.features == 64

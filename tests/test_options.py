@@ -50,7 +50,7 @@ def test_other_shares_are_refused(name: str, wrong: Any) -> None:
 
 
 def test_qualities_are_options() -> None:
-    assert [DenoiseOptions(**chosen).total_samples for chosen in QUALITIES.values()] == [1, 4, 8]
+    assert [DenoiseOptions(**chosen).total_samples for chosen in QUALITIES.values()] == [1, 1, 4, 8]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from .inference import (
     Region,
     denoise_file,
 )
-from .options import Backend, Dtype, Overrides, Strength, options_with
+from .options import Backend, Dtype, Overrides, Strength, model_of_quality, options_with
 from .photo.formats import format_of_content, suffix_of_format
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Denoiser:
 
     Args:
         model: a shipped model's name, a weights file (``.safetensors``, ``.pth``, ``.pdparams``),
-            or a folder written by ``invdn export``.
+            or a folder written by ``invdn export``. None: ``"fast"`` for ``quality="draft"``, else
+            ``"default"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
         options: how to denoise.
         dtype: of the convolutions: ``"auto"``, ``"float32"``, ``"float16"`` or ``"bfloat16"``.
@@ -69,7 +70,7 @@ class Denoiser:
 
     def __init__(
         self,
-        model: str | Path = "default",
+        model: str | Path | None = None,
         device: str = "auto",
         options: DenoiseOptions = DenoiseOptions(),
         *,
@@ -78,12 +79,14 @@ class Denoiser:
         **overrides: Unpack[Overrides],
     ) -> None:
         self.options = options_with(options, overrides)
+        self._drafts = overrides.get("quality") == "draft"
+        model = model or model_of_quality(overrides.get("quality"))
         self._engine: Engine | None = open_engine(model, device, backend, dtype)
 
     @classmethod
     def from_pretrained(
         cls,
-        model: str | Path = "default",
+        model: str | Path | None = None,
         *,
         device: str = "auto",
         dtype: Dtype = "auto",
@@ -254,7 +257,7 @@ class Denoiser:
             self.engine,
             Path(source),
             Path(target),
-            options_with(self.options, overrides),
+            self._options(overrides),
             replace(files, overwrite=overwrite or files.overwrite),
             callback,
         )
@@ -264,8 +267,20 @@ class Denoiser:
             raise AttributeError(f"there is no {name!r}: {_RENAMED_METHODS[name]}")
         raise AttributeError(f"a Denoiser has no {name!r}")
 
+    def _options(self, overrides: Overrides) -> DenoiseOptions:
+        """Return the options of one call.
+
+        Raises:
+            InputError: they are wrong, or would need another model.
+        """
+        if overrides.get("quality") == "draft" and not self._drafts:
+            raise InputError(
+                "a draft takes another model: open Denoiser(quality='draft'), or Denoiser('fast')"
+            )
+        return options_with(self.options, overrides)
+
     def _pipeline(self, overrides: Overrides, callback: Progress | None) -> Pipeline:
-        options = options_with(self.options, overrides)
+        options = self._options(overrides)
         return Pipeline(self.engine, options, progress=callback)
 
 

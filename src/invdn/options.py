@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict, TypeVar
 
 from .errors import InputError
 
-Quality = Literal["fast", "balanced", "best"]
+Quality = Literal["draft", "fast", "balanced", "best"]
 Strength = float | Literal["auto"]
 Backend = Literal["auto", "native", "onnxruntime", "torch"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
@@ -23,14 +23,22 @@ Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 SMALLEST_TILE = 64
 
 #: Options of each quality; the cost in network passes is 1 (or 8, in a self-ensemble) times
-#: (1 + num_samples). Single samples, of ``fast`` and ``best``, are at latent std 0.
+#: (1 + num_samples). Single samples, of all but ``balanced``, are at latent std 0. ``draft`` is
+#: the quality ``fast`` of another model, see :func:`model_of_quality`.
 QUALITIES: MappingProxyType[Quality, Mapping[str, Any]] = MappingProxyType(
     {
+        "draft": MappingProxyType({"self_ensemble": False, "num_samples": 1}),
         "fast": MappingProxyType({"self_ensemble": False, "num_samples": 1}),
         "balanced": MappingProxyType({"self_ensemble": False, "num_samples": 4}),
         "best": MappingProxyType({"self_ensemble": True, "num_samples": 1}),
     }
 )
+
+
+def model_of_quality(quality: Quality | None) -> str:
+    """Return the shipped model of a quality, where the user names none."""
+    return "fast" if quality == "draft" else "default"
+
 
 #: Old name -> new name, of options of Python, the service and (with hyphens) the command.
 RENAMED: MappingProxyType[str, str] = MappingProxyType(

@@ -54,6 +54,18 @@ def test_quality_is_symmetries_and_draws(folder: Path) -> None:
     assert np.array_equal(read_photo(folder / "one_denoised.png").pixels, expected)
 
 
+def test_a_draft_is_the_fast_models_unless_another_is_named(folder: Path) -> None:
+    def made(name: str, *choices: str) -> bytes:
+        assert _run("one.png", "-o", name, *choices).exit_code == 0
+        return (folder / name).read_bytes()
+
+    draft = made("draft.png", "--quality", "draft")
+    assert draft == made("fast.png", "--model", "fast")
+    default = made("default.png")
+    assert default != draft
+    assert default == made("named.png", "-m", "default", "-q", "draft")
+
+
 def test_numbers_override_the_quality(folder: Path) -> None:
     result = _run("one.png", "--quality", "best", "--num-samples", "1", "--json-lines")
     assert result.exit_code == 0, result.output

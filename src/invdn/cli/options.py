@@ -24,6 +24,7 @@ from ..options import (
     Dtype,
     Quality,
     explain_unknown,
+    model_of_quality,
     option_help,
 )
 
@@ -204,6 +205,12 @@ def options_of(quality: Quality | None, chosen: dict[str, Any], **fixed: Any) ->
     return DenoiseOptions(**{**(QUALITIES[quality] if quality else {}), **fixed, **given})
 
 
+def _choose_model(ctx: click.Context, _: click.Parameter, quality: Quality) -> Quality:
+    """Let the quality choose the model, unless ``--model`` does."""
+    ctx.default_map = {**(ctx.default_map or {}), "model": model_of_quality(quality)}
+    return quality
+
+
 quality_option = OptionGroup(
     click.option(
         "-q",
@@ -211,7 +218,10 @@ quality_option = OptionGroup(
         type=click.Choice(get_args(Quality)),
         default="fast",
         show_default=True,
-        help="Samples that are averaged: 1, 4, or one for each of 8 symmetries.",
+        is_eager=True,
+        callback=_choose_model,
+        help="Samples that are averaged: 1, 4, or one for each of 8 symmetries; draft: 1 of the "
+        "model 'fast'.",
     ),
 )
 sample_options = denoising_options("num_samples", "self_ensemble", "latent_std", "seed")

@@ -3,6 +3,7 @@
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import get_args
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +20,7 @@ from .middleware import SecurityMiddleware
 from .openapi import other_answer, problems
 from .pages import pages_router
 from .photos_api import photos_router
-from .query_params import options_document
+from .query_params import ServedQuality, options_document
 from .responses import http_answer, invalid_answer, problem_answer
 from .schemas import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
 from .service import Service
@@ -75,7 +76,7 @@ def _router(service: Service) -> APIRouter:
             },
             formats=_formats(),
             options=options_document(),
-            qualities={name: dict(options) for name, options in QUALITIES.items()},
+            qualities={name: dict(QUALITIES[name]) for name in get_args(ServedQuality)},
         )
 
     @router.get("/api/v1/models", response_model=ModelsDocument, responses=problems())

@@ -1,15 +1,17 @@
 """What a request may choose, derived from the options of denoising."""
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..errors import InputError
-from ..options import QUALITIES, DenoiseOptions, Quality, explain_unknown, option_help
+from ..options import QUALITIES, DenoiseOptions, explain_unknown, option_help
 from .errors import ProblemError
 
 Query = TypeVar("Query", bound=BaseModel)
+#: Those of the one model that a service has open.
+ServedQuality = Literal["fast", "balanced", "best"]
 _OF_QUALITY = tuple(QUALITIES["fast"])
 
 
@@ -17,7 +19,7 @@ def _definitions() -> dict[str, Any]:
     """Return every option as pydantic wants it; what a quality decides may be left open."""
     helps, hints = option_help(), get_type_hints(DenoiseOptions)
     definitions: dict[str, Any] = {
-        "quality": (Quality, Field("fast", description="Samples that are averaged, by name."))
+        "quality": (ServedQuality, Field("fast", description="Samples that are averaged, by name."))
     }
     for option in fields(DenoiseOptions):
         kind, default = hints[option.name], option.default
