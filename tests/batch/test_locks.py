@@ -5,12 +5,12 @@ import sys
 import threading
 from pathlib import Path
 
-from invdn.batch.locks import lock_output, remove_old_claims
+from invdn.batch.runner import lock_output, remove_old_claims
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from invdn.batch.locks import lock_output
+from invdn.batch.runner import lock_output
 with lock_output(Path(sys.argv[1])) as ours:
     print(ours, flush=True)
     time.sleep(600)

@@ -11,8 +11,7 @@ import pytest
 
 from invdn.atomic import atomic_output
 from invdn.batch import Existing, Job, Outcome, StopEvent, run_batch
-from invdn.batch.locks import lock_output
-from invdn.batch.runner import Progress
+from invdn.batch.runner import Progress, lock_output
 from invdn.errors import ImageError, OutputError
 
 

@@ -11,7 +11,7 @@ from invdn.architecture import Architecture
 from invdn.cli.weights import command
 from invdn.errors import InputError, OutputError, WeightsError
 from invdn.weights import Parameters, read_parameters, write_parameters
-from invdn.weights.layout import tensor_shapes
+from invdn.weights.parameters import tensor_shapes
 
 
 @pytest.fixture

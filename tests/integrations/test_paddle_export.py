@@ -12,9 +12,9 @@ from invdn.cli import group
 from invdn.errors import MissingDependencyError
 from invdn.network import InvDN
 from invdn.weights import paddle_runtime, write_parameters
-from invdn.weights.layout import haar_kernels, haar_matrix
 from invdn.weights.network import parameters_of
 from invdn.weights.paddle_export import export_paddle
+from invdn.weights.parameters import haar_kernels, haar_matrix
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from invdn.errors import ImageError
 from invdn.photo import xmp
-from invdn.photo.containers import exif_edits
+from invdn.photo.containers import ifd
 from invdn.photo.containers.jpeg_attachments import end_of_picture, read_attachments
 from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
@@ -178,9 +178,9 @@ def _looks_like(small: Image.Image, whole: Image.Image) -> bool:
 def test_thumbnails_are_made_anew(tmp_path: Path, suffix: str) -> None:
     _, notes, photo = kept(tmp_path, with_thumbnail(jpeg()), suffix)
     assert notes == ""
-    before = exif_edits._thumbnail(photo.metadata.exif)
+    before = ifd._thumbnail(photo.metadata.exif)
     exif = read_photo(tmp_path / f"result{suffix}").metadata.exif
-    found = exif_edits._thumbnail(exif)
+    found = ifd._thumbnail(exif)
     assert before and exif and found
     small = opened(exif[found[0] : found[0] + found[1]])
     assert small.size == (160, 107)
@@ -328,10 +328,10 @@ def test_the_program_in_exif(before: str | None, after: str) -> None:
     if before is not None:
         exif[305] = before
     block = exif.tobytes().removeprefix(b"Exif\0\0")
-    edited = exif_edits.with_software(block, after)
+    edited = ifd.with_software(block, after)
     again = Image.Exif()
     again.load(b"Exif\0\0" + edited)
-    assert again[305] == after and again[271] == "Canon" and exif_edits.software(edited) == after
+    assert again[305] == after and again[271] == "Canon" and ifd.software(edited) == after
     assert edited[8 : len(block)].count(b"Canon") == 1
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from invdn.architecture import Architecture
 from invdn.weights import Parameters
-from invdn.weights.layout import tensor_shapes
+from invdn.weights.parameters import tensor_shapes
 from invdn.weights.pdparams import encode_pdparams
 
 ARCHIVE = Path(__file__).parents[1] / "samples" / "paddle.tar.xz"

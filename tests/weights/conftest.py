@@ -7,7 +7,7 @@ import pytest
 
 from invdn.architecture import Architecture
 from invdn.weights import Parameters
-from invdn.weights.layout import tensor_shapes
+from invdn.weights.parameters import tensor_shapes
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from invdn.architecture import Architecture
 from invdn.errors import WeightsError
 from invdn.weights import Parameters, read_parameters
-from invdn.weights.layout import tensor_shapes
+from invdn.weights.parameters import tensor_shapes
 from invdn.weights.pdparams import encode_pdparams
 from invdn.weights.safetensors_file import encode_safetensors
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from invdn.architecture import Architecture
 from invdn.errors import WeightsError
-from invdn.weights.layout import (
+from invdn.weights.parameters import (
     haar_kernels,
     infer_architecture,
     official_order,

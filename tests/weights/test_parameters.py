@@ -5,7 +5,7 @@ import pytest
 
 from invdn.errors import WeightsError
 from invdn.weights import Parameters
-from invdn.weights.layout import haar_kernels
+from invdn.weights.parameters import haar_kernels
 
 
 def test_prefix_and_kernels_are_dropped(parameters: Parameters) -> None:

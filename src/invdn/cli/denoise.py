@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,6 @@ from .options import (
     tile_options,
     write_options,
 )
-from .pipes import pipes, uses_pipes
 from .terminal import printable
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ def _run(choices: dict[str, Any]) -> int:
     files = _file_options(output, choices)
     with ExitStack() as stack:
         streams = None
-        if uses_pipes(batch):
+        if "-" in batch["inputs"] or batch["output"] == Path("-"):
+            from .pipes import pipes
+
             json_lines, watch = report["json_lines"], running["watch"]
             streams = stack.enter_context(pipes(batch, json_lines=json_lines, watch=watch))
             batch = streams.replaced(batch)

@@ -84,16 +84,6 @@ class Pipes:
         return code
 
 
-def uses_pipes(batch: dict[str, Any]) -> bool:
-    """Return whether an input or the output is ``-``, and no file of that name.
-
-    Example:
-        >>> uses_pipes({"inputs": ("a.jpg",), "output": Path("-")})
-        True
-    """
-    return STREAM in batch["inputs"] or batch["output"] == Path(STREAM)
-
-
 @contextmanager
 def pipes(batch: dict[str, Any], *, json_lines: bool, watch: bool) -> Iterator[Pipes]:
     """Give files for the streams as long as the block runs.

@@ -1,10 +1,9 @@
 """Inference: an engine, latent sampling, tiling, self-ensemble, blending, from file to file."""
 
 from ..options import QUALITIES, DenoiseOptions, Quality, Strength
-from .blending import blend
+from .blending import Findings, blend, noise_word
 from .engine import Engine
 from .files import FileOptions, FileResult, denoise_file, denoise_photo, training_range_warning
-from .findings import Findings, noise_word
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 

@@ -20,8 +20,8 @@ from ..photo.provenance import is_marked, marked
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
+from .blending import Findings
 from .engine import Engine
-from .findings import Findings
 from .pipeline import Pipeline, Progress
 from .region import Region
 

@@ -29,10 +29,9 @@ from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions, Overrides, options_with
 from ..photo.color import SrgbBridge, network_bridge_of
 from ..photo.photo import Photo
-from .blending import blend
+from .blending import Findings, blend
 from .blocks import plan_blocks, predict_blocks
 from .engine import Engine
-from .findings import Findings
 from .region import Region
 from .sampling import Block
 

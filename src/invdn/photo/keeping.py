@@ -12,15 +12,16 @@ from dataclasses import replace
 from ..image.orientation import apply_exif_orientation
 from .color.hdr import as_normal
 from .containers import jpeg, png, tiff
-from .containers.exif_edits import (
+from .containers.gain_map import GainMap
+from .containers.heif import GAIN_MAP
+from .containers.ifd import (
     has_thumbnail,
     thumbnail_size,
+    upright,
+    with_resolution,
     with_thumbnail,
     without_thumbnail,
 )
-from .containers.gain_map import GainMap
-from .containers.heif import GAIN_MAP
-from .containers.ifd import upright, with_resolution
 from .containers.jpeg_attachments import OTHER, PRIMARY, Attachment, index_of, new_index
 from .gain_maps import (
     gain_map_of_jpeg,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from .containers.exif_edits import software, with_software
+from .containers.ifd import software, with_software
 from .photo import Photo
 from .xmp import agents, with_event
 

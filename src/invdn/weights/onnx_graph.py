@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ..architecture import Architecture
-from .layout import tensor_shapes
+from .parameters import tensor_shapes
 
 _OPSET = 18
 _IR_VERSION = 9  # of that opset's time

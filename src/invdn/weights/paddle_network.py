@@ -10,8 +10,7 @@ from paddle import nn
 from paddle.nn import functional
 
 from ..architecture import Architecture
-from .layout import haar_matrix
-from .parameters import Parameters
+from .parameters import Parameters, haar_matrix
 
 _SLOPE = 0.2  # of the LeakyReLU; paper, section 3.2
 

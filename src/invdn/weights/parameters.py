@@ -1,8 +1,13 @@
-"""The parameters of a network, whatever file they come from: numpy only, no torch."""
+"""The parameters of a network, whatever file they come from: numpy only, no torch.
+
+The official layout gives name and shape of every tensor, and the network that a set of them forms.
+"""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +15,172 @@ from numpy.typing import NDArray
 
 from ..architecture import Architecture
 from ..errors import WeightsError
-from .layout import haar_kernels, infer_architecture, official_order, tensor_shapes
+
+Shape = tuple[int, ...]
+
+_KERNELS = [[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]
+_BLOCK = re.compile(r"operations\.([0-9]{1,4})\.[FGH]\.conv[123]\.(?:weight|bias)")
+_HAAR = re.compile(r"operations\.([0-9]{1,4})\.haar_weights")
+_NAMED = 3  # items that an error message spells out
+_MOST_LEVELS = 8  # a photograph shrunk 256 times; the published network has 2
+
+
+def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
+    """Official name and shape of every learned tensor, in the official order.
+
+    Layers are numbered through; a Haar layer takes a number of its own at the start of each level.
+
+    Example:
+        >>> shapes = tensor_shapes(Architecture())
+        >>> shapes["operations.1.F.conv1.weight"], shapes["operations.17.H.conv3.bias"]
+        ((64, 9, 3, 3), (45,))
+    """
+    shapes: dict[str, Shape] = {}
+    image, features = architecture.channels, architecture.features
+    width = image
+    for haar, blocks in zip(_haar_numbers(architecture), architecture.blocks, strict=True):
+        width *= 4
+        rest = width - image
+        for number in range(haar + 1, haar + 1 + blocks):
+            for subnet, inputs, outputs in (
+                ("F", rest, image),
+                ("G", image, rest),
+                ("H", image, rest),
+            ):
+                convolutions = (
+                    ("conv1", inputs, features),
+                    ("conv2", features, features),
+                    ("conv3", inputs + features, outputs),
+                )
+                for convolution, into, out in convolutions:
+                    name = f"operations.{number}.{subnet}.{convolution}"
+                    shapes[f"{name}.weight"] = (out, into, 3, 3)
+                    shapes[f"{name}.bias"] = (out,)
+    return shapes
+
+
+def haar_matrix(channels: int) -> NDArray[np.float32]:
+    """Return the Haar transform of a layer as one dense kernel, (4C, C, 2, 2).
+
+    Its outputs are ordered band first and colour second. As kernel of a convolution of stride 2 it
+    gives 4 times the forward transform; as that of a transposed one, the inverse.
+
+    Example:
+        >>> haar_matrix(3)[4, :, 0].tolist()  # the second band of the second colour, upper row
+        [[0.0, 0.0], [1.0, -1.0], [0.0, 0.0]]
+    """
+    bands = np.array(_KERNELS, np.float32)
+    colours = np.eye(channels, dtype=np.float32)
+    kernels = np.einsum("bij,oc->bocij", bands, colours).reshape(4 * channels, channels, 2, 2)
+    return np.asarray(kernels, np.float32)
+
+
+def haar_kernels(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
+    """The fixed kernels that official files carry beside the learned tensors.
+
+    Each is ``(4C, 1, 2, 2)`` for a Haar layer of C channels: the four kernels, once a channel.
+
+    Example:
+        >>> {name: kernel.shape for name, kernel in haar_kernels(Architecture()).items()}
+        {'operations.0.haar_weights': (12, 1, 2, 2), 'operations.9.haar_weights': (48, 1, 2, 2)}
+    """
+    kernels = np.array(_KERNELS, np.float32)[:, None]
+    return {
+        f"operations.{number}.haar_weights": np.tile(
+            kernels, (architecture.channels * 4**level, 1, 1, 1)
+        )
+        for level, number in enumerate(_haar_numbers(architecture))
+    }
+
+
+def official_order(names: Iterable[str]) -> list[str]:
+    """Names by the number of their layer; within a layer as they come."""
+    return sorted(names, key=lambda name: int(name.split(".")[1]))
+
+
+def infer_architecture(shapes: Mapping[str, Shape]) -> Architecture:
+    """The network that tensors of these official names and shapes form.
+
+    Haar kernels may be among them or not: a Haar layer is also known by its gap in the numbering
+    where the channels grow.
+
+    Raises:
+        WeightsError: they are not the tensors of an InvDN; the message names what is missing,
+            unexpected or of another shape.
+
+    Example:
+        >>> infer_architecture(tensor_shapes(Architecture(blocks=(1, 2), features=16)))
+        Architecture(blocks=(1, 2), features=16, channels=3)
+    """
+    architecture = _outline(shapes)
+    expected = tensor_shapes(architecture)
+    kernels = {f"operations.{n}.haar_weights" for n in _haar_numbers(architecture)}
+    missing = [name for name in expected if name not in shapes]
+    unexpected = [name for name in shapes if name not in expected and name not in kernels]
+    other = [
+        f"{name} {shapes[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if name in shapes and shapes[name] != shape
+    ]
+    faults = [
+        f"{len(names)} {fault}: {_list(names)}"
+        for fault, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", other),
+        )
+        if names
+    ]
+    if faults:
+        raise WeightsError(
+            f"it resembles an InvDN of {architecture}, but of its tensors {'; '.join(faults)}"
+        )
+    return architecture
+
+
+def _haar_numbers(architecture: Architecture) -> list[int]:
+    """Layer numbers of the Haar layers: 0 and 9 for blocks (8, 8)."""
+    blocks = architecture.blocks
+    return [sum(blocks[:level]) + level for level in range(len(blocks))]
+
+
+def _outline(shapes: Mapping[str, Shape]) -> Architecture:
+    """The architecture that the numbering and the first layer suggest; not yet checked."""
+    numbers = sorted({int(match[1]) for name in shapes if (match := _BLOCK.fullmatch(name))})
+    first = shapes.get(f"operations.{numbers[0]}.G.conv1.weight", ()) if numbers else ()
+    if len(first) != 4:
+        examples = _list([f"{name} {shape}" for name, shape in shapes.items()])
+        raise WeightsError(f"it is another network: {len(shapes)} tensors ({examples})")
+    named = sorted(int(match[1]) for name in shapes if (match := _HAAR.fullmatch(name)))
+    starts = named or [0, *_growth(shapes, numbers)]
+    blocks = tuple(b - a - 1 for a, b in pairwise([*starts, numbers[-1] + 1]))
+    # Every level has a block, so that a sound numbering never exceeds twice the blocks.
+    sparse = numbers[-1] > 2 * len(numbers)
+    if starts[0] != 0 or min(blocks) < 1 or len(blocks) > _MOST_LEVELS or sparse:
+        raise WeightsError(
+            "the layers are not numbered as in an InvDN: "
+            f"Haar layers at {_list(starts)}, blocks at {_list(numbers)}"
+        )
+    features, channels = first[:2]
+    if min(features, channels) < 1:
+        raise WeightsError(f"operations.{numbers[0]}.G.conv1.weight has the shape {first}")
+    return Architecture(blocks, features, channels)
+
+
+def _growth(shapes: Mapping[str, Shape], numbers: list[int]) -> list[int]:
+    """Numbers just before a block that works on more channels than the block before it."""
+    widths = {number: shapes.get(f"operations.{number}.F.conv1.weight", ()) for number in numbers}
+    return [
+        after - 1
+        for before, after in pairwise(numbers)
+        if after > before + 1 and widths[before] != widths[after]
+    ]
+
+
+def _list(items: Iterable[object]) -> str:
+    """The first few items, for a message."""
+    texts = [str(item) for item in items]
+    return ", ".join(texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,8 +86,8 @@ def srgb_bridge_of(photo: Photo) -> tuple[SrgbBridge | None, tuple[str, ...]]:
     """
     space, remarks = _space_of(photo)
     if photo.pixels.dtype != np.float32:
-        channels = 1 if photo.pixels.ndim == 2 else 3
-        return (None if is_srgb(space, channels) else SrgbBridge(space)), remarks
+        needless = isinstance(space, Srgb) or is_srgb(space, 1 if photo.pixels.ndim == 2 else 3)
+        return (None if needless else SrgbBridge(space)), remarks
     if _share_above_white(photo.pixels) > _MOST_ABOVE_WHITE:
         raise ImageError(
             "most of its floating-point values lie above 1, which is white; divide them by their "

@@ -18,7 +18,7 @@ _PARAMETERS = {0: "g", 1: "gab", 2: "gabc", 3: "gabcd", 4: "gabcdef"}
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
-_D50 = np.array([0.9642, 1.0, 0.8249])  # from: ICC.1:2022, 7.2.16
+D50 = np.array([0.9642, 1.0, 0.8249])  # from: ICC.1:2022, 7.2.16
 D65 = (0.3127, 0.329)
 
 
@@ -108,7 +108,7 @@ def _profile(name: str, matrix: Matrix, curve: ParametricCurve, adaptation: Matr
     tags = {
         b"desc": _text(name),
         b"cprt": _text("No copyright, use freely"),
-        b"wtpt": b"XYZ " + bytes(4) + _fixed(*_D50),
+        b"wtpt": b"XYZ " + bytes(4) + _fixed(*D50),
         b"chad": b"sf32" + bytes(4) + _fixed(*adaptation.ravel()),
         **{
             letter + b"XYZ": b"XYZ " + bytes(4) + _fixed(*column)
@@ -124,7 +124,7 @@ def _profile(name: str, matrix: Matrix, curve: ParametricCurve, adaptation: Matr
             body += data + bytes(-len(data) % 4)
         table += tag + struct.pack(">2I", places[data], len(data))
     head = struct.pack(">I4xI", place + len(body), 0x04400000) + b"mntrRGB XYZ "
-    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _fixed(*_D50)
+    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _fixed(*D50)
     return head + bytes(_HEADER - len(head)) + table + body
 
 
@@ -141,7 +141,7 @@ def to_pcs(primaries: Primaries) -> Matrix:
 
 
 def _adaptation(white: tuple[float, float]) -> Matrix:
-    gains = (_BRADFORD @ _D50) / (_BRADFORD @ _xyz(white))
+    gains = (_BRADFORD @ D50) / (_BRADFORD @ _xyz(white))
     adaptation: Matrix = np.linalg.inv(_BRADFORD) @ np.diag(gains) @ _BRADFORD
     return adaptation
 

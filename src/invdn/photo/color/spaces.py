@@ -5,6 +5,7 @@ Windows are float32 ``(h, w, 3)``, or ``(h, w, 1)`` for grey; white is 1, and va
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 from ...image.dtype import from_float, to_float
 from ..vips import pyvips
 from .curves import SRGB, Curve, Values
-from .icc import SRGB_PRIMARIES, Matrix, Profile, to_pcs
+from .icc import D50, SRGB_PRIMARIES, Matrix, Profile, to_pcs
 
-_FROM_PCS = np.linalg.inv(to_pcs(SRGB_PRIMARIES))
-_D50 = np.array([0.9642, 1.0, 0.8249], np.float32)  # from: ICC.1:2022, 7.2.16
+_WHITE = D50.astype(np.float32)
 _SAMPLES = 17  # values along each axis where two spaces are compared
 _ALIKE = 2 / 255  # sRGB profiles of different makers differ by less, other spaces by far more
 
@@ -84,7 +84,7 @@ class MatrixSpace:
 
     def __init__(self, curves: tuple[Curve, ...], matrix: Matrix) -> None:
         self._curves = curves
-        to_linear = _FROM_PCS @ matrix
+        to_linear = _from_pcs() @ matrix
         self._to_linear = to_linear.T.astype(np.float32)
         self._from_linear = np.linalg.inv(to_linear).T.astype(np.float32)
 
@@ -163,12 +163,12 @@ class TableSpace:
         lab = self._with_profile(stored, "ushort", "rgb16").icc_import(
             pcs="lab", intent="relative", embedded=True
         )
-        light = _xyz_of_lab(_array(lab)) @ _FROM_PCS.T.astype(np.float32)
+        light = _xyz_of_lab(_array(lab)) @ _from_pcs().T.astype(np.float32)
         return SRGB.stored(light)
 
     def from_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        xyz = SRGB.light(window) @ np.linalg.inv(_FROM_PCS).T.astype(np.float32)
+        xyz = SRGB.light(window) @ np.linalg.inv(_from_pcs()).T.astype(np.float32)
         lab = self._with_profile(_lab_of_xyz(xyz), "float", "lab")
         return to_float(_array(lab.icc_export(pcs="lab", intent="relative", depth=16)))
 
@@ -219,6 +219,12 @@ def is_srgb(space: ColourSpace, channels: int) -> bool:
     return bool(np.abs(space.to_srgb(window) - window).max() < _ALIKE)
 
 
+@cache
+def _from_pcs() -> Matrix:
+    """Return the matrix from XYZ under D50 to linear sRGB."""
+    return np.linalg.inv(to_pcs(SRGB_PRIMARIES))
+
+
 def _array(image: Any) -> NDArray[Any]:
     kind = {"float": np.float32, "ushort": np.uint16}[image.format]
     found = np.frombuffer(image.write_to_memory(), kind)
@@ -230,12 +236,12 @@ def _xyz_of_lab(lab: Values) -> Values:
     middle = (lab[..., :1] + 16) / 116
     offsets = lab[..., 1:] * np.array([1 / 500, -1 / 200], np.float32)
     f = np.concatenate((middle + offsets[..., :1], middle, middle + offsets[..., 1:]), axis=-1)
-    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _WHITE
     return xyz.astype(np.float32, copy=False)
 
 
 def _lab_of_xyz(xyz: Values) -> Values:
-    ratio = xyz / _D50
+    ratio = xyz / _WHITE
     f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     lightness = 116 * f[..., 1:2] - 16
     lab = (lightness, 500 * (f[..., :1] - f[..., 1:2]), 200 * (f[..., 1:2] - f[..., 2:]))

@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from ...errors import OutputError
 from ..photo import Compression, Metadata
-from . import photoshop
 
 _JFIF = b"JFIF\0"
 _EXIF = b"Exif\0\0"
@@ -115,7 +114,7 @@ def read_header(file: BinaryIO) -> JpegHeader:
             if len(payload) > 14:  # three components or more
                 sampling = divmod(payload[7], 16)  # of brightness; colours have one each
                 subsampling = _SUBSAMPLINGS.get(sampling, "4:4:4")
-    iptc, others, thumbnail = photoshop.read(b"".join(resources))
+    iptc, others, thumbnail = read_resources(b"".join(resources))
     if others:
         native += _in_segments(_APP13, _PHOTOSHOP, others)
     if thumbnail:
@@ -279,3 +278,37 @@ def _quality_of(tables: bytes) -> int | None:
     scale = 100 * sum(values) / _STANDARD_SUM
     quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
     return max(1, min(100, round(quality)))
+
+
+_IPTC, _THUMBNAILS = 0x0404, (0x0409, 0x040C)
+
+
+def read_resources(resources: bytes) -> tuple[bytes | None, bytes, bool]:
+    """Take image resources apart.
+
+    Args:
+        resources: one behind the other; a damaged rest is left out.
+
+    Returns:
+        IPTC records; all other resources but thumbnails; whether there was a thumbnail.
+
+    Example:
+        >>> read_resources(b"8BIM" + bytes((4, 4, 0, 0, 0, 0, 0, 2)) + b"hi")
+        (b'hi', b'', False)
+    """
+    iptc, others, thumbnail = None, [], False
+    position = 0
+    while resources[position : position + 4] == b"8BIM" and position + 12 <= len(resources):
+        number = int.from_bytes(resources[position + 4 : position + 6])
+        name = (resources[position + 6] + 2) // 2 * 2  # length byte and text, padded to even
+        start = position + 6 + name + 4
+        size = int.from_bytes(resources[start - 4 : start])
+        stop = start + size + size % 2
+        if number == _IPTC:
+            iptc = iptc or resources[start : start + size]
+        elif number in _THUMBNAILS:
+            thumbnail = True
+        else:
+            others.append(resources[position:stop])
+        position = stop
+    return iptc, b"".join(others), thumbnail

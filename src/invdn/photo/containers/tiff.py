@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..photo import Metadata
-from . import photoshop
 from .ifd import (
     ORIENTATION,
     Directory,
@@ -23,6 +22,7 @@ from .ifd import (
     read_directory,
     serialise,
 )
+from .jpeg import read_resources
 
 XMP, IPTC, _ICC = 700, 33723, 34675
 # document name, description, make, model, orientation, page name, software, date, artist, host
@@ -225,7 +225,7 @@ def _native(directory: Directory) -> bytes:
     left_out = DESCRIPTIVE | _OF_THE_ENCODER | {_LAYERS, _PARTS}
     for tag, entry in directory.entries.items():
         if tag == _PHOTOSHOP:
-            others = photoshop.read(entry.data)[1]
+            others = read_resources(entry.data)[1]
             found |= {tag: Entry(entry.type, others)} if others else {}
         elif tag not in left_out:
             found[tag] = entry
@@ -243,7 +243,7 @@ def _dropped(directory: Directory, other_directories: int) -> tuple[str, ...]:
         dropped.append("the pictures below it (SubIFDs)")
     if _LAYERS in directory.entries:
         dropped.append("Photoshop's layers")
-    if _PHOTOSHOP in directory.entries and photoshop.read(directory.entries[_PHOTOSHOP].data)[2]:
+    if _PHOTOSHOP in directory.entries and read_resources(directory.entries[_PHOTOSHOP].data)[2]:
         dropped.append("Photoshop's thumbnail")
     return tuple(dropped)
 
