@@ -1,11 +1,13 @@
 """The command ``invdn``; each subcommand lives in a module of its name, imported when called."""
 
+import atexit
+import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -117,4 +119,23 @@ def main() -> None:
         group()
     except InvDNError as error:
         click.echo(f"invdn: {error}", err=True)
-        sys.exit(2 if isinstance(error, InputError | WeightsError) else 1)
+        _exit(2 if isinstance(error, InputError | WeightsError) else 1)
+    except SystemExit as ended:
+        _exit(ended.code)
+
+
+def _exit(code: str | int | None) -> NoReturn:
+    """End the process.
+
+    Of several processes that train together each ends without taking the interpreter apart: the
+    threads that connect it to the others would drop their last tensors meanwhile, which aborts
+    the process ("terminate called without an active exception", code -6) in place of its exit code.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    together = distributed and distributed.is_available() and distributed.is_initialized()
+    if together and not isinstance(code, str):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    sys.exit(code)

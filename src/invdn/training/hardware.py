@@ -1,7 +1,8 @@
 """Devices, processes and number formats: where the recipe meets the machine."""
 
 import os
-from typing import Literal
+import threading
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -45,6 +46,21 @@ def open_fabric(settings: HardwareSettings) -> Fabric:
             "by torchrun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each"
         )
     return fabric
+
+
+def launch(fabric: Fabric) -> None:
+    """Start the processes of a run.
+
+    Lightning kills all of them within five seconds of the end of the first that fails. On CPUs
+    that is taken back: gloo ends what waits for a process that is gone, and so the first process
+    can save the last state and say why it ends, however long that takes.
+    """
+    fabric.launch()
+    if fabric.device.type == "cpu":
+        for thread in threading.enumerate():
+            if thread.name == "child-process-observer":
+                observer: Any = thread
+                observer._child_processes = []
 
 
 def _launches_itself(fabric: Fabric) -> bool:

@@ -24,7 +24,7 @@ from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
 from .datasets import TrainingData, synthesis_options
 from .distillation import Teacher, begin_pruned
 from .failures import saved_on_failure, synchronized_start, translate_errors
-from .hardware import autocast_type, memory_format, open_fabric
+from .hardware import autocast_type, launch, memory_format, open_fabric
 from .hooks import Hooks, check_hooks
 from .log import RunLog, append_run, describe_run
 from .objective import Objective
@@ -81,7 +81,7 @@ def train(
     started = time.monotonic() if started is None else started
     asked, recipe = recipe, apply_linear_scaling(recipe)
     fabric = open_fabric(recipe.hardware)
-    fabric.launch()
+    launch(fabric)
     hooks = hooks or Hooks()
     check_hooks(hooks)
     changes: list[str] = []
