@@ -2,16 +2,18 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import secrets
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .errors import OutputError
 
@@ -278,3 +280,42 @@ its permissions")
     """
     number = error.errno if isinstance(error, OSError) else None
     return OutputError(f"cannot write {str(path)!r}: {_REMEDY.get(number or 0, str(error))}")
+
+
+def claim_folder(
+    folder: Path,
+    settings: Mapping[str, Any],
+    record: str = "settings.json",
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Make a folder for long work, or find in it the same work begun earlier.
+
+    Args:
+        folder: of the work.
+        settings: what the work depends on; kept in the folder.
+        record: name of the file that keeps them.
+        check: called before new work begins; what it raises is raised.
+
+    Raises:
+        OutputError: the folder holds work of other settings, or other things, or cannot be made.
+    """
+    file = folder / record
+    wanted = json.dumps(settings, indent=2, sort_keys=True, default=str) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            if json.loads(file.read_text(encoding="utf-8")) != json.loads(wanted):
+                raise OutputError(
+                    f"{folder} was begun with other settings (see {record} in it): choose another "
+                    "folder, or remove this one"
+                )
+            return
+        if any(folder.iterdir()):
+            raise OutputError(f"{folder} holds other files: choose a new or an empty folder")
+        check()
+        with atomic_output(file, overwrite=False) as temporary:
+            temporary.write_text(wanted, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be used: {error.strerror or error}") from error
+    except ValueError as error:  # no JSON
+        raise OutputError(f"{file} is damaged: choose another folder") from error

@@ -126,7 +126,7 @@ def test_places_depend_on_seed_and_name_only() -> None:
 def test_targets_of_others_are_left_alone(pair_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(OutputError, match="holds other files"):
         cut_patches(pair_folder, tmp_path / "mine", OPTIONS)
     assert (tmp_path / "mine" / "diary.txt").read_text() == "dear diary"
 

@@ -10,10 +10,9 @@ from typing import BinaryIO
 
 from ..errors import ImageError
 from ..photo.containers.ifd import read_directory
+from ..photo.containers.jpeg_attachments import FRAMES
 from ..photo.formats import RAW_SUFFIXES, format_of_content
 
-# from: ITU-T T.81, table B.1; of C0 to CF, all but C4, C8 and CC start a frame
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _WIDTH, _HEIGHT = 256, 257  # from: TIFF 6.0, section 8
 
 
@@ -61,7 +60,7 @@ def _size_of_jpeg(file: BinaryIO) -> tuple[int, int]:
         length = int.from_bytes(file.read(2))
         if not marker or length < 2:
             raise ImageError("it is cut short")
-        if marker[0] in _FRAMES:
+        if marker[0] in FRAMES:
             frame = file.read(5)
             return int.from_bytes(frame[3:5]), int.from_bytes(frame[1:3])
         file.seek(length - 2, 1)

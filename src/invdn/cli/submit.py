@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Command, OptionGroup, denoising_options, engine_options, options_of
-from .terminal import reporting
+from .options import (
+    Command,
+    Group,
+    OptionGroup,
+    denoising_options,
+    engine_options,
+    options_of,
+    report_option,
+)
+from .terminal import report, reporting
 
 if TYPE_CHECKING:
     from ..inference import DenoiseOptions, Engine
@@ -23,11 +31,11 @@ _sampling_options = denoising_options(
 )
 _run_options = OptionGroup(
     click.option("--check", is_flag=True, help="Only read back what is there."),
-    click.option("--quiet", is_flag=True, help="No progress bar."),
+    report_option,
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Denoise a benchmark and write its submission.
 
@@ -49,6 +57,7 @@ def sidd(
     name: str,
     check: bool,
     quiet: bool,
+    as_json: bool,
     **choices: Any,
 ) -> None:
     """Write SubmitSrgb.mat and SubmitSrgb.csv from BenchmarkNoisyBlocksSrgb.mat into FOLDER."""
@@ -59,7 +68,9 @@ def sidd(
         click.echo(f"note: the full benchmark is {FULL_SHAPE}, this one {shape}", err=True)
     if check:
         check_sidd(folder, shape)
-        click.echo(f"{folder}: {shape[0] * shape[1]} blocks in both bundles, all as they should be")
+        number = shape[0] * shape[1]
+        text = f"{folder}: {number} blocks in both bundles, all as they should be"
+        report(as_json, {"folder": folder, "blocks": number, "checked": True}, text)
         return
     engine, options, settings = _open(choices)
     import numpy as np
@@ -75,9 +86,11 @@ def sidd(
             method=name,
             progress=progress,
         )
-    click.echo(
+    report(
+        as_json,
+        asdict(bundle),
         f"{bundle.matlab} and {bundle.table}: {bundle.blocks} blocks ({bundle.resumed} of an "
-        f"earlier run), {bundle.seconds_per_megapixel:.2f} s/MP, read back and checked"
+        f"earlier run), {bundle.seconds_per_megapixel:.2f} s/MP, read back and checked",
     )
 
 
@@ -87,7 +100,9 @@ def sidd(
 @engine_options
 @_sampling_options
 @_run_options
-def dnd(benchmark: Path, folder: Path, check: bool, quiet: bool, **choices: Any) -> None:
+def dnd(
+    benchmark: Path, folder: Path, check: bool, quiet: bool, as_json: bool, **choices: Any
+) -> None:
     """Write FOLDER/bundled/0001.mat and so on from a folder of info.mat and images_srgb/."""
     from ..evaluation.dnd import FULL_COUNT, check_dnd, read_boxes, submit_dnd
 
@@ -97,7 +112,8 @@ def dnd(benchmark: Path, folder: Path, check: bool, quiet: bool, **choices: Any)
         click.echo(f"note: the full benchmark is 50 images of 20 boxes, this one {found}", err=True)
     if check:
         check_dnd(benchmark, folder)
-        click.echo(f"{folder}: {len(boxes)} files, all as they should be")
+        text = f"{folder}: {len(boxes)} files, all as they should be"
+        report(as_json, {"folder": folder, "files": len(boxes), "checked": True}, text)
         return
     engine, options, settings = _open(choices)
     import numpy as np
@@ -112,9 +128,11 @@ def dnd(benchmark: Path, folder: Path, check: bool, quiet: bool, **choices: Any)
             settings,
             progress=progress,
         )
-    click.echo(
+    report(
+        as_json,
+        asdict(bundle),
         f"{folder / 'bundled'}: {len(bundle.files)} files ({bundle.resumed} of an earlier run), "
-        f"{bundle.boxes} boxes, read back and checked"
+        f"{bundle.boxes} boxes, read back and checked",
     )
 
 
@@ -123,7 +141,7 @@ def _open(choices: dict[str, Any]) -> tuple[Engine, DenoiseOptions, dict[str, An
     from importlib.metadata import version
 
     from ..engines import open_engine
-    from ..evaluation.resume import fingerprint
+    from ..evaluation.machine import fingerprint
 
     options = options_of(None, _sampling_options.take(choices))
     chosen = engine_options.take(choices)

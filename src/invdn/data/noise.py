@@ -9,6 +9,7 @@ from torch.nn.functional import conv2d, max_pool2d, pad
 
 from ..errors import InputError
 from ..image.dct import YCBCR
+from ..photo.color.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 from .camera import Cameras
 from .demosaicing import bayer_sites, demosaic, mosaic
 from .jpeg import jpeg_round_trip, mix_channels
@@ -43,7 +44,9 @@ def render(light: Tensor, contrast: Tensor) -> Tensor:
     """
     light = light.clamp(0, 1)
     display = torch.where(
-        light <= 0.0031308, light * 12.92, 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+        light <= SRGB_KNEE_LIGHT,
+        light * SRGB_SLOPE,
+        (1 + SRGB_OFFSET) * light.clamp(min=SRGB_KNEE_LIGHT) ** (1 / SRGB_GAMMA) - SRGB_OFFSET,
     )
     strength = _per_image(contrast.clamp(min=1e-3))
     return 0.5 + torch.tanh(strength * (display - 0.5)) / (2 * torch.tanh(strength / 2))
@@ -55,7 +58,9 @@ def unprocess(display: Tensor, contrast: Tensor) -> Tensor:
     bent = (2 * display.clamp(0, 1) - 1) * torch.tanh(strength / 2)
     display = (0.5 + torch.atanh(bent) / strength).clamp(0, 1)
     return torch.where(
-        display <= 0.04045, display / 12.92, ((display.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+        display <= SRGB_KNEE,
+        display / SRGB_SLOPE,
+        ((display.clamp(min=SRGB_KNEE) + SRGB_OFFSET) / (1 + SRGB_OFFSET)) ** SRGB_GAMMA,
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..image.dct import LUMA
 from ..image.dtype import from_float, to_float
 from ..photo.photo import Photo
 from .camera import Cameras, sample_cameras
@@ -24,7 +25,6 @@ _GRID = 16
 _CAMERA_CONTEXT = 2 * _GRID
 _NETWORK_CONTEXT = 4 * _GRID
 _STRIP_PIXELS = 1_000_000  # for about a gigabyte at the widest photographs
-_GREY = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _transform(
         padded = np.pad(colours, ((0, margin[0]), (0, margin[1]), (0, 0)), mode="edge")
         strip = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1))).unsqueeze(0)
         changed = transform(strip)[0].permute(1, 2, 0).numpy()[top - start : stop - start, :width]
-        changed = changed[:rows] if values.ndim == 3 else changed[:rows] @ _GREY
+        changed = changed[:rows] if values.ndim == 3 else changed[:rows] @ LUMA
         result[top : top + rows] = from_float(changed, result.dtype)
         if progress:
             progress(min(height, top + rows), height)

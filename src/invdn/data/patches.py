@@ -6,7 +6,6 @@
     SOURCE/**/NNNN_GT_SRGB_010.PNG      ─┘   TARGET/GT/NNNN_..._p000.png     TARGET/patches.json
 """
 
-import json
 import multiprocessing
 import os
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic_output, remove_stale_temporary_files
+from ..atomic import claim_folder, remove_stale_temporary_files
 from ..errors import DataError, InputError, OutputError
 from ..photo.photo import Photo
 from ..photo.write import write_photo
@@ -142,28 +141,15 @@ def _check_sizes(pairs: list[PairFiles], size: int) -> None:
 
 def _check_target(target: Path, options: PatchOptions, photographs: int) -> None:
     """Refuse to mix patches of different settings, or to start what the disk cannot hold."""
-    settings = target / SETTINGS
-    wanted = json.dumps(asdict(options))
-    try:
-        if settings.exists():
-            if settings.read_text(encoding="utf-8") != wanted:
-                raise OutputError(
-                    f"{target} holds patches of other settings "
-                    f"({settings.read_text(encoding='utf-8')}): choose another target"
-                )
-            return
-        target.mkdir(parents=True, exist_ok=True)
-        if any(target.iterdir()):
-            raise OutputError(f"{target} is not empty and holds no {SETTINGS}: choose another")
+
+    def check_space() -> None:
         # PNG of noise saves little: about 2 of 3 bytes for the noisy side, half for the clean
         need = int(photographs * options.count * options.size**2 * 3 * 1.2)
         free = shutil.disk_usage(target).free
         if free < need:
             raise OutputError(f"{target}: patches take about {need} bytes, the disk has {free}")
-        with atomic_output(settings, overwrite=False) as unfinished:
-            unfinished.write_text(wanted, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+
+    claim_folder(target, asdict(options), SETTINGS, check_space)
 
 
 def _tidy(target: Path) -> None:

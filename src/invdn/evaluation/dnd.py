@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import ensure_folder
+from ..atomic import claim_folder, ensure_folder
 from ..data.matlab import is_hdf5, open_hdf5, read_variable, read_version_5, write_version_5
 from ..errors import DataError
-from .resume import claim_folder, fingerprint
+from .machine import fingerprint
 
 Floats = NDArray[np.float32]
 Box = tuple[slice, slice]

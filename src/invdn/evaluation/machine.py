@@ -2,10 +2,12 @@
 
 import platform
 import sys
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..engines.cpu_count import available_processors
+from ..errors import DataError
 
 _PACKAGES = (
     "invdn",
@@ -51,3 +53,19 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, so that a changed input is noticed.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = sha256()
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

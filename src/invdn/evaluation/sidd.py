@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_output
+from ..atomic import atomic_output, claim_folder
 from ..data.matlab import read_variable, read_version_5, write_version_5
 from ..errors import DataError
-from .resume import claim_folder, fingerprint
+from .machine import fingerprint
 
 Blocks = NDArray[np.uint8]
 

@@ -68,8 +68,6 @@ def _luma(values: Floats) -> Floats:
     return values.copy() if values.shape[2] == 1 else (values @ LUMA)[:, :, None]
 
 
-Floats = NDArray[np.float32]
-
 #: From so many steps of 8 bits on, noise is called so.
 _WORDS = ((0.0, "light"), (3.0, "moderate"), (8.0, "strong"), (20.0, "extreme"))
 

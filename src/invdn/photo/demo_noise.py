@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..image.dtype import from_float, to_float
+from .color.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 
 _GAINS = np.array([2.0, 1.0, 1.7], np.float32)  # white balance of red, green, blue in daylight
 
@@ -87,7 +88,9 @@ def _blur(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 def _srgb_to_linear(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """From: IEC 61966-2-1."""
     curve: NDArray[np.float32] = np.where(
-        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+        values <= SRGB_KNEE,
+        values / SRGB_SLOPE,
+        ((values + SRGB_OFFSET) / (1 + SRGB_OFFSET)) ** SRGB_GAMMA,
     )
     return curve
 
@@ -95,6 +98,8 @@ def _srgb_to_linear(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _linear_to_srgb(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """From: IEC 61966-2-1."""
     curve: NDArray[np.float32] = np.where(
-        values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055
+        values <= SRGB_KNEE_LIGHT,
+        values * SRGB_SLOPE,
+        (1 + SRGB_OFFSET) * values ** (1 / SRGB_GAMMA) - SRGB_OFFSET,
     )
     return curve

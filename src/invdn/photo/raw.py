@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ImageError, MissingDependencyError
+from .color.curves import SRGB_GAMMA, SRGB_SLOPE
 from .color.icc import P3_PRIMARIES, make_profile
 from .containers import jpeg
 from .containers.ifd import (
@@ -35,7 +36,7 @@ from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .decode import check_size
 from .photo import Metadata, Photo
 
-_SRGB_CURVE = (2.4, 12.92)  # from: IEC 61966-2-1; LibRaw's power and slope at black
+_SRGB_CURVE = (SRGB_GAMMA, SRGB_SLOPE)  # LibRaw's power and slope at black
 _REMARK = "it is a camera's raw file: developed to 16 bits of Display P3 (see docs/formats.md)"
 
 

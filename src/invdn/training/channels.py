@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range
+from ..image.dct import YCBCR
 
 
 def to_network(images: Tensor, channels: int) -> Tensor:
@@ -26,7 +26,7 @@ def to_network(images: Tensor, channels: int) -> Tensor:
         return images
     red, green, blue = images.unbind(dim=-3)
     if channels == 1:
-        weights = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
+        weights = torch.tensor(YCBCR[0], device=images.device, dtype=images.dtype)
         return torch.stack((red, green, blue), dim=-1).matmul(weights).unsqueeze(-3)
     planes = red[..., ::2, ::2], green[..., ::2, 1::2], green[..., 1::2, ::2], blue[..., 1::2, 1::2]
     return torch.stack(planes, dim=-3)

@@ -106,4 +106,12 @@ class Table:
 
 LINEAR = ParametricCurve()
 # from: IEC 61966-2-1, with the constants that ICC's own sRGB profile has
-SRGB = ParametricCurve(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+SRGB_GAMMA, SRGB_OFFSET, SRGB_SLOPE, SRGB_KNEE = 2.4, 0.055, 12.92, 0.04045
+SRGB_KNEE_LIGHT = 0.0031308
+SRGB = ParametricCurve(
+    SRGB_GAMMA,
+    1 / (1 + SRGB_OFFSET),
+    SRGB_OFFSET / (1 + SRGB_OFFSET),
+    1 / SRGB_SLOPE,
+    SRGB_KNEE,
+)

@@ -29,7 +29,8 @@ _LARGEST = 1 << 29  # bytes of all attachments
 _MOST = 64  # attachments; what follows them is one more
 _HEAD = 1 << 16  # bytes of a picture in which it says what it is
 _GAIN_MAP_SIGNS = (b"hdr-gain-map/1.0", b"urn:iso:std:iso:ts:21496", b"HDRGainMap")
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+#: Markers that start a frame. From: ITU-T T.81, table B.1.
+FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _BOXES = re.compile(rb"[A-Za-z0-9 ]{4}")
 # from: CIPA DC-007-2009, table 4, and ISO 21496-1 for the gain map
 _TYPES = {0x01: "preview", 0x02: "view", 0x04: "picture", 0x05: "gain map"}
@@ -119,7 +120,7 @@ def lacks_end(file: BinaryIO) -> bool:
         marker, length = head[1], int.from_bytes(head[2:])
         payload = file.read(length - 2) if length > 2 else b""
         position += 2 + length
-        if marker in _FRAMES and len(payload) > 8:
+        if marker in FRAMES and len(payload) > 8:
             progressive = marker == 0xC2
             components = payload[6 : 6 + 3 * payload[5] : 3]
             left = {(name, number) for name in components for number in range(64)}
@@ -147,7 +148,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
         marker, length = data[position + 1 : position + 2], data[position + 2 : position + 4]
         if len(length) < 2 or marker[0] in (_SCAN, _END):
             return None
-        if marker[0] in _FRAMES:
+        if marker[0] in FRAMES:
             height, width = struct.unpack(">2H", data[position + 5 : position + 9].ljust(4, b"\0"))
             return (width, height) if width and height else None
         position += 2 + int.from_bytes(length)
