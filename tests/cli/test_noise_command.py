@@ -104,9 +104,9 @@ def test_one_bad_file_does_not_stop_the_others(clean: Path, tmp_path: Path) -> N
     result = noise(bad, clean, "-o", tmp_path / "out", "--json")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    assert "error" in report["files"][0] and not (tmp_path / "out" / "bad_noisy.png").exists()
+    assert "error" in report["photographs"][0] and not (tmp_path / "out" / "bad_noisy.png").exists()
     assert (tmp_path / "out" / "clean_noisy.png").exists()
-    assert report["files"][1]["camera"]["exposure"] == 1.0
+    assert report["photographs"][1]["camera"]["exposure"] == 1.0
 
 
 def test_png_keeps_the_noise_of_a_jpeg(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Status, StopEvent, Work, run_batch
 from ..batch.file_identity import Stamp, is_folder, stamp_of
@@ -20,8 +19,8 @@ from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
 from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
 from ..errors import InputError
-from .options import OptionGroup
-from .terminal import printable, remarks, stopping
+from .options import OptionGroup, json_option
+from .terminal import open_bars, printable, remarks, stopping
 
 _LONGEST_NAME = 40
 #: The speed that the time left is told by is the mean over so many seconds.
@@ -158,17 +157,7 @@ class Workload:
 @contextmanager
 def batch_progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[BatchProgress]:
     """A :class:`BatchProgress`; ``quiet``, or without a terminal, it shows messages only."""
-    console = Console(stderr=True, emoji=False)
-    bars = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-        speed_estimate_period=_MEMORY,
-    )
+    bars = open_bars(quiet=quiet, speed_estimate_period=_MEMORY)
     shown = BatchProgress(bars, jobs)
     measuring = threading.Thread(target=shown.measure, daemon=True)
     if not bars.disable:
@@ -194,12 +183,16 @@ class BatchReport:
     Args:
         told: prints a line for people.
         json_lines: one JSON object a line on standard output, and no lines but of failures.
+        as_json: one object of all at the end instead.
         quiet: no lines but of failures.
     """
 
-    def __init__(self, told: Callable[[str], None], *, json_lines: bool, quiet: bool) -> None:
+    def __init__(
+        self, told: Callable[[str], None], *, json_lines: bool, as_json: bool, quiet: bool
+    ) -> None:
         self._told = told
         self._json_lines = json_lines
+        self._entries: list[dict[str, Any]] | None = [] if as_json else None
         self._quiet = quiet
         self._start = time.perf_counter()
         self._failures: list[str] = []
@@ -218,10 +211,12 @@ class BatchReport:
         self.megapixels += facts.get("width", 0) * facts.get("height", 0) / 1e6
         if self._json_lines:
             click.echo(json.dumps({"event": "photograph", **_entry(outcome, facts)}))
+        if self._entries is not None:
+            self._entries.append(_entry(outcome, facts))
         if outcome.status == "failed":
             self._failures.append(printable(f"invdn: {outcome.reason}"))
             self._told(self._failures[-1])
-        elif not self._quiet and not self._json_lines:
+        elif not (self._quiet or self._json_lines or self._entries is not None):
             if outcome.status == "done":
                 lines = f"{printable(f'{outcome.source} -> {outcome.target}')}{remarks(facts)}"
                 self._told("\n".join(map(printable, lines.split("\n"))))
@@ -243,8 +238,12 @@ class BatchReport:
         seconds = time.perf_counter() - self._start
         counts: dict[Status, int] = {status: self.counts[status] for status in _STATUSES}
         number = sum(counts.values())
+        facts = {"megapixels": self.megapixels, "seconds": seconds, "stopped": stopped or None}
+        if self._entries is not None:
+            all_of_it = {"photographs": self._entries, **counts, **facts, **described}
+            click.echo(json.dumps(all_of_it))
+            return
         if self._json_lines:
-            facts = {"megapixels": self.megapixels, "seconds": seconds, "stopped": stopped or None}
             click.echo(json.dumps({"event": "summary", **counts, **facts, **described}))
             return
         if number > _LONG and self._failures:
@@ -294,7 +293,7 @@ def _entry(outcome: Outcome, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-running_options = OptionGroup(
+conflict_options = OptionGroup(
     click.option(
         "--on-conflict",
         type=click.Choice(["skip", "rename", "overwrite", "error"]),
@@ -315,15 +314,19 @@ running_options = OptionGroup(
         show_default=True,
         help="Photographs in work at a time; each one takes memory.",
     ),
+)
+running_options = OptionGroup(
+    conflict_options,
     click.option(
         "--watch", is_flag=True, help="Go on with what appears in the folders, until Ctrl-C."
     ),
 )
 report_options = OptionGroup(
+    json_option,
     click.option(
         "--json-lines",
         is_flag=True,
-        help="Report on standard output: a JSON object for each photograph, then a summary.",
+        help="The same line by line: an object for each photograph as it is done, then a summary.",
     ),
     click.option("--quiet", is_flag=True, help="No progress bar; messages of failures only."),
 )
@@ -375,6 +378,7 @@ class BatchRun:
         existing: what is done where a result exists.
         workers: photographs at a time.
         json_lines: report as JSON lines.
+        as_json: report as one JSON object at the end.
         quiet: neither bars nor lines, but of failures.
         spoken: changes a message before it is told.
     """
@@ -385,6 +389,7 @@ class BatchRun:
     workers: int
     json_lines: bool
     quiet: bool
+    as_json: bool = False
     spoken: Callable[[str], str] = str
 
     def do(self, plan: Plan) -> int:
@@ -433,7 +438,9 @@ class BatchRun:
         stop = StopEvent()
         with batch_progress(jobs, quiet=self.quiet) as progress:
             told = _after(self.spoken, progress.message)
-            report = BatchReport(told, json_lines=self.json_lines, quiet=self.quiet)
+            report = BatchReport(
+                told, json_lines=self.json_lines, as_json=self.as_json, quiet=self.quiet
+            )
             with stopping(stop, progress.message) as interrupts:
                 yield stop, progress, report
         report.finish(self.described, stop.reason)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from .options import Command, overwrite_option, report_option
 from .terminal import reporting
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
         return numbers
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "Cases": "sizes num_samples self_ensemble threads tile_size runtimes device precisions",
+    },
+)
 @click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
 @click.option(
     "--sizes",
@@ -70,17 +76,23 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Of torch's convolutions; may be repeated.",
 )
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of a case.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for bench.json and bench.svg.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@overwrite_option("files of an earlier run")
+@report_option
 def command(
-    model: str, output: Path | None, overwrite: bool, quiet: bool, repeats: int, **grid: Any
+    model: str,
+    output: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    repeats: int,
+    **grid: Any,
 ) -> None:
     """Measure time and memory of denoising, from file to file, each case in a fresh process.
 
@@ -99,9 +111,13 @@ def command(
         for number, case in enumerate(cases, 1):
             outcomes.append(_in_fresh_process(model, case))
             progress(number, len(cases))
-    _print(outcomes)
+    facts = _facts(outcomes, model)
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        _print(outcomes)
     if output is not None:
-        _write(outcomes, model, output, overwrite)
+        _write(outcomes, facts, output, overwrite)
 
 
 def _cases(
@@ -187,18 +203,25 @@ def _prepare_output(output: Path, overwrite: bool) -> None:
         ensure_output(output / name, overwrite)
 
 
-def _write(outcomes: Sequence[Outcome], model: str, output: Path, overwrite: bool) -> None:
-    from ..atomic import atomic_output
-    from ..evaluation.bench import as_record, cost_chart
-    from ..evaluation.charts import standalone
+def _facts(outcomes: Sequence[Outcome], model: str) -> dict[str, Any]:
+    from ..evaluation.bench import as_record
     from ..evaluation.machine import describe_machine
 
-    facts = {
+    return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": model,
         "machine": describe_machine(),
         "cases": [as_record(outcome) for outcome in outcomes],
     }
+
+
+def _write(
+    outcomes: Sequence[Outcome], facts: dict[str, Any], output: Path, overwrite: bool
+) -> None:
+    from ..atomic import atomic_output
+    from ..evaluation.bench import cost_chart
+    from ..evaluation.charts import standalone
+
     texts = {
         "bench.json": json.dumps(facts, indent=2) + "\n",
         "bench.svg": standalone(cost_chart(outcomes)),

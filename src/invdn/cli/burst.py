@@ -15,6 +15,7 @@ from .options import (
     engine_options,
     look_options,
     options_of,
+    overwrite_option,
     quality_option,
     report_option,
     sample_options,
@@ -34,7 +35,7 @@ from .terminal import reporting
     type=click.Path(path_type=Path),
     help="Photograph to write.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@overwrite_option()
 @quality_option
 @sample_options
 @look_options

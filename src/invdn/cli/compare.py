@@ -1,17 +1,22 @@
 """``invdn compare``: how far two results lie apart, and where."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
+from .options import Command, json_option, overwrite_option
+from .terminal import report
 
 if TYPE_CHECKING:
     from ..evaluation.comparison import Difference
 
 
-@click.command()
+@click.command(
+    cls=Command, groups={"Comparison": "tolerance relative", "Output": "picture overwrite"}
+)
 @click.argument("first", type=click.Path(exists=True, path_type=Path))
 @click.argument("second", type=click.Path(exists=True, path_type=Path))
 @click.option(
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="PNG of both sides and their difference where it is largest.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the picture.")
+@overwrite_option("the picture")
+@json_option
 def command(
     first: Path,
     second: Path,
@@ -36,6 +42,7 @@ def command(
     relative: bool,
     picture: Path | None,
     overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Compare FIRST with SECOND: folders of images, images, .npy or .npz files.
 
@@ -53,8 +60,13 @@ def command(
     arrays = load_arrays(first), load_arrays(second)
     differences = compare(*arrays, (first, second))
     far = [d for d in differences if not (d.relative if relative else d.largest) <= tolerance]
-    for difference in differences:
-        click.echo(_line(difference, failed=difference in far))
+    facts = {
+        "tolerance": tolerance,
+        "relative": relative,
+        "within": len(differences) - len(far),
+        "differences": [{**asdict(d), "passes": d not in far} for d in differences],
+    }
+    report(as_json, facts, *(_line(d, failed=d in far) for d in differences))
     if picture is not None:
         from ..photo.photo import Photo
         from ..photo.write import write_photo

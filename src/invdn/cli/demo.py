@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from ..errors import OutputError
+from .options import Command, json_option, overwrite_option
 
 
-@click.command()
+@click.command(cls=Command, groups={"Picture": "size seed"})
 @click.option(
     "-o",
     "--output",
@@ -16,11 +17,16 @@ from ..errors import OutputError
     show_default=True,
     help="Folder for the three pictures.",
 )
-@click.option("--size", type=click.IntRange(64, 4096), default=512, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--size", type=click.IntRange(64, 4096), default=512, show_default=True, help="Its edge."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn."
+)
 @click.option("-m", "--model", default="default", show_default=True, help="Name, file or folder.")
-@click.option("--overwrite", is_flag=True, help="Replace the pictures of an earlier run.")
-def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> None:
+@overwrite_option("the pictures of an earlier run")
+@json_option
+def command(output: Path, size: int, seed: int, model: str, overwrite: bool, as_json: bool) -> None:
     """Draw a picture, add the noise of a camera in weak light, and denoise it.
 
     Writes noisy.png, clean.png (the result) and comparison.png (noisy, result and original side by
@@ -37,7 +43,7 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> 
     from ..photo.demo_photo import demo_photo
     from ..photo.photo import Photo
     from ..photo.write import write_photo
-    from .terminal import reporting
+    from .terminal import report, reporting
 
     names = ("noisy.png", "clean.png", "comparison.png")
     present = [name for name in names if (output / name).exists()]
@@ -53,5 +59,9 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool) -> 
     for name, picture in zip(names, pictures, strict=True):
         write_photo(Photo(np.ascontiguousarray(picture)), output / name, overwrite=overwrite)
     before, after = (psnr(to_float(seen), to_float(original)) for seen in (noisy, clean))
-    click.echo(f"{engine.description}: {before:.2f} dB -> {after:.2f} dB")
-    click.echo(f"wrote {', '.join(names)} to {output}")
+    report(
+        as_json,
+        {"engine": engine.description, "noisy_db": before, "clean_db": after, "folder": output},
+        f"{engine.description}: {before:.2f} dB -> {after:.2f} dB",
+        f"wrote {', '.join(names)} to {output}",
+    )

@@ -116,6 +116,8 @@ def _run(choices: dict[str, Any]) -> int:
     output = output_options.take(choices)
     suffix_of = suffix_of_results(output.pop("output_format"), batch["output"])
     report = report_options.take(choices)
+    if report["as_json"] and (report["json_lines"] or running["watch"]):
+        raise click.UsageError("--json is one object at the end: give --json-lines alone.")
     chosen = {
         name: value
         for group in (look_options, sample_options, tile_options)
@@ -128,8 +130,8 @@ def _run(choices: dict[str, Any]) -> int:
         if "-" in batch["inputs"] or batch["output"] == Path("-"):
             from .pipes import pipes
 
-            json_lines, watch = report["json_lines"], running["watch"]
-            streams = stack.enter_context(pipes(batch, json_lines=json_lines, watch=watch))
+            taken, watch = report["json_lines"] or report["as_json"], running["watch"]
+            streams = stack.enter_context(pipes(batch, taken=taken, watch=watch))
             batch = streams.replaced(batch)
             report["spoken"] = streams.spoken
         found: FolderScanner | Plan

@@ -1,5 +1,6 @@
 """``invdn dev doctor``: what is here and what would run."""
 
+import json
 import platform
 import re
 import sys
@@ -11,10 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import InvDNError
+from .options import Command, json_option
 
 
-@click.command()
-def command() -> None:
+@click.command(cls=Command)
+@json_option
+def command(as_json: bool) -> None:
     """Tell what is installed, which devices are there, and which model would be used.
 
     Exits with 1 where the default model cannot run.
@@ -27,24 +30,29 @@ def command() -> None:
     )
     from ..weights import shipped_models
 
+    facts = {
+        "InvDN": version("invdn"),
+        "Python": f"{platform.python_version()}, {sys.executable}",
+        "machine": f"{platform.system()} {platform.machine()}, {available_processors()} processors",
+        **{part: ", ".join(map(_installed, packages)) for part, packages in _parts().items()},
+        "native engine": why_native_unavailable() or "built, and used on the CPU",
+        "devices": ", ".join(available_devices()),
+        "models": ", ".join(shipped_models()),
+    }
     console = Console()
-    facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_row("InvDN", version("invdn"))
-    facts.add_row("Python", f"{platform.python_version()}, {escape(sys.executable)}")
-    facts.add_row(
-        "machine", f"{platform.system()} {platform.machine()}, {available_processors()} processors"
-    )
-    for part, packages in _parts().items():
-        facts.add_row(escape(part), ", ".join(map(_installed, packages)))
-    facts.add_row("native engine", why_native_unavailable() or "built, and used on the CPU")
-    facts.add_row("devices", ", ".join(available_devices()))
-    facts.add_row("models", ", ".join(shipped_models()))
-    console.print(facts)
+    if not as_json:
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        for name, fact in facts.items():
+            table.add_row(escape(name), re.sub(r"(\S+ missing)", r"[yellow]\1[/]", escape(fact)))
+        console.print(table)
     try:
         engine = open_engine()
     except InvDNError as error:
         raise click.ClickException(f"the default model cannot run: {error}") from error
+    if as_json:
+        click.echo(json.dumps({**facts, "engine": engine.description}))
+        return
     blocks = " + ".join(map(str, engine.architecture.blocks))
     console.print(
         f"\n'invdn denoise' would use the model 'default' (x{engine.architecture.scale}, "
@@ -68,4 +76,4 @@ def _installed(package: str) -> str:
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
-        return f"[yellow]{package} missing[/]"
+        return f"{package} missing"

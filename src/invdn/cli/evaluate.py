@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import Command, denoising_options, engine_options, options_of
+from .options import (
+    Command,
+    denoising_options,
+    engine_options,
+    options_of,
+    overwrite_option,
+    report_option,
+)
 from .terminal import reporting
 
 if TYPE_CHECKING:
@@ -29,7 +36,14 @@ _sampling_options = denoising_options(
 )
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    groups={
+        "Measurement": "protocols list_protocols against without_model published uncertainty",
+        "Input": "match limit",
+        "Output": "output overwrite images worst",
+    },
+)
 @click.argument("noisy", type=click.Path(path_type=Path))
 @click.argument("clean", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -40,7 +54,7 @@ _sampling_options = denoising_options(
     show_default=True,
     help="Folder for report.html, scores.csv and evaluation.json.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files of an earlier evaluation.")
+@overwrite_option("files of an earlier evaluation")
 @click.option(
     "-p",
     "--protocol",
@@ -73,7 +87,7 @@ _sampling_options = denoising_options(
 @click.option(
     "--worst", type=click.IntRange(0), default=12, show_default=True, help="In the report."
 )
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@report_option
 @click.option(
     "--protocols",
     "list_protocols",
@@ -98,6 +112,7 @@ def command(
     limit: int | None,
     worst: int,
     quiet: bool,
+    as_json: bool,
     **choices: Any,
 ) -> None:
     """Measure a model on pairs of NOISY and CLEAN images.
@@ -114,6 +129,7 @@ def command(
     from ..evaluation.evaluate import evaluate
     from ..evaluation.protocols import find_protocol
     from ..evaluation.samples import open_samples
+    from ..evaluation.tables import as_json as in_json
 
     options = _options(published, _sampling_options.take(choices))
     model = None if without_model else engine_options.take(choices)
@@ -130,7 +146,10 @@ def command(
         chosen = samples if limit is None else samples.first(limit)
         found = evaluate(chosen, methods, measured_by, worst=worst, keep=keep, progress=progress)
     _write(found, facts, output, overwrite)
-    _print(found)
+    if as_json:
+        click.echo(in_json(found, facts))
+    else:
+        _print(found)
     click.echo(f"report: {output / 'report.html'}", err=True)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError, MissingDependencyError
+from .options import Command, json_option, overwrite_option
+from .terminal import report
 
 if TYPE_CHECKING:
     from ..weights import Parameters
@@ -55,7 +57,7 @@ class _Choices:
         """Refuse the choices that mean nothing to a format."""
         options = {
             "--size": self.size is not None,
-            "--precision": self.half,
+            "--dtype": self.half,
             "--licence": self.licence is not None,
             "--noise-input": self.noise_input,
             "--dataset": bool(self.datasets),
@@ -66,7 +68,13 @@ class _Choices:
             raise InputError(f"{', '.join(wrong)} means nothing to the format {form}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "Format": "form size dtype noise_input",
+        "Model card": "licence dataset result",
+    },
+)
 @click.argument("model")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
@@ -81,7 +89,7 @@ class _Choices:
     "--size", type=Size(), help="Fix height and width of the plain graph; default: any size."
 )
 @click.option(
-    "--precision",
+    "--dtype",
     type=click.Choice(["float32", "float16"]),
     default="float32",
     show_default=True,
@@ -97,18 +105,20 @@ class _Choices:
 @click.option(
     "--result", multiple=True, metavar="DATASET:METRIC=VALUE", help="Model card: a figure."
 )
-@click.option("--overwrite", is_flag=True, help="Replace files of an earlier export.")
+@overwrite_option("files of an earlier export")
+@json_option
 def command(
     model: str,
     folder: Path,
     form: str,
     size: tuple[int, int] | None,
-    precision: str,
+    dtype: str,
     licence: str | None,
     noise_input: bool,
     dataset: tuple[str, ...],
     result: tuple[str, ...],
     overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write MODEL into FOLDER for other programs, and compare every file with torch.
 
@@ -140,25 +150,35 @@ def command(
         "paddle": _paddle,
         "hugging-face": _hugging_face,
     }[form]
-    choices = _Choices(
-        size, precision == "float16", licence, noise_input, dataset, result, overwrite
-    )
+    choices = _Choices(size, dtype == "float16", licence, noise_input, dataset, result, overwrite)
     parameters = read_parameters(model)
     click.echo(f"exporting to {folder} ...", err=True)
     comparisons = write(parameters, folder, choices)
-    for comparison in comparisons:
-        batch, height, width = comparison.shape
-        click.echo(
-            f"{comparison.graph:{_LONGEST_NAME}} {batch} x 3 x {height:3} x {width:3}   "
-            f"difference from torch {comparison.difference:.1e} "
-            f"({comparison.steps:.3f} of 255, {comparison.decibels:.1f} dB)"
-        )
     largest = max(comparison.difference for comparison in comparisons)
-    click.echo(f"largest difference {largest:.1e}; written to {folder}")
+    report(
+        as_json,
+        {
+            "folder": folder,
+            "format": form,
+            "largest_difference": largest,
+            "comparisons": [asdict(comparison) for comparison in comparisons],
+        },
+        *map(_line, comparisons),
+        f"largest difference {largest:.1e}; written to {folder}",
+    )
+
+
+def _line(comparison: Comparison) -> str:
+    batch, height, width = comparison.shape
+    return (
+        f"{comparison.graph:{_LONGEST_NAME}} {batch} x 3 x {height:3} x {width:3}   "
+        f"difference from torch {comparison.difference:.1e} "
+        f"({comparison.steps:.3f} of 255, {comparison.decibels:.1f} dB)"
+    )
 
 
 def _onnx(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comparison, ...]:
-    choices.only("onnx", "--size", "--precision")
+    choices.only("onnx", "--size", "--dtype")
     try:
         from ..weights.network import build_network
         from ..weights.onnx_export import export_onnx
@@ -175,7 +195,7 @@ def _onnx(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comp
 
 
 def _darktable(parameters: Parameters, folder: Path, choices: _Choices) -> tuple[Comparison, ...]:
-    choices.only("darktable", "--precision", "--licence")
+    choices.only("darktable", "--dtype", "--licence")
     try:
         from ..weights.dtmodel import export_darktable
         from ..weights.network import build_network

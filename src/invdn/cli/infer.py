@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from .options import Command, json_option
 from .reprod_log import write_reprod_log
+from .terminal import report
 
 if TYPE_CHECKING:
     from ..engines.exported import Device
@@ -19,11 +21,25 @@ _STAGES = ("preprocess", "inference", "postprocess")
 _FILE = click.Path(exists=True, path_type=Path)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "Input": "noisy clean",
+        "Engine": "device seed latent_std",
+        "Measurement": "benchmark repeats",
+        "Output": "output reprod_log",
+    },
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--noisy", type=_FILE, required=True, help="Photograph, or folder of them.")
 @click.option("--clean", type=_FILE, help="Its reference, or folder of references of equal names.")
-@click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu"]),
+    default="cpu",
+    show_default=True,
+    help="Of the model.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the latent.")
 @click.option(
     "--latent-std",
@@ -33,7 +49,9 @@ _FILE = click.Path(exists=True, path_type=Path)
     help="Standard deviation of the latent, where the model takes one.",
 )
 @click.option("--benchmark", is_flag=True, help="Print the time of every stage, in milliseconds.")
-@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Of a measured run."
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Write results here."
 )
@@ -42,6 +60,7 @@ _FILE = click.Path(exists=True, path_type=Path)
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the PSNR for reprod_log, such as output_inference_engine.npy.",
 )
+@json_option
 def command(
     folder: Path,
     noisy: Path,
@@ -53,6 +72,7 @@ def command(
     repeats: int,
     output: Path | None,
     reprod_log: Path | None,
+    as_json: bool,
 ) -> None:
     """Denoise photographs with the exported model in FOLDER, and measure the result.
 
@@ -75,6 +95,7 @@ def command(
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
     found: list[float] = []
+    images: list[dict[str, Any]] = []
     times: dict[str, list[float]] = {stage: [] for stage in _STAGES}
     for path, reference in pairs:
         for repeat in range(-1 if benchmark else 0, repeats if benchmark else 1):
@@ -92,21 +113,24 @@ def command(
             if repeat >= 0:
                 for number, stage in enumerate(_STAGES):
                     times[stage].append(1000 * (marks[number + 1] - marks[number]))
+        measured = f", psnr: {score}" if reference is not None else ""
         if reference is not None:
             found.append(score)
-            click.echo(f"image_name: {path}, psnr: {score}")
-        else:
-            click.echo(f"image_name: {path}")
+        images.append({"image": path, "psnr": score if reference is not None else None})
+        if not as_json:
+            click.echo(f"image_name: {path}{measured}")
         if output is not None:
             target = output / f"{path.stem}.png"
             write_photo(Photo(from_float(result, np.dtype(np.uint8))), target)
-    if len(found) > 1:
-        click.echo(f"images: {len(found)}, psnr: {statistics.fmean(found)}")
+    mean = statistics.fmean(found) if found else None
+    medians = {stage: statistics.median(values) for stage, values in times.items()}
+    lines = [f"images: {len(found)}, psnr: {mean}"] if len(found) > 1 else []
     if benchmark:
-        shown = ", ".join(
-            f"{stage}_time(ms): {statistics.median(values):.2f}" for stage, values in times.items()
-        )
-        click.echo(f"runs: {len(times['inference'])}, {shown}")
+        shown = ", ".join(f"{stage}_time(ms): {value:.2f}" for stage, value in medians.items())
+        lines.append(f"runs: {len(times['inference'])}, {shown}")
+    if as_json or lines:
+        facts = {"model": model.description, "images": images, "psnr": mean}
+        report(as_json, facts | ({"milliseconds": medians} if benchmark else {}), *lines)
     if reprod_log is not None:
         if not found:
             raise InputError("--reprod-log needs a PSNR, and so --clean")

@@ -1,9 +1,8 @@
 """``invdn noise``: realistic noise for clean photographs, or new noise for noisy ones."""
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batch import Job, plan
-from ..errors import InputError, InvDNError, MissingDependencyError
-from .options import BatchOptions, Command, report_option
-from .terminal import reporting
+from ..errors import InputError, MissingDependencyError
+from .batch import BatchRun, conflict_options, existing_of, report_options
+from .options import BatchOptions, Command
 
 if TYPE_CHECKING:
     from ..photo.photo import Photo
 
 _Made = tuple["Photo", dict[str, Any]]  # the noisy photograph and what its report says
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What the report says of a photograph."""
+
+    width: int
+    height: int
+    camera: dict[str, Any] | None = None
+    perturb: float | None = None
+
 
 _batch_options = BatchOptions(suffix="_noisy")
 
@@ -42,14 +52,9 @@ _batch_options = BatchOptions(suffix="_noisy")
     "nothing, 1 as much as the photograph's own noise is strong.",
 )
 @click.option("-m", "--model", help="Network for --perturb. [default: default]")
-@report_option
-def command(
-    png: bool,
-    seed: int,
-    as_json: bool,
-    quiet: bool,
-    **choices: Any,
-) -> None:
+@conflict_options
+@report_options
+def command(png: bool, seed: int, **choices: Any) -> None:
     """Make clean photographs noisy, as a phone or a DSLR would have taken them.
 
     Every photograph gets a camera of its own, drawn from measured ranges: sensor noise that grows
@@ -66,37 +71,28 @@ def command(
     if seed < 0:
         raise click.UsageError("--seed must be 0 or more.")
     batch = _batch_options.take(choices)
-    overwrite = batch.pop("overwrite")
+    conflicts = conflict_options.take(choices)
+    workers = conflicts.pop("jobs")
+    existing = existing_of(overwrite=batch.pop("overwrite"), inputs=batch["inputs"], **conflicts)
+    report = report_options.take(choices)
     found = plan(**batch)
-    jobs = _as_png(found.jobs, png)
+    found = replace(found, jobs=_as_png(found.jobs, png))
     make = _maker(**choices)
-    report: list[dict[str, Any]] = [
-        {"source": str(path), "error": reason} for path, reason in found.unreadable
-    ]
-    with reporting(len(jobs), quiet=quiet) as reporter:
-        for entry in report:
-            reporter.message(f"invdn: {entry['error']}")
-        for job in jobs:
-            with reporter.photograph(job.source) as progress:
-                report.append(_run(job, make, _seed_of(job.source, seed), overwrite, progress))
-            if error := report[-1].get("error"):
-                reporter.message(f"invdn: {error}")
-            elif not quiet and not as_json:
-                reporter.message(f"{job.source} -> {job.target}")
-    if as_json:
-        click.echo(json.dumps({"seed": seed, "files": report}))
-    if any("error" in entry for entry in report):
-        raise SystemExit(1)
+
+    def work(job: Job, overwrite: bool, progress: Any) -> _Result:
+        return _make_noisy(job, make, _seed_of(job.source, seed), overwrite, progress)
+
+    raise SystemExit(BatchRun(work, {"seed": seed}, existing, workers, **report).do(found))
 
 
-def _as_png(jobs: Sequence[Job], png: bool) -> Sequence[Job]:
+def _as_png(jobs: tuple[Job, ...], png: bool) -> tuple[Job, ...]:
     """The jobs with targets that end in .png, if wanted."""
     if not png:
         return jobs
     changed = {job.target.with_suffix(".png"): job for job in jobs}
     if len(changed) < len(jobs):
         raise InputError("two photographs would become the same PNG; leave out --png")
-    return [Job(job.source, target, job.makes_folder) for target, job in changed.items()]
+    return tuple(Job(job.source, target, job.makes_folder) for target, job in changed.items())
 
 
 def _seed_of(source: Path, seed: int) -> int:
@@ -136,27 +132,19 @@ def _maker(
     return make
 
 
-def _run(
+def _make_noisy(
     job: Job,
     make: Callable[["Photo", int, Any], _Made],
     seed: int,
     overwrite: bool,
     progress: Any,
-) -> dict[str, Any]:
-    """Make one photograph noisy; what became of it, as the JSON report tells it."""
-    from ..atomic import ensure_folder, ensure_output
+) -> _Result:
+    """Make one photograph noisy, from file to file."""
     from ..photo.read import read_photo
     from ..photo.write import check_writable, write_photo
 
-    entry = {name: str(value) for name, value in asdict(job).items() if name != "makes_folder"}
-    try:
-        if job.makes_folder:
-            ensure_folder(job.target.parent)
-        ensure_output(job.target, overwrite)
-        photo = read_photo(job.source)
-        check_writable(photo, job.target, overwrite=overwrite)
-        noisy, made_with = make(photo, seed, progress)
-        write_photo(noisy, job.target, overwrite=overwrite)
-    except InvDNError as error:
-        return {**entry, "error": str(error)}
-    return {**entry, **made_with}
+    photo = read_photo(job.source)
+    check_writable(photo, job.target, overwrite=overwrite)
+    noisy, made_with = make(photo, seed, progress)
+    write_photo(noisy, job.target, overwrite=overwrite)
+    return _Result(photo.width, photo.height, **made_with)

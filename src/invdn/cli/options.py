@@ -6,7 +6,7 @@ Those of denoising come from the schema in :mod:`invdn.options`, with its bounds
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -44,23 +44,32 @@ _GROUPS = {
     "Look": "strength luminance chroma detail hot_pixels banding preview",
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
-    "Report": "json_lines as_json quiet",
+    "Report": "as_json json_lines quiet",
 }
 
 
 class Command(click.Command):
-    """A command whose help lists its options in groups, and which knows the names of old."""
+    """A command whose help lists its options in groups, and which knows the names of old.
+
+    Args:
+        groups: headings of this command, and the options below them, before the common ones.
+        **others: as of :class:`click.Command`.
+    """
+
+    def __init__(self, *args: Any, groups: Mapping[str, str] | None = None, **others: Any) -> None:
+        super().__init__(*args, **others)
+        self._groups = {**(groups or {}), **_GROUPS}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options below the headings of their groups."""
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         left = {p.name: p.get_help_record(ctx) for p in options}
-        for heading, names in _GROUPS.items():
+        for heading, names in self._groups.items():
             records = [record for name in names.split() if (record := left.pop(name, None))]
             if records:
                 with formatter.section(heading):
                     formatter.write_dl(records)
-        with formatter.section("Other"):
+        with formatter.section("Other" if len(left) < len(options) else "Options"):
             formatter.write_dl([record for record in left.values() if record])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -69,6 +78,12 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise click.UsageError(explain_option(error.option_name, self, ctx), ctx) from error
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 def explain_option(name: str, command: click.Command, ctx: click.Context) -> str:
@@ -265,10 +280,23 @@ def max_megapixels(default: float) -> OptionGroup:
     )
 
 
-report_option = OptionGroup(
+#: Every command that makes or finds something reports it as one JSON object at its end.
+json_option = OptionGroup(
     click.option("--json", "as_json", is_flag=True, help="Report on standard output as JSON."),
+)
+report_option = OptionGroup(
+    json_option,
     click.option("--quiet", is_flag=True, help="No progress bar; messages of failures only."),
 )
+
+
+def overwrite_option(what: str = "the output if it exists") -> OptionGroup:
+    """Return the option that lets a command replace files.
+
+    Args:
+        what: it replaces.
+    """
+    return OptionGroup(click.option("--overwrite", is_flag=True, help=f"Replace {what}."))
 
 
 class BatchOptions(OptionGroup):
@@ -296,7 +324,7 @@ class BatchOptions(OptionGroup):
                 "'{stem}_clean{suffix}'.",
             ),
             click.option("-r", "--recursive", is_flag=True, help="Descend into folders."),
-            click.option("--overwrite", is_flag=True, help="Replace results that exist."),
+            overwrite_option("results that exist"),
         )
 
     def take(self, choices: dict[str, Any], *, suffix: str | None = None) -> dict[str, Any]:

@@ -85,12 +85,12 @@ class Pipes:
 
 
 @contextmanager
-def pipes(batch: dict[str, Any], *, json_lines: bool, watch: bool) -> Iterator[Pipes]:
+def pipes(batch: dict[str, Any], *, taken: bool, watch: bool) -> Iterator[Pipes]:
     """Give files for the streams as long as the block runs.
 
     Args:
         batch: arguments of planning.
-        json_lines: standard output is taken by a report.
+        taken: standard output is taken by a report.
         watch: folders are watched.
 
     Raises:
@@ -101,8 +101,8 @@ def pipes(batch: dict[str, Any], *, json_lines: bool, watch: bool) -> Iterator[P
     writes = batch["output"] == Path(STREAM) or (reads and batch["output"] is None)
     if len(batch["inputs"]) > 1 or watch:
         raise click.UsageError("- stands for one photograph: give it alone.")
-    if writes and json_lines:
-        raise click.UsageError("standard output takes the result: leave out --json-lines.")
+    if writes and taken:
+        raise click.UsageError("standard output takes the result: leave out --json-lines, --json.")
     if writes and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: send it into a file or a pipe.")
     if writes and not reads and Path(batch["inputs"][0]).is_dir():

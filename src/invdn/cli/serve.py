@@ -10,13 +10,20 @@ from urllib.parse import quote
 import click
 
 from ..errors import EngineError, InputError, MissingDependencyError
-from .options import engine_options
+from .options import Command, engine_options
 
 _MEBIBYTE = 1 << 20
 _PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "Address": "host port token allow_host opens",
+        "Limits": "max_megabytes max_megapixels max_queue max_seconds max_memory max_storage "
+        "lifetime grace",
+    },
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8642, show_default=True, help="TCP port; 0: any free one.")
 @click.option(

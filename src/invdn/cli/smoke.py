@@ -14,6 +14,7 @@ import click
 
 from ..engines import available_devices
 from ..errors import EngineError, InputError, InvDNError, MissingDependencyError, RecipeError
+from .options import Command
 from .reprod_log import write_reprod_log
 from .tipc import MODES, Chain, run_chain
 
@@ -31,7 +32,10 @@ class _Skipped(Exception):  # noqa: N818 - not an error
     """A step that does not apply here; says why."""
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={"Data": "pairs validation", "Chain": "steps mode form weights"},
+)
 @click.option(
     "--pairs",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -1,5 +1,6 @@
 """The terminal: text that is safe to show, and signals that stop the work cleanly."""
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -23,11 +25,12 @@ class ProgressBar:
         self._number = 0
 
     @contextmanager
-    def photograph(self, source: Path) -> Iterator[Callable[[int, int], None]]:
-        """A bar for one photograph; yields what the work calls with (done, in all)."""
+    def photograph(self, source: Path | str) -> Iterator[Callable[[int, int], None]]:
+        """Show a bar for one photograph; yield what the work calls with (done, in all)."""
         self._number += 1
         count = f"{self._number}/{self._photographs} " if self._photographs > 1 else ""
-        bar = self._bars.add_task(f"{count}{source.name}", total=None)
+        name = source.name if isinstance(source, Path) else source
+        bar = self._bars.add_task(f"{count}{name}", total=None)
         try:
             yield lambda done, total: self._bars.update(bar, completed=done, total=total)
         finally:
@@ -41,8 +44,19 @@ class ProgressBar:
 @contextmanager
 def reporting(photographs: int, *, quiet: bool) -> Iterator[ProgressBar]:
     """A :class:`ProgressBar` for a number of photographs; ``quiet`` shows messages only."""
-    console = Console(stderr=True)
-    bars = Progress(
+    with open_bars(quiet=quiet) as bars:
+        yield ProgressBar(bars, photographs)
+
+
+def open_bars(*, quiet: bool, **how: Any) -> Progress:
+    """Return bars on standard error with a share and the time left, gone when they are done.
+
+    Args:
+        quiet: show none; without a terminal none are shown either.
+        **how: as of :class:`rich.progress.Progress`.
+    """
+    console = Console(stderr=True, emoji=False)
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
@@ -50,9 +64,19 @@ def reporting(photographs: int, *, quiet: bool) -> Iterator[ProgressBar]:
         console=console,
         transient=True,
         disable=quiet or not console.is_terminal,
+        **how,
     )
-    with bars:
-        yield ProgressBar(bars, photographs)
+
+
+def report(as_json: bool, facts: Mapping[str, Any], *lines: str) -> None:
+    """Print what a command did on standard output.
+
+    Args:
+        as_json: print one JSON object.
+        facts: for it.
+        *lines: for people.
+    """
+    click.echo(json.dumps(facts, default=str) if as_json else "\n".join(lines))
 
 
 _JOINER = "\u200d"  # holds the parts of an emoji together

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..batch import StopEvent
 from ..errors import MissingDependencyError
 from ..training.process_age import process_started
+from .options import Command, json_option
+from .terminal import report, stopping
 
 if TYPE_CHECKING:
     from ..training.callbacks import StepStats
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "pydantic", "filelock", "lightning_fabric")  # modules
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "Run": "output resume allow_change budget only_plan",
+        "Recipe": "data start overrides",
+    },
+)
 @click.argument("recipe")
 @click.option(
     "-o",
@@ -58,6 +66,7 @@ _NEEDED = ("torch", "pydantic", "filelock", "lightning_fabric")  # modules
 @click.option(
     "--dry-run", "only_plan", is_flag=True, help="Only say what the run would do and need."
 )
+@json_option
 def command(
     recipe: str,
     output: Path | None,
@@ -68,6 +77,7 @@ def command(
     overrides: tuple[str, ...],
     budget: str | None,
     only_plan: bool,
+    as_json: bool,
 ) -> None:
     """Train by RECIPE: paper, official, paddle, paddle-4, default, fast, smoke, or a file.
 
@@ -95,11 +105,13 @@ def command(
     folder = output or Path("runs") / Path(recipe).stem
     screen = _Screen()
     if only_plan:
-        screen.planned(
-            dry_run(settings, folder, resume=resume, start=start, allow_change=allow_change)
-        )
+        plan = dry_run(settings, folder, resume=resume, start=start, allow_change=allow_change)
+        if as_json:
+            click.echo(json.dumps({**vars(plan), "recipe": plan.recipe.model_dump(mode="json")}))
+        else:
+            screen.planned(plan)
         return
-    with screen:
+    with screen, stopping(screen.stop, screen.message) as interrupts:
         weights = train(
             settings,
             folder,
@@ -110,9 +122,10 @@ def command(
             allow_change=allow_change,
         )
     if screen.leads:
-        click.echo(weights)
-        if screen.broken_off:
-            raise SystemExit(screen.broken_off)
+        facts = {"weights": weights, "steps": screen.step, "finished": screen.finished}
+        report(as_json, facts, str(weights))
+        if interrupts.exit_code and not screen.finished:
+            raise SystemExit(interrupts.exit_code)
 
 
 def _describe(plan: Plan) -> list[str]:
@@ -163,26 +176,16 @@ class _Screen:
         )
         self._bar = self._bars.add_task("starting", total=None)
         self._quality = ""
-        self._signal = 0
-        self._finished = False
+        self.stop = StopEvent()
+        self.step = 0
+        self.finished = False
         self.leads = False  # only the first of several processes is told anything
 
     def __enter__(self) -> None:
         self._bars.start()
-        self._handlers = {
-            number: signal.signal(number, self._request_stop)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    @property
-    def broken_off(self) -> int:
-        """The exit code of a training that a signal ended, as shells have it, or 0."""
-        return 128 + self._signal if self._signal and not self._finished else 0
 
     def planned(self, plan: Plan) -> None:
         self.leads = True
@@ -197,7 +200,8 @@ class _Screen:
         self._bars.update(self._bar, completed=done, total=total, description=text)
 
     def measured(self, measured: StepStats) -> None:
-        self._finished = measured.step == measured.steps
+        self.step = measured.step
+        self.finished = measured.step == measured.steps
         losses = "  ".join(f"{name} {value:.4f}" for name, value in measured.losses.items())
         left = time.strftime("%H:%M:%S", time.gmtime(measured.seconds_left % 86400))
         days = f"{int(measured.seconds_left // 86400)}d " if measured.seconds_left >= 86400 else ""
@@ -219,9 +223,4 @@ class _Screen:
         self._quality = f"  PSNR {mean:.2f}"
 
     def wants_stop(self) -> bool:
-        return bool(self._signal)
-
-    def _request_stop(self, number: int, _: object) -> None:
-        self._signal = number
-        signal.signal(number, signal.SIG_DFL)  # a second one ends at once
-        self.message("stopping after this step; once more to stop at once")
+        return self.stop.requested

@@ -16,6 +16,7 @@ from .options import (
     look_options,
     max_megapixels,
     options_of,
+    overwrite_option,
     quality_option,
     report_option,
     sample_options,
@@ -35,7 +36,7 @@ _SUFFIX = "_denoised"
     help="Video to write: .mp4, .m4v, .mov, .mkv or .webm. Default: beside the input, .mkv where "
     "its own kind is not written.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@overwrite_option()
 @click.option(
     "--codec",
     type=click.Choice(["auto", "av1", "vp9", "h264", "hevc", "ffv1"]),

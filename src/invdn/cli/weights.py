@@ -8,18 +8,21 @@ import click
 
 from ..architecture import Architecture
 from ..errors import InputError, MissingDependencyError
+from .options import Group, json_option, overwrite_option
+from .terminal import report
 
 
-@click.group
+@click.group(cls=Group)
 def command() -> None:
     """Look into weights files, and convert between the formats."""
 
 
-@command.command
+@command.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
-def convert(source: str, target: Path, *, overwrite: bool) -> None:
+@overwrite_option("TARGET if it exists")
+@json_option
+def convert(source: str, target: Path, *, overwrite: bool, as_json: bool) -> None:
     """Write SOURCE as TARGET, whose suffix chooses the format.
 
     SOURCE is a shipped model's name, a .safetensors, a .pth of the official code or a .pdparams of
@@ -29,16 +32,24 @@ def convert(source: str, target: Path, *, overwrite: bool) -> None:
     from ..weights.convert import convert as convert_weights  # late door: a quick --help
 
     read = convert_weights(source, target, overwrite=overwrite)
-    click.echo(f"{read.path} ({read.format}) -> {target}")
+    facts = {"source": read.path, "format": read.format, "target": target}
+    report(as_json, facts, f"{read.path} ({read.format}) -> {target}")
 
 
-@command.command
+@command.command(groups={"Parameters": "seed blocks features"})
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the numbers."
+)
 @click.option("--blocks", default="8,8", show_default=True, help="Coupling blocks of each level.")
-@click.option("--features", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
-def init(target: Path, *, seed: int, blocks: str, features: int, overwrite: bool) -> None:
+@click.option(
+    "--features", type=click.IntRange(1), default=64, show_default=True, help="Of the subnets."
+)
+@overwrite_option("TARGET if it exists")
+@json_option
+def init(
+    target: Path, *, seed: int, blocks: str, features: int, overwrite: bool, as_json: bool
+) -> None:
     """Write the random parameters that training begins with as TARGET.
 
     They are PyTorch's: Kaiming uniform with a = sqrt(5), weights and biases, to which this network
@@ -58,12 +69,13 @@ def init(target: Path, *, seed: int, blocks: str, features: int, overwrite: bool
         raise InputError(f"--blocks must be numbers such as 8,8, not {blocks!r}") from error
     parameters = initial_parameters(architecture, seed)
     write_parameters(parameters, target, overwrite=overwrite)
-    click.echo(f"{parameters.count} random parameters, seed {seed} -> {target}")
+    facts = {"parameters": parameters.count, "seed": seed, "target": target}
+    report(as_json, facts, f"{parameters.count} random parameters, seed {seed} -> {target}")
 
 
-@command.command
+@command.command()
 @click.argument("source")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def info(source: str, *, as_json: bool) -> None:
     """Tell what SOURCE, a weights file or a shipped model's name, holds."""
     from ..weights import open_weights  # late door: a quick --help
