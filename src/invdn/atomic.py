@@ -23,7 +23,7 @@ _NAME = re.compile(r"\.invdn-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
 def temporary_name() -> str:
-    """A new name for a temporary file of this process.
+    """Return a new name for a temporary file of this process.
 
     Example:
         >>> temporary_name()
@@ -74,7 +74,7 @@ def _is_abandoned(entry: os.DirEntry[str], machine: str, process: str) -> bool:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether a process of this number still runs; where that cannot be asked, it may."""
+    """Return whether a process of this number still runs; where that cannot be asked, it may."""
     if os.name != "posix":  # there, signal 0 is Ctrl-C
         return True
     try:
@@ -87,7 +87,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _is_zombie(process: int) -> bool:
-    """Whether a process has ended, and only its parent has not asked for it, as in a container."""
+    """Return whether a process has ended, and only its parent has not asked for it."""
     with suppress(OSError):  # there is no such file but on Linux
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
     return False
@@ -95,7 +95,7 @@ def _is_zombie(process: int) -> bool:
 
 @cache
 def _machine() -> str:
-    """Eight digits that stand for the machine, or the container, whose process numbers count."""
+    """Return eight digits for the machine or the container whose process numbers count."""
     namespace = ""
     with suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115  no file, but a text
@@ -271,7 +271,7 @@ def _exists(path: Path) -> OutputError:
 
 
 def output_error(path: Path, error: Exception) -> OutputError:
-    """The error that tells why a file cannot be written and what to do, made from the system's.
+    """Make of the system's error the one that says why a file cannot be written.
 
     Example:
         >>> output_error(Path("a.jpg"), PermissionError(errno.EACCES, "Permission denied"))

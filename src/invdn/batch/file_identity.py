@@ -17,7 +17,7 @@ Stamp = tuple[int, int, int]
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a folder, or a link to one; no, where permission is denied.
+    """Return whether it is a folder, or a link to one; no, where permission is denied.
 
     Example:
         >>> is_folder(".")
@@ -28,7 +28,7 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a regular file, or a link to one; no, where permission is denied.
+    """Return whether it is a regular file, or a link to one; no, where permission is denied.
 
     Example:
         >>> is_regular(".")
@@ -39,7 +39,7 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
 
 
 def identity(path: str | os.PathLike[str]) -> Identity | None:
-    """What is the same under every name of a file, links too; None: it is not there.
+    """Return what is the same under every name of a file, links too; None: it is not there.
 
     Example:
         >>> identity(".") == identity(Path.cwd())
@@ -50,7 +50,7 @@ def identity(path: str | os.PathLike[str]) -> Identity | None:
 
 
 def stamp_of(path: str | os.PathLike[str]) -> Stamp | None:
-    """What changes with the contents of a file: inode, size, time; None: it is not there.
+    """Return what changes with the contents of a file: inode, size, time; None: it is not there.
 
     Example:
         >>> stamp_of("no such file")
@@ -60,7 +60,7 @@ def stamp_of(path: str | os.PathLike[str]) -> Stamp | None:
 
 
 def modified(path: str | os.PathLike[str]) -> int:
-    """When it was changed last, in nanoseconds; 0: it is not there.
+    """Return when it was changed last, in nanoseconds; 0: it is not there.
 
     Example:
         >>> modified("no such file")
@@ -100,7 +100,7 @@ class InputIndex:
                 self._names[self._name(path)] = path
 
     def behind(self, target: Path) -> Path | None:
-        """The photograph that would be written over with a target; None: there is none."""
+        """Return the photograph that would be written over with a target; None: there is none."""
         found = identity(target)
         if found is None:
             return None
@@ -130,7 +130,7 @@ class Listing:
         self._names: dict[Path, frozenset[str]] = {}
 
     def other_spelling(self, path: Path) -> str | None:
-        """What a file that exists is really called; None: as the path says.
+        """Return what a file that exists is really called; None: as the path says.
 
         A drive that does not tell large letters from small ones finds it under either.
         """
@@ -149,7 +149,7 @@ class Listing:
 
 
 def _composed(name: str) -> str:
-    """An accent and its letter as one, whichever way the drive stores them."""
+    """Return an accent and its letter as one, whichever way the drive stores them."""
     return unicodedata.normalize("NFC", name)
 
 

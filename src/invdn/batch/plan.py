@@ -77,7 +77,7 @@ class NameTemplate:
 
     @classmethod
     def adding(cls, suffix: str) -> "NameTemplate":
-        """The photograph's own name with something added.
+        """Return the photograph's own name with something added.
 
         Example:
             >>> NameTemplate.adding("_denoised").name(Path("a.png"), ".png")
@@ -86,7 +86,7 @@ class NameTemplate:
         return cls("{stem}" + suffix.replace("{", "{{").replace("}", "}}") + "{suffix}")
 
     def name(self, source: Path, suffix: str, longest: int = LONGEST) -> str:
-        """The name of a photograph's result that ends in ``suffix``.
+        """Return the name of a photograph's result that ends in ``suffix``.
 
         Where it would be longer than a name may be, the photograph's own part is cut short, and
         eight digits that stand for the whole of it keep it apart from others.
@@ -109,7 +109,7 @@ class NameTemplate:
             stem = source.stem[:cut] + mark
 
     def made(self, name: str) -> bool:
-        """Whether a name looks as if this template had made it.
+        """Return whether a name looks as if this template had made it.
 
         That can be told of a template that adds something to the end of a name; of any other the
         answer is no.
@@ -175,7 +175,7 @@ class Assignment:
 
 
 def own_suffix(source: Path) -> str:
-    """The ending of the photograph itself: a result has the format of its source."""
+    """Return the ending of the photograph itself: a result has the format of its source."""
     return source.suffix
 
 
@@ -187,7 +187,7 @@ def plan(
     recursive: bool = False,
     suffix_of: Callable[[Path], str] = own_suffix,
 ) -> Plan:
-    """Every photograph that the inputs name, once, with its target.
+    """Return every photograph that the inputs name, once, with its target.
 
     Args:
         inputs: files, folders and globs (which a shell may not have expanded).
@@ -223,7 +223,7 @@ def assign_targets(
     name: NameTemplate,
     suffix_of: Callable[[Path], str] = own_suffix,
 ) -> Assignment:
-    """A job for each photograph, once.
+    """Return a job for each photograph, once.
 
     What is itself the result of another photograph is set apart: a second run does not denoise
     what the first one made.
@@ -270,7 +270,7 @@ def longest_name(folder: Path) -> int:
 
 
 def is_file(output: Path, inputs: Sequence[str]) -> bool:
-    """Whether an output names a file: one file goes in, and no folder of that name is there."""
+    """Tell whether an output names a file: one goes in, and no folder has that name."""
     single = len(inputs) == 1 and is_regular(inputs[0])
     return single and bool(output.suffix) and not is_folder(output)
 
@@ -291,7 +291,7 @@ def passed_over(files: Sequence[Path], start: str = "") -> str:
 
 
 def describe_clash(first: Job, second: Job) -> str:
-    """What is wrong with two jobs of one target, and what to do."""
+    """Return what is wrong with two jobs of one target, and what to do."""
     return (
         f"{first.source} and {second.source} would both become {second.target}; denoise them into "
         "different folders, or tell them apart with --name, by {parent} or {extension}"

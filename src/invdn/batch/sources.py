@@ -48,7 +48,7 @@ class Findings:
 def find_sources(
     inputs: Sequence[str], *, recursive: bool = False, leave_out: Path | None = None
 ) -> Findings:
-    """Every photograph that the inputs name.
+    """Return every photograph that the inputs name.
 
     Nothing is opened. Of a folder, regular files count (and links to them) that have the ending
     of a photograph and are not hidden; linked folders in it are not entered, so that no circle of
@@ -120,7 +120,7 @@ def _search(folder: Path, findings: Findings, *, recursive: bool, avoided: Ident
 
 
 def _kind(entry: os.DirEntry[str], path: Path, findings: Findings) -> str:
-    """``"photograph"``, ``"folder"`` or ``""``."""
+    """Return ``"photograph"``, ``"folder"`` or ``""``."""
     if entry.name.startswith("."):
         return ""
     looks_right = path.suffix.lower() in PHOTOGRAPH_SUFFIXES

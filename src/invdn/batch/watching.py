@@ -58,7 +58,7 @@ class FolderWatch:
         return tuple(jobs)
 
     def rounds(self, stop: StopEvent) -> Iterator[tuple[Job, ...]]:
-        """The jobs that have become ready, round by round, until it is to stop."""
+        """Yield the jobs that have become ready, round by round, until it is to stop."""
         while not stop.requested:
             start = time.monotonic()
             if jobs := self.ready():

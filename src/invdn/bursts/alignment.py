@@ -31,7 +31,7 @@ class Shift:
 
 
 def find_shift(reference: _Values, luma: _Values) -> Shift:
-    """The shift between two pictures of a scene, to a fraction of a pixel.
+    """Return the shift between two pictures of a scene, to a fraction of a pixel.
 
     Args:
         reference: ``(H, W)`` brightness.
@@ -67,7 +67,7 @@ def find_shift(reference: _Values, luma: _Values) -> Shift:
 
 
 def shifted(pixels: _Values, rows: float, columns: float) -> tuple[_Values, tuple[slice, slice]]:
-    """A picture whose content is moved back by a shift, between pixels by Lanczos's kernel.
+    """Return a picture whose content is moved back by a shift, between pixels by Lanczos's kernel.
 
     Args:
         pixels: ``(H, W, C)``.
@@ -106,7 +106,7 @@ def shifted(pixels: _Values, rows: float, columns: float) -> tuple[_Values, tupl
 
 
 def _top(profile: NDArray[np.floating], peak: int) -> float:
-    """Where a bell around ``peak`` is highest, as a signed distance from 0 on a circle."""
+    """Return where a bell around ``peak`` is highest, as a signed distance from 0 on a circle."""
     size = len(profile)
     around = np.log(np.maximum(profile[[(peak - 1) % size, peak, (peak + 1) % size]], 1e-12))
     curvature = around[0] - 2 * around[1] + around[2]
@@ -116,12 +116,12 @@ def _top(profile: NDArray[np.floating], peak: int) -> float:
 
 
 def _snapped(distance: float) -> float:
-    """The nearest whole number, if it is near."""
+    """Return the nearest whole number, if it is near."""
     return float(round(distance)) if abs(distance - round(distance)) < _SNAP else distance
 
 
 def _difference(first: _Values, second: _Values, inside: tuple[slice, slice]) -> float:
-    """Variance of what differs over variance of what is there, after averaging small cells."""
+    """Give variance of what differs over variance of what is there, after averaging small cells."""
     cells = [_cells(picture[inside]) for picture in (first, second)]
     if cells[0].size < 2:
         return 1.0

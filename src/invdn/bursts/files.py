@@ -130,7 +130,7 @@ def denoise_burst(
 
 
 def _values(photo: Photo) -> _Values:
-    """The pixels as ``(H, W, 1 or 3)`` float32."""
+    """Return the pixels as ``(H, W, 1 or 3)`` float32."""
     values = to_float(photo.pixels)
     return values[..., None] if values.ndim == 2 else values
 

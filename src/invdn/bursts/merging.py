@@ -54,8 +54,10 @@ class Merge:
         self._squares[inside] += weight * deviation * (frame[inside] - self.mean[inside])
 
     def variance(self) -> _Values:
-        """Of the noise that is left in the mean, by the frames' own differences around each pixel;
-        infinite where nothing was averaged."""
+        """Return that of the noise left in the mean, by the frames' differences around each pixel.
+
+        It is infinite where nothing was averaged.
+        """
         freedom = _box(self.weights - 1, _NOISE_RADIUS)
         single = _box(self._squares, _NOISE_RADIUS) / np.maximum(freedom, 1e-6)
         known = np.where(freedom > _LEAST_FREEDOM, single / self.weights, np.inf)
@@ -81,7 +83,7 @@ class Merge:
 
 
 def motion_weight(reference: _Values, frame: _Values) -> _Values:
-    """How far a frame may be averaged in at each pixel: ``(H, W, 1)``, 1 where only noise differs.
+    """Return how far a frame may be averaged in: ``(H, W, 1)``, 1 where only noise differs.
 
     The local mean of the difference is compared with its usual size at that brightness, which the
     two frames themselves tell: most of a burst does not move, so the median of the differences
@@ -100,7 +102,7 @@ def motion_weight(reference: _Values, frame: _Values) -> _Values:
 
 
 def _usual(difference: _Values, brightness: _Values) -> _Values:
-    """The standard deviation of the difference at each pixel's brightness."""
+    """Return the standard deviation of the difference at each pixel's brightness."""
     overall = max(float(np.median(difference)) * _MAD_TO_DEVIATION, _LEAST_DEVIATION)
     step = (brightness * _LEVELS).clip(0, _LEVELS - 1).astype(np.intp)
     deviations = np.full(_LEVELS, np.nan)
@@ -118,7 +120,7 @@ def _usual(difference: _Values, brightness: _Values) -> _Values:
 
 
 def _box(values: _Values, radius: int) -> _Values:
-    """Means over the window around each pixel; edges repeated."""
+    """Average over the window around each pixel; edges repeated."""
     side = 2 * radius + 1
     for axis in (0, 1):
         margin = [(0, 0)] * values.ndim

@@ -61,7 +61,7 @@ def command(as_json: bool) -> None:
 
 
 def _parts() -> dict[str, list[str]]:
-    """The light install and each extra, with the packages that they ask for."""
+    """Return the light install and each extra, with the packages that they ask for."""
     parts: dict[str, list[str]] = {}
     for requirement in requires("invdn") or ():
         name = re.match(r"[\w.-]+", requirement)

@@ -138,7 +138,7 @@ def command(
 
 
 def _pairs(noisy: Path, clean: Path | None) -> list[tuple[Path, Path | None]]:
-    """Every photograph with its reference; those of two folders belong together by name."""
+    """Return every photograph with its reference; those of two folders belong together by name."""
     from ..data.pairing import IMAGE_SUFFIXES
 
     if noisy.is_file():

@@ -86,7 +86,7 @@ def command(png: bool, seed: int, **choices: Any) -> None:
 
 
 def _as_png(jobs: tuple[Job, ...], png: bool) -> tuple[Job, ...]:
-    """The jobs with targets that end in .png, if wanted."""
+    """Return the jobs with targets that end in .png, if wanted."""
     if not png:
         return jobs
     changed = {job.target.with_suffix(".png"): job for job in jobs}
@@ -96,14 +96,14 @@ def _as_png(jobs: tuple[Job, ...], png: bool) -> tuple[Job, ...]:
 
 
 def _seed_of(source: Path, seed: int) -> int:
-    """A seed for one photograph, so that those of a folder differ and keep theirs in any order."""
+    """Return a photograph's seed: others of a folder differ, and all keep theirs in any order."""
     return int.from_bytes(hashlib.sha256(f"{seed} {source.name}".encode()).digest()[:7], "big")
 
 
 def _maker(
     camera: str | None, iso: float | None, perturb: float | None, model: str | None
 ) -> Callable[["Photo", int, Any], _Made]:
-    """The function (photograph, seed, progress) -> noisy photograph that the options ask for."""
+    """Choose the function (photograph, seed, progress) -> noisy photograph."""
     if perturb is not None:
         if camera or iso is not None:
             raise click.UsageError("--perturb takes its noise from the photograph, not a camera.")

@@ -123,6 +123,7 @@ class OptionGroup:
         self.names = tuple(parameter.name for parameter in bare.__click_params__)
 
     def __call__(self, function: Function) -> Function:
+        """Give the group's parameters to a command."""
         decorated: Any = function
         for parameter in reversed(self._parameters):
             decorated = parameter(decorated)
@@ -140,11 +141,12 @@ class _Share(click.ParamType[float | str]):
     name = "share"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
+        """Read a number; the schema knows words and percent, and refuses the rest."""
         text = str(value).lower()
         try:
             return float(text)
         except ValueError:
-            return text  # the schema knows "auto" and "60%", and refuses the rest
+            return text
 
 
 class _Bytes(click.ParamType[int]):

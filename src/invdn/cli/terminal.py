@@ -43,7 +43,7 @@ class ProgressBar:
 
 @contextmanager
 def reporting(photographs: int, *, quiet: bool) -> Iterator[ProgressBar]:
-    """A :class:`ProgressBar` for a number of photographs; ``quiet`` shows messages only."""
+    """Yield a :class:`ProgressBar` for a number of photographs; ``quiet`` shows messages only."""
     with open_bars(quiet=quiet) as bars:
         yield ProgressBar(bars, photographs)
 

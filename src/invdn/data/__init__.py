@@ -1,0 +1,1 @@
+"""Training data: pairs and clean photographs, patches, realistic noise."""

@@ -13,7 +13,7 @@ from .matlab import read_arrays
 
 
 def read_blocks(path: Path) -> Pixels:
-    """The blocks of a MATLAB file (version 5 or 7.3) as ``(N, H, W, 3)`` uint8 RGB, row by row.
+    """Read the blocks of a MATLAB file (version 5 or 7.3): ``(N, H, W, 3)`` uint8 RGB.
 
     Raises:
         DataError: the file is damaged or holds no array of blocks.

@@ -140,7 +140,7 @@ class CameraDistribution:
     lift: Interval = (0.5, 1.0)
 
     def at_iso(self, iso: float) -> "CameraDistribution":
-        """The same cameras at one sensitivity.
+        """Return the same cameras at one sensitivity.
 
         Raises:
             InputError: ``iso`` is not positive.

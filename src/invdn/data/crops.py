@@ -269,7 +269,7 @@ def _is_pair(number: int, fraction: float) -> bool:
 
 
 def _to_tensor(pixels: Pixels, turn: NDArray[np.int64]) -> Tensor:
-    """``(H, W, 3)`` to ``(3, H, W)``, flipped and transposed as ``turn`` (3 bits) says."""
+    """Return ``(H, W, 3)`` to ``(3, H, W)``, flipped and transposed as ``turn`` (3 bits) says."""
     planes = pixels.transpose(2, 0, 1)
     if turn[0]:
         planes = planes[:, :, ::-1]

@@ -25,7 +25,7 @@ _SOURCES = ((0, 2, 3, 4), (1, 0, 0, 1), (4, 3, 2, 0))
 
 
 def bayer_sites(phase: Tensor, height: int, width: int) -> Tensor:
-    """Kind of site of every pixel: 0 red, 1 green in a red row, 2 green in a blue row, 3 blue.
+    """Give kind of site of every pixel: 0 red, 1 green in a red row, 2 green in a blue row, 3 blue.
 
     Args:
         phase: (n, 2) whole numbers, row and column of the first red pixel (0 or 1).

@@ -121,7 +121,7 @@ def _log(low: float, high: float, random: Random) -> float:
 
 
 def _turn(random: Random) -> float:
-    """An angle: often straight, as most that people build is."""
+    """Return an angle: often straight, as most that people build is."""
     return float(random.choice((0.0, math.pi / 2, random.uniform(0, math.pi))))
 
 
@@ -137,7 +137,7 @@ def _dark(random: Random, most: float = 0.15) -> Color:
 
 
 def _flat(size: int, random: Random) -> Drawing:
-    """One colour, or two or three that meet at long edges."""
+    """Return one colour, or two or three that meet at long edges."""
     drawing = Drawing(draw_color(random))
     for _ in range(random.integers(0, 3)):
         half = (size * random.uniform(0.4, 1), size * random.uniform(0.4, 1))
@@ -147,7 +147,7 @@ def _flat(size: int, random: Random) -> Drawing:
 
 
 def _figures(size: int, random: Random) -> Drawing:
-    """Large shapes, plain or with ramps."""
+    """Return large shapes, plain or with ramps."""
     drawing, edge = Drawing(draw_color(random)), _log(1, 3, random)
     for _ in range(random.integers(2, 12)):
         half = (_log(8, size * 0.6, random), _log(8, size * 0.6, random))
@@ -166,7 +166,7 @@ def _figures(size: int, random: Random) -> Drawing:
 
 
 def _gradients(size: int, random: Random) -> Drawing:
-    """Ramps between two to four colours, now and then with a few boxes on them."""
+    """Return ramps between two to four colours, now and then with a few boxes on them."""
     drawing = Drawing(draw_color(random))
     for opacity in (1.0, 0.5)[: random.integers(1, 3)]:
         colors = draw_color(random), draw_color(random)
@@ -181,7 +181,7 @@ def _gradients(size: int, random: Random) -> Drawing:
 
 
 def _lights(size: int, random: Random) -> Drawing:
-    """Coloured lights, small to wide and beyond white, on black or nearly so."""
+    """Return coloured lights, small to wide and beyond white, on black or nearly so."""
     drawing = Drawing(_dark(random))
     for _ in range(random.integers(2, 10)):
         radius = _log(1.5, size / 3, random)
@@ -196,7 +196,7 @@ def _lights(size: int, random: Random) -> Drawing:
 
 
 def _led_wall(size: int, random: Random) -> Drawing:
-    """A grid of coloured dots on black that shows bars and patches."""
+    """Return a grid of coloured dots on black that shows bars and patches."""
     drawing = Drawing(BLACK)
     period, angle, phase = _log(3, 16, random), _turn(random), random.uniform(0, 6.28)
     look: dict[str, Any] = {"angle": angle, "period": period, "phase": phase, "mixture": _DOTS}
@@ -214,7 +214,7 @@ def _led_wall(size: int, random: Random) -> Drawing:
 
 
 def _stage(size: int, random: Random) -> Drawing:
-    """Wide saturated beams, haze, lamps and black outlines before them."""
+    """Return wide saturated beams, haze, lamps and black outlines before them."""
     drawing = Drawing(_dark(random, 0.3))
     for _ in range(random.integers(1, 5)):
         half = (size * 1.5, _log(size / 20, size / 3, random))
@@ -233,7 +233,7 @@ def _stage(size: int, random: Random) -> Drawing:
 
 
 def _text(size: int, random: Random) -> Drawing:
-    """Lines of letters on a plain or graphic background."""
+    """Return lines of letters on a plain or graphic background."""
     drawing = _flat(size, random) if random.random() < 0.6 else _figures(size, random)
     for _ in range(random.integers(0, 4)):
         half = (_log(10, size, random), _log(0.5, 3, random))
@@ -248,7 +248,7 @@ def _text(size: int, random: Random) -> Drawing:
 
 
 def _stars(size: int, random: Random) -> Drawing:
-    """Points of light of every brightness on a night sky, with a glow now and then."""
+    """Return points of light of every brightness on a night sky, with a glow now and then."""
     drawing = Drawing(_dark(random, 0.08))
     width = random.uniform(0.65, 1.1)  # of the lens's image of a point
     for _ in range(random.integers(10, 90)):
@@ -266,7 +266,7 @@ def _stars(size: int, random: Random) -> Drawing:
 
 
 def _gratings(size: int, random: Random) -> Drawing:
-    """Stripes and checks from just above two pixels to wide, hard or soft."""
+    """Return stripes and checks from just above two pixels to wide, hard or soft."""
     drawing = Drawing(draw_color(random))
     for _ in range(random.integers(1, 7)):
         drawing.add(
@@ -284,7 +284,7 @@ def _gratings(size: int, random: Random) -> Drawing:
 
 
 def _cloth(size: int, random: Random) -> Drawing:
-    """Woven threads in colours that lie near each other, with coarser patterns and folds."""
+    """Return woven threads in colours that lie near each other, with coarser patterns and folds."""
     color = draw_color(random)
     drawing, period = Drawing(color), _log(2.6, 9, random)
     angle, contrast = random.uniform(0, math.pi), _log(0.02, 0.3, random)
@@ -313,7 +313,7 @@ def _cloth(size: int, random: Random) -> Drawing:
 
 
 def _clutter(size: int, random: Random) -> Drawing:
-    """Many small shapes and lines."""
+    """Return many small shapes and lines."""
     drawing, edge = Drawing(draw_color(random)), _log(1, 2.5, random)
     for _ in range(random.integers(10, 28)):
         half = (_log(1, 20, random), _log(1, 20, random))
@@ -393,7 +393,7 @@ def _render(drawing: Drawing, x: Tensor, y: Tensor, device: torch.device) -> Ten
 
 
 def _paint(shapes: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Coverage (S, H, W), both colours (S, 3), and the share of the second (S, H, W)."""
+    """Return coverage (S, H, W), both colours (S, 3), and the share of the second (S, H, W)."""
     column = shapes.T.view(18, -1, 1, 1)
     cosine, sine = column[5].cos(), column[5].sin()
     u = (x - column[0]) * cosine + (y - column[1]) * sine
@@ -420,7 +420,7 @@ def _paint(shapes: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _letters(drawing: Drawing, x: Tensor, y: Tensor, device: torch.device) -> Tensor:
-    """Coverage (H, W) of the text: its raster, enlarged smoothly, with edges of one pixel."""
+    """Give coverage (H, W) of the text: its raster, enlarged smoothly, with edges of one pixel."""
     raster = _sent(drawing.text, device)
     rows, columns = raster.shape
     left, top, cell, angle = drawing.text_place

@@ -27,13 +27,17 @@ class ImageSource(Protocol):
     """
 
     @property
-    def names(self) -> Sequence[str]: ...
+    def names(self) -> Sequence[str]:
+        """One name per image."""
+        ...
 
     @property
-    def sizes(self) -> NDArray[np.int64]: ...
+    def sizes(self) -> NDArray[np.int64]:
+        """``(N, 2)`` height and width of each."""
+        ...
 
     def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
-        """The window ``(height, width, 3)`` of image ``index``: RGB, uint8."""
+        """Return the window ``(height, width, 3)`` of image ``index``: RGB, uint8."""
         ...
 
 
@@ -56,6 +60,7 @@ class ImageFolder:
         self.sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
 
     def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
+        """See :class:`ImageSource`."""
         pixels = read_pixels(self.files[index])
         return pixels[top : top + height, left : left + width]
 
@@ -71,7 +76,7 @@ class ImageFolder:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Height and width from the header of an 8-bit image; the pixels are not decoded.
+    """Return height and width from the header of an 8-bit image; the pixels are not decoded.
 
     Raises:
         DataError: not a readable image, or not 8 bits per colour.

@@ -39,7 +39,7 @@ def mix_channels(image: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _cosines(like: Tensor) -> Tensor:
-    """The orthonormal 8-point discrete cosine transform, (8, 8), frequency first."""
+    """Return the orthonormal 8-point discrete cosine transform, (8, 8), frequency first."""
     frequency = torch.arange(8.0, device=like.device, dtype=like.dtype).view(8, 1)
     position = torch.arange(8.0, device=like.device, dtype=like.dtype).view(1, 8)
     basis = torch.cos((2 * position + 1) * frequency * (math.pi / 16)) / 2
@@ -58,14 +58,14 @@ def _quantise(plane: Tensor, table: Tensor) -> Tensor:
 
 
 def _tables(quality: Tensor) -> Tensor:
-    """Quantisation tables (n, 2, 8, 8), luma first, scaled as libjpeg scales them."""
+    """Return quantisation tables (n, 2, 8, 8), luma first, scaled as libjpeg scales them."""
     base = torch.tensor((_LUMA, _CHROMA), device=quality.device, dtype=torch.float32)
     scale = torch.where(quality < 50, 5000 / quality.clamp(min=1), 200 - 2 * quality)
     return ((base * scale.view(-1, 1, 1, 1) + 50) / 100).floor().clamp(1, 255)
 
 
 def _compress(rgb: Tensor, tables: Tensor, subsampling: tuple[int, int]) -> Tensor:
-    """One way of subsampling for the whole batch; sizes divisible by 16; values 0 to 255."""
+    """Return one way of subsampling for the whole batch; sizes divisible by 16; values 0 to 255."""
     matrix = torch.as_tensor(YCBCR, device=rgb.device, dtype=rgb.dtype)
     ycbcr = mix_channels(rgb, matrix).round()
     luma, chroma = ycbcr[:, :1] - 128, ycbcr[:, 1:]

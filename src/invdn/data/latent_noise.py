@@ -118,7 +118,7 @@ def _like(latent: Tensor, white: Tensor) -> Tensor:
 
 
 def _strength(change: Tensor, latent: Tensor) -> Tensor:
-    """Root mean square of a change (n, 3, H, W) around each place of the latent: (n, 1, h, w)."""
+    """Return the RMS of a change (n, 3, H, W) around each place of the latent: (n, 1, h, w)."""
     squares = change.square().mean(dim=1, keepdim=True)
     squares = avg_pool2d(squares, change.shape[-1] // latent.shape[-1])
     window = min(2 * _WINDOW + 1, *(2 * size - 1 for size in squares.shape[2:]))

@@ -45,6 +45,7 @@ class LmdbImages:
                 self._value(transaction, index)
 
     def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
+        """See :class:`~invdn.data.images.ImageSource`."""
         with _open(self.folder).begin(buffers=True) as transaction:
             value = self._value(transaction, index)
             image = np.frombuffer(value, np.uint8).reshape(*self.sizes[index], 3)
@@ -94,12 +95,12 @@ def _open(folder: Path) -> Any:
 
 
 def is_lmdb(folder: Path) -> bool:
-    """Whether the folder is an LMDB folder of the official code."""
+    """Return whether the folder is an LMDB folder of the official code."""
     return (folder / META).is_file()
 
 
 def read_meta(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Names and ``(N, 2)`` sizes from ``meta_info.pkl``, without ever running what it may hold.
+    """Read names and ``(N, 2)`` sizes from ``meta_info.pkl``, and run nothing in it.
 
     Raises:
         DataError: not the dictionary that the official code writes.

@@ -14,7 +14,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # stands at the start, or after MATLAB's
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a MATLAB file is of version 7.3.
+    """Return whether a MATLAB file is of version 7.3.
 
     Raises:
         DataError: it cannot be read.
@@ -27,7 +27,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def read_variable(path: Path, name: str) -> NDArray[Any]:
-    """An array of a MATLAB file with its axes in MATLAB's order.
+    """Return an array of a MATLAB file with its axes in MATLAB's order.
 
     Raises:
         DataError: the file is damaged, or has no such variable; the message lists what it has.
@@ -49,7 +49,7 @@ def read_variable(path: Path, name: str) -> NDArray[Any]:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of a MATLAB file by name, with its axes in MATLAB's order.
+    """Return every array of a MATLAB file by name, with its axes in MATLAB's order.
 
     Raises:
         DataError: the file is damaged.
@@ -64,7 +64,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def open_hdf5(path: Path) -> Any:
-    """An ``h5py.File`` to read from, to be closed by a ``with`` block.
+    """Return an ``h5py.File`` to read from, to be closed by a ``with`` block.
 
     Raises:
         DataError: the file is damaged.
@@ -81,7 +81,7 @@ def open_hdf5(path: Path) -> Any:
 
 
 def read_version_5(path: Path, names: list[str] | None = None) -> dict[str, Any]:
-    """The variables of a version 5 file; cells are arrays of objects.
+    """Return the variables of a version 5 file; cells are arrays of objects.
 
     Raises:
         DataError: it is no such file, or damaged.

@@ -34,7 +34,7 @@ def _per_image(values: Tensor) -> Tensor:
 
 
 def render(light: Tensor, contrast: Tensor) -> Tensor:
-    """Linear sRGB light to display values in [0, 1]: sRGB's tone curve, then an S-shaped one.
+    """Give linear sRGB light to display values in [0, 1]: sRGB's tone curve, then an S-shaped one.
 
     Args:
         light: (n, 3, H, W); clipped to [0, 1].
@@ -53,7 +53,7 @@ def render(light: Tensor, contrast: Tensor) -> Tensor:
 
 
 def unprocess(display: Tensor, contrast: Tensor) -> Tensor:
-    """The inverse of ``develop`` on [0, 1]."""
+    """Return the inverse of ``develop`` on [0, 1]."""
     strength = _per_image(contrast.clamp(min=1e-3))
     bent = (2 * display.clamp(0, 1) - 1) * torch.tanh(strength / 2)
     display = (0.5 + torch.atanh(bent) / strength).clamp(0, 1)
@@ -65,7 +65,7 @@ def unprocess(display: Tensor, contrast: Tensor) -> Tensor:
 
 
 def _mean_excess(distance: Tensor, deviation: Tensor) -> Tensor:
-    """Mean of max(noise - distance, 0) for Gaussian noise: what clipping there takes away."""
+    """Give mean of max(noise - distance, 0) for Gaussian noise: what clipping there takes away."""
     t = distance / deviation
     density = torch.exp(-t * t / 2) / math.sqrt(2 * math.pi)
     excess: Tensor = density - t * torch.special.ndtr(-t)
@@ -75,7 +75,7 @@ def _mean_excess(distance: Tensor, deviation: Tensor) -> Tensor:
 def _sensor_noise(
     scene: Tensor, variance: Tensor, cameras: Cameras, generator: torch.Generator
 ) -> Tensor:
-    """Shot, read and banding noise with the Poisson distribution's skewness (Cornish-Fisher)."""
+    """Draw shot, read and banding noise with the skewness of Poisson's (Cornish-Fisher)."""
     n, _, height, _ = scene.shape
     deviation = variance.sqrt()
     skewness = (_per_image(cameras.shot**2) * scene / (variance * deviation)).clamp(max=1)
@@ -95,7 +95,7 @@ def _add_hot_pixels(raw: Tensor, cameras: Cameras, generator: torch.Generator) -
 
 
 def _edges(picture: Tensor) -> Tensor:
-    """Where a camera sees edges in (n, 3, H, W): (n, 1, H, W) from 0 to 1."""
+    """Return where a camera sees edges in (n, 3, H, W): (n, 1, H, W) from 0 to 1."""
     luma = picture.mean(1, keepdim=True)
     down = pad((luma[:, :, 1:] - luma[:, :, :-1]).abs(), (0, 0, 0, 1))
     across = pad((luma[..., 1:] - luma[..., :-1]).abs(), (0, 1))
@@ -103,7 +103,7 @@ def _edges(picture: Tensor) -> Tensor:
 
 
 def _smooth(noise: Tensor, picture: Tensor, cameras: Cameras) -> Tensor:
-    """What a camera's denoising and sharpening do to noise (n, 3, H, W), luma and chroma apart.
+    """Do to noise (n, 3, H, W) what a camera's denoising and sharpening do, by luma and chroma.
 
     Args:
         noise: of display values, with a mean of about 0, which a camera's denoising keeps.
@@ -132,7 +132,7 @@ def _smooth(noise: Tensor, picture: Tensor, cameras: Cameras) -> Tensor:
 
 
 def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator) -> NoisyPair:
-    """Photograph clean pictures with noisy cameras.
+    """Return photograph clean pictures with noisy cameras.
 
     ::
 

@@ -93,7 +93,7 @@ def measure_noise(
 
 
 def _correlation(centred: Tensor, down: int, along: int) -> Tensor:
-    """Mean product of values 1 to 4 steps apart, (3, 4)."""
+    """Return mean product of values 1 to 4 steps apart, (3, 4)."""
     height, width = centred.shape[2:]
     products = []
     for lag in range(1, LAGS + 1):
@@ -106,7 +106,7 @@ def _correlation(centred: Tensor, down: int, along: int) -> Tensor:
 def _by_brightness(
     noisy: Tensor, clean: Tensor, residual: Tensor, intervals: int, least: int
 ) -> tuple[Tensor, ...]:
-    """Share of black, mean, standard deviation, skewness and number of pixels, each (3, k)."""
+    """Give share of black, mean, standard deviation, skewness and number of pixels, each (3, k)."""
     interval = (clean * intervals).long().clamp(0, intervals - 1)
     colour = torch.arange(3, device=clean.device).view(1, 3, 1, 1)
     index = (interval + colour * intervals).flatten()

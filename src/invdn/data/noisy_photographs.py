@@ -105,7 +105,7 @@ def resample_noise(
 
 
 def _for_photograph(ranges: CameraDistribution, photo: Photo) -> CameraDistribution:
-    """The same cameras, with the photograph's own brightness and depth."""
+    """Return the same cameras, with the photograph's own brightness and depth."""
     exposed = replace(ranges, exposure=(1.0, 1.0))
     if photo.pixels.dtype == np.uint8:
         return exposed

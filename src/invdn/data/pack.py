@@ -52,6 +52,7 @@ class PackedImages:
         return PackedImages, (self.file, self.names, self.sizes)
 
     def crop(self, index: int, top: int, left: int, height: int, width: int) -> Pixels:
+        """See :class:`~invdn.data.images.ImageSource`."""
         rows, columns = self.sizes[index]
         start = self._starts[index]
         image = self._bytes[start : start + rows * columns * 3].reshape(rows, columns, 3)
@@ -59,12 +60,12 @@ class PackedImages:
 
 
 def is_pack(folder: Path) -> bool:
-    """Whether the folder holds a finished pack."""
+    """Return whether the folder holds a finished pack."""
     return (folder / INDEX).is_file()
 
 
 def open_pack(folder: Path) -> dict[str, PackedImages]:
-    """The planes of a pack by name: ``clean``, or ``noisy`` and ``clean`` (and ``low``).
+    """Return the planes of a pack by name: ``clean``, or ``noisy`` and ``clean`` (and ``low``).
 
     Raises:
         DataError: the index or a file is damaged.
@@ -138,7 +139,7 @@ def write_pack(
 
 
 def _whole_images(source: ImageSource, ahead: int = 8) -> Iterator[Pixels]:
-    """Every image in order, some decoded ahead by threads."""
+    """Yield every image in order, some decoded ahead by threads."""
     with ThreadPoolExecutor() as threads:
         waiting = []
         for index, (height, width) in enumerate(source.sizes.tolist()):

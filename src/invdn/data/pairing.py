@@ -45,7 +45,7 @@ class PairFiles:
 
 
 def pair_key(name: str) -> str:
-    """What two names of one pair have in common: the role word is masked, case does not count.
+    """Give what two names of one pair have in common: the role word is masked, case does not count.
 
     Example:
         >>> pair_key("0001_NOISY_SRGB_010") == pair_key("0001_GT_SRGB_010")
@@ -57,7 +57,7 @@ def pair_key(name: str) -> str:
 
 
 def role_of(name: str) -> Role | None:
-    """The role that a name of a file or folder declares, None where it declares none or several.
+    """Return the role that a file's or folder's name declares; None: none, or several.
 
     Example:
         >>> role_of("0001_NOISY_SRGB_010"), role_of("SIDD_GT.lmdb"), role_of("holiday")
@@ -68,7 +68,7 @@ def role_of(name: str) -> Role | None:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted by path.
+    """Return every image file below a folder, sorted by path.
 
     Raises:
         DataError: the folder does not exist or holds no image.
@@ -82,7 +82,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def role_folders(root: Path) -> dict[Role, Path]:
-    """The subfolders of ``root`` that are named after a role: Noisy, GT, LQ and their like.
+    """Return the subfolders of ``root`` that are named after a role: Noisy, GT, LQ and their like.
 
     Raises:
         DataError: ``root`` is no folder, or two subfolders claim one role.
@@ -98,7 +98,7 @@ def role_folders(root: Path) -> dict[Role, Path]:
 
 
 def _chosen(root: Path, role: Role, folders: list[Path]) -> Path:
-    """The only folder of a role, or the only one with the bare name: GT, not GT-old."""
+    """Return the only folder of a role, or the only one with the bare name: GT, not GT-old."""
     bare = [folder for folder in folders if folder.name.lower() in _WORDS]
     if len(folders) > 1 and len(bare) != 1:
         names = ", ".join(folder.name for folder in folders)
@@ -107,7 +107,7 @@ def _chosen(root: Path, role: Role, folders: list[Path]) -> Path:
 
 
 def find_pairs(root: Path) -> list[PairFiles]:
-    """Pairs of photographs below a folder, matched by name.
+    """Return pairs of photographs below a folder, matched by name.
 
     Two layouts are understood: subfolders ``Noisy/`` and ``GT/`` (and ``LQ/``) with files of the
     same name or of SIDD's names; or a tree in which every name says what it is, as SIDD-Medium has
@@ -129,7 +129,7 @@ def find_pairs(root: Path) -> list[PairFiles]:
 
 
 def match_keys(sides: Mapping[Role, Iterable[str]], root: Path) -> list[str]:
-    """The keys common to all sides, sorted.
+    """Return the keys common to all sides, sorted.
 
     Raises:
         DataError: a key is missing on one side; the message names it.

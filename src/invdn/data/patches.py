@@ -111,7 +111,7 @@ def cut_patches(
 def patch_places(
     name: str, height: int, width: int, options: PatchOptions
 ) -> list[tuple[int, int]]:
-    """Top left corners of the patches of the photograph ``name``.
+    """Return top left corners of the patches of the photograph ``name``.
 
     Example:
         >>> places = patch_places("0001", 600, 800, PatchOptions(count=3))
@@ -159,7 +159,7 @@ def _tidy(target: Path) -> None:
 
 
 def _end_with_the_parent() -> None:
-    """In a worker: end when the parent is gone, even killed, instead of waiting forever."""
+    """End a worker when its parent is gone, even killed, instead of waiting forever."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -196,7 +196,7 @@ def _write_patch(patch: Pixels, file: Path) -> None:
 
 
 def _file_name(pair: PairFiles) -> str:
-    """``0001_scene/0001_*_srgb_010`` to ``0001_scene_0001_srgb_010``."""
+    """Return ``0001_scene/0001_*_srgb_010`` to ``0001_scene_0001_srgb_010``."""
     return re.sub(r"[^\w.-]+_?", "_", pair.name).replace("__", "_").strip("_")
 
 

@@ -59,7 +59,7 @@ class PairSource:
 
 
 def open_images(path: Path) -> ImageSource:
-    """Clean photographs from a pack, an LMDB folder or a folder of images, recognised by content.
+    """Open clean photographs: a pack, an LMDB folder or a folder of images, by content.
 
     Raises:
         DataError: nothing usable is there.
@@ -73,7 +73,7 @@ def open_images(path: Path) -> ImageSource:
 
 
 def open_pairs(path: Path) -> PairSource:
-    """Pairs from a pack, LMDB folders or image folders (with ``LQ/`` or without), by content.
+    """Give pairs from a pack, LMDB folders or image folders (with ``LQ/`` or without), by content.
 
     Raises:
         DataError: nothing usable is there, or the sides do not match.
@@ -97,7 +97,7 @@ def open_pairs(path: Path) -> PairSource:
 
 
 def open_planes(path: Path) -> dict[str, ImageSource]:
-    """Everything below a folder by plane: ``noisy``, ``clean`` (``low``), or ``clean`` alone.
+    """Give everything below a folder by plane: ``noisy``, ``clean`` (``low``), or ``clean`` alone.
 
     A folder whose names speak of noisy images holds pairs; any other holds clean photographs.
 
@@ -152,7 +152,7 @@ def _lmdb_pairs(path: Path, sides: dict[Role, LmdbImages]) -> PairSource:
 def _matched(
     path: Path, noisy: ImageSource, clean: ImageSource, low: ImageSource | None
 ) -> PairSource:
-    """The pairs; what is wrong with them is told with the place where they lie."""
+    """Return the pairs; what is wrong with them is told with the place where they lie."""
     try:
         return PairSource(noisy, clean, low)
     except DataError as error:

@@ -113,7 +113,7 @@ def synthesize(
 
 
 def _quieten(cameras: Cameras, factor: Tensor) -> Cameras:
-    """The same cameras with another strength of noise, down to none at all."""
+    """Return the same cameras with another strength of noise, down to none at all."""
     return replace(
         cameras,
         shot=cameras.shot * factor,

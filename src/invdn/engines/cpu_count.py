@@ -10,7 +10,7 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def available_processors() -> int:
-    """Processors that this process may use; in a container fewer than the machine has.
+    """Return processors that this process may use; in a container fewer than the machine has.
 
     Counted are those it is bound to, and no more than its control groups grant time of (``docker
     run --cpus``, Kubernetes' limits), rounded up: more threads than that would wait for each other.
@@ -27,7 +27,7 @@ def available_processors() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """How many processors' time each limited control group around this process may use.
+    """Yield how many processors' time each limited control group around this process may use.
 
     Reference:
         Linux kernel documentation: Control Group v2, "CPU Interface Files"; CFS Bandwidth Control,

@@ -41,7 +41,7 @@ class CudaGraphCache:
         self._graphs: OrderedDict[tuple[tuple[int, ...], ...], _Graph | None] = OrderedDict()
 
     def __call__(self, *arrays: Array) -> Array:
-        """The pass of these arrays."""
+        """Return the pass of these arrays."""
         shapes = tuple(array.shape for array in arrays)
         if shapes in self._refused:
             return self._directly(*arrays)

@@ -58,12 +58,12 @@ class NativeEngine:
         self.description = f"the native engine ({self._model.instructions}) on the CPU"
 
     def encode(self, noisy: Array) -> Array:
-        """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
+        """Return ``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
         _, _, height, width = noisy.shape
         return np.stack([self.encode_rows(height, width, height).push(image) for image in noisy])
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``.
+        """Return ``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``.
 
         With one ``low`` for all, what does not depend on the latent is computed once.
         """
@@ -82,19 +82,21 @@ class NativeEngine:
         )
 
     def encode_rows(self, height: int, width: int, piece: int) -> "RowEncoder":
-        """An encoder for a picture whose rows come one piece after the other.
+        """Return an encoder for a picture whose rows come one piece after the other.
 
         Args:
-            height, width: of the picture, divisible by the scale.
+            height: of the picture, divisible by the scale.
+            width: of the picture, divisible by the scale.
             piece: most rows in one piece, divisible by the scale; ``height`` for all at once.
         """
         return RowEncoder(self._model, self.architecture, height, width, piece)
 
     def decode_rows(self, height: int, width: int, draws: int, piece: int) -> "RowDecoder":
-        """A decoder for ``draws`` latents of a picture whose rows come piece by piece.
+        """Return a decoder for ``draws`` latents of a picture whose rows come piece by piece.
 
         Args:
-            height, width: of the picture, divisible by the scale.
+            height: of the picture, divisible by the scale.
+            width: of the picture, divisible by the scale.
             draws: latents for each ``low``.
             piece: most rows of ``low`` in one piece; all of them for all at once.
         """
@@ -118,7 +120,7 @@ class RowEncoder:
             self._rows = _native.Encoding(model, height, width, piece)
 
     def push(self, noisy: Array) -> Array:
-        """The next ``(3, n, W)`` rows of the picture, to the ``(3, m, w)`` that they finish.
+        """Return the next ``(3, n, W)`` rows of the picture, to the ``(3, m, w)`` that they finish.
 
         Any layout in memory will do; nothing is copied.
         """
@@ -150,7 +152,7 @@ class RowDecoder:
             self._rows = _native.Decoding(model, height, width, draws, piece)
 
     def push(self, low: Array, latent: Sequence[Array] | Array) -> Array:
-        """The next ``(3, n, w)`` rows and ``(N, 45, n, w)`` latents, to ``(N, 3, m, W)`` images."""
+        """Take ``(3, n, w)`` rows and ``(N, 45, n, w)`` latents; return ``(N, 3, m, W)``."""
         with _clear_errors():
             rows = self._rows
             after = self._pushed + low.shape[1]
@@ -162,7 +164,7 @@ class RowDecoder:
 
 
 def _in_order(parameters: Parameters) -> list[Array]:
-    """Kernels and biases, block by block: F, G, H, each with its three convolutions."""
+    """Return kernels and biases, block by block: F, G, H, each with its three convolutions."""
     return [
         parameters.tensors[f"operations.{operation}.{subnet}.{convolution}.{kind}"]
         for operation in _couplings(parameters.architecture)
@@ -173,7 +175,7 @@ def _in_order(parameters: Parameters) -> list[Array]:
 
 
 def _couplings(architecture: Architecture) -> Iterator[int]:
-    """Numbers of the coupling blocks among the operations; each level begins with a Haar step."""
+    """Yield the coupling blocks' numbers; each level begins with a Haar step."""
     operation = 0
     for blocks in architecture.blocks:
         yield from range(operation + 1, operation + 1 + blocks)

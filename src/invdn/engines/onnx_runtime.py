@@ -43,11 +43,11 @@ class OnnxRuntimeEngine:
         self._decode = _open_session(graphs / "decode.onnx", values, threads)
 
     def encode(self, noisy: Array) -> Array:
-        """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
+        """Return ``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
         return _run(self._encode, {"noisy": noisy})
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
+        """Return ``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
         return _run(self._decode, {"low": low, "latent": latent})
 
 

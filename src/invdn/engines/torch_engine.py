@@ -65,11 +65,11 @@ class TorchEngine:
             self._enable_fast_paths(precision)
 
     def encode(self, noisy: Array) -> Array:
-        """``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
+        """Return ``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
         return self._run(self._encode, noisy)
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
+        """Return ``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)``."""
         return self._run(self._decode, low, latent)
 
     def _run(self, act: Callable[..., Array], *arrays: Array) -> Array:
@@ -129,7 +129,7 @@ class TorchEngine:
             self.description += f" ({'; '.join(reasons)})"
 
     def _self_test(self) -> Array:
-        """A drawn picture, there and back; noise of half of the range meets every value."""
+        """Return a drawn picture, there and back; noise of half of the range meets every value."""
         generator = np.random.default_rng(0)
         edge = 32 * self.architecture.scale
         noisy = generator.random((1, self.architecture.channels, edge, edge), np.float32)
@@ -148,7 +148,7 @@ def _describe(way: tuple[str, bool]) -> str:
 
 
 def _direct(act: Callable[..., Tensor], device: torch.device) -> Callable[..., Array]:
-    """The pass of tensors as one of arrays."""
+    """Return the pass of tensors as one of arrays."""
 
     def run(*arrays: Array) -> Array:
         made = act(*(torch.from_numpy(array).to(device) for array in arrays))
@@ -158,7 +158,7 @@ def _direct(act: Callable[..., Tensor], device: torch.device) -> Callable[..., A
 
 
 def _mode(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Half precision for the convolutions, or float32 where NVIDIA GPUs would round to TF32."""
+    """Choose half precision for convolutions, or float32 where GPUs would round to TF32."""
     if precision == "float32" and device.type == "cpu":
         return nullcontext()
     if precision == "float32":

@@ -15,7 +15,7 @@ _BLOCK = 8
 
 
 def noise_level(image: Floats) -> float:
-    """Standard deviation of the noise, from the flat parts of an image.
+    """Return standard deviation of the noise, from the flat parts of an image.
 
     The deviation inside each 8x8 block is taken, and of all blocks the lower quartile. Unlike
     estimates from the finest wavelet band, this sees noise that demosaicing has smoothed.
@@ -43,7 +43,7 @@ def noise_level(image: Floats) -> float:
 
 
 def baseline(name: str, strength: float | None = None) -> Method:
-    """A classical method by name.
+    """Return a classical method by name.
 
     Args:
         name: one of ``BASELINES``.

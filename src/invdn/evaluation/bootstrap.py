@@ -37,7 +37,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of the mean difference, images being resampled in pairs.
+    """Return percentile interval of the mean difference, images being resampled in pairs.
 
     Args:
         first: scores of one method, an image each.

@@ -87,7 +87,7 @@ def line_chart(
     x_scale: Scale = "linear",
     y_scale: Scale = "linear",
 ) -> str:
-    """An ``<svg>`` element with curves, axes and a legend; points that are no numbers are left out.
+    """Draw an ``<svg>`` of curves, axes and a legend; points that are no numbers are left out.
 
     Example:
         >>> chart = line_chart([Line("cost", [1, 2, 4], [3, 5, 9])], "pixels", "seconds")
@@ -108,7 +108,7 @@ def line_chart(
 
 
 def histograms(groups: Mapping[str, NDArray[np.float64]], x_label: str, bins: int = 36) -> str:
-    """One histogram below the other over a common axis, each with a mark at its mean.
+    """Return one histogram below the other over a common axis, each with a mark at its mean.
 
     Infinite values are left out, and every histogram is as high as its fullest bin.
 
@@ -144,7 +144,7 @@ def histograms(groups: Mapping[str, NDArray[np.float64]], x_label: str, bins: in
 
 
 def standalone(chart: str) -> str:
-    """The chart as an SVG file of its own, with its style and a background."""
+    """Return the chart as an SVG file of its own, with its style and a background."""
     head, rest = chart.split(">", 1)
     paper = '<rect width="100%" height="100%" style="fill: var(--paper)"/>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}><style>{STYLE}</style>{paper}{rest}\n'
@@ -182,7 +182,7 @@ def _nice_step(rough: float) -> float:
 
 
 def _grid(horizontal: _Axis, vertical: _Axis, x_label: str) -> list[str]:
-    """Upright lines with their numbers, and what they count."""
+    """Return upright lines with their numbers, and what they count."""
     bottom, top = vertical.start, vertical.end
     parts = []
     for tick in horizontal.ticks():
@@ -197,7 +197,7 @@ def _grid(horizontal: _Axis, vertical: _Axis, x_label: str) -> list[str]:
 
 
 def _vertical_labels(vertical: _Axis, y_label: str) -> list[str]:
-    """Level lines with their numbers, and what they count."""
+    """Return level lines with their numbers, and what they count."""
     right = _WIDTH - _RIGHT
     parts = []
     for tick in vertical.ticks():
@@ -228,7 +228,7 @@ def _curve(line: Line, places: list[tuple[float, float]], bottom: float) -> list
 
 
 def _legend(lines: Sequence[Line]) -> list[str]:
-    """Keys in rows above the plot, as many in a row as fit."""
+    """Return keys in rows above the plot, as many in a row as fit."""
     parts = []
     for line, (x, y) in zip(lines, _legend_places(lines), strict=True):
         dashed = " dashed" if line.drawn == "dashed" else ""

@@ -46,7 +46,7 @@ class Difference:
 
 
 def load_arrays(path: Path) -> dict[str, Array]:
-    """What is to be compared: a folder of images, one image, a ``.npy`` or a ``.npz`` file.
+    """Return what is to be compared: a folder of images, one image, a ``.npy`` or a ``.npz`` file.
 
     Raises:
         DataError: there is nothing, or it cannot be read as numbers.
@@ -75,7 +75,7 @@ def load_arrays(path: Path) -> dict[str, Array]:
 def compare(
     first: Mapping[str, Array], second: Mapping[str, Array], places: tuple[Path, Path]
 ) -> list[Difference]:
-    """The differences of all partners, the largest first.
+    """Return the differences of all partners, the largest first.
 
     Raises:
         DataError: somebody has no partner, or partners have different shapes or depths.
@@ -93,7 +93,7 @@ def compare(
 def match_arrays(
     first: Mapping[str, Array], second: Mapping[str, Array], places: tuple[Path, Path]
 ) -> dict[str, str]:
-    """Which array of ``second`` each of ``first`` is compared with: by name, or the only one.
+    """Give which array of ``second`` each of ``first`` is compared with: by name, or the only one.
 
     Raises:
         DataError: somebody has no partner.
@@ -104,7 +104,7 @@ def match_arrays(
 
 
 def picture_of(difference: Difference, first: Array, second: Array) -> NDArray[np.uint8]:
-    """First, second and their difference side by side, as ``(H, W, 3)`` uint8.
+    """Return first, second and their difference side by side, as ``(H, W, 3)`` uint8.
 
     The plane that holds the largest difference is shown; in the difference the largest is
     brightest, and a frame stands around it. Arrays that are no images ``(H, W)`` or
@@ -154,7 +154,7 @@ def _difference(name: str, first: Array, second: Array) -> Difference:
 
 
 def _apart(first: Array, second: Array) -> NDArray[np.float64]:
-    """Absolute difference; infinite wherever a value is not a number."""
+    """Return absolute difference; infinite wherever a value is not a number."""
     a, b = first.astype(np.float64), second.astype(np.float64)
     with np.errstate(invalid="ignore"):
         apart = np.where(a == b, 0.0, np.abs(a - b))
@@ -162,7 +162,7 @@ def _apart(first: Array, second: Array) -> NDArray[np.float64]:
 
 
 def _as_image(array: Array, where: tuple[int, ...]) -> Array:
-    """The two or three axes that are seen, out of any number."""
+    """Return the two or three axes that are seen, out of any number."""
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] <= 4):
         return array
     if array.ndim < 2:
@@ -171,7 +171,7 @@ def _as_image(array: Array, where: tuple[int, ...]) -> Array:
 
 
 def _stretched(plane: Array, low: float, high: float) -> NDArray[np.float64]:
-    """Values as shares of the range of both sides."""
+    """Return values as shares of the range of both sides."""
     numbers = np.nan_to_num(plane.astype(np.float64), nan=low, posinf=high, neginf=low)
     return (numbers - low) / (high - low) if high > low else np.zeros(plane.shape)
 
@@ -181,7 +181,7 @@ def _enlarged(picture: NDArray[np.uint8], zoom: int) -> NDArray[np.uint8]:
 
 
 def _frame(picture: NDArray[np.uint8], row: int, column: int) -> None:
-    """A white square of 15 pixels around a place, as far as it lies inside."""
+    """Draw a white square of 15 pixels around a place, as far as it lies inside."""
     rows = slice(max(row - 7, 0), row + 8)
     columns = slice(max(column - 7, 0), column + 8)
     inside = picture[rows, columns]

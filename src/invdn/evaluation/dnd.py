@@ -38,7 +38,7 @@ class DndBundle:
 
 
 def read_boxes(root: Path) -> list[list[Box]]:
-    """The boxes of every photograph from ``info.mat``, as slices of rows and columns.
+    """Return the boxes of every photograph from ``info.mat``, as slices of rows and columns.
 
     Raises:
         DataError: the file is damaged or holds no boxes.
@@ -140,7 +140,7 @@ def _boxes_version_5(path: Path) -> list[NDArray[Any]]:
 
 
 def _as_slices(path: Path, box: NDArray[Any]) -> Box:
-    """From [first row, first column, last row, last column], counted from 1."""
+    """Convert [first row, first column, last row, last column], counted from 1."""
     row0, column0, row1, column1 = (int(value) for value in box)
     if not (1 <= row0 <= row1 and 1 <= column0 <= column1):
         raise DataError(f"{path}: {box.tolist()} is no box of rows and columns counted from 1")

@@ -21,7 +21,7 @@ _PACKAGES = (
 
 
 def describe_machine() -> dict[str, str]:
-    """What to store beside every measurement; nothing in it identifies a person or a network.
+    """Give what to store beside every measurement; nothing in it identifies a person or a network.
 
     Example:
         >>> "cores" in describe_machine(), "invdn" in describe_machine()
@@ -46,7 +46,7 @@ def _processor() -> str:
 
 
 def _version(package: str) -> str | None:
-    """Of an installed package; of torch only where it is in use."""
+    """Return that of an installed package; of torch only where it is in use."""
     if package == "torch" and "torch" not in sys.modules:
         return None
     try:
@@ -56,7 +56,7 @@ def _version(package: str) -> str | None:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, so that a changed input is noticed.
+    """Return SHA-256 of a file, so that a changed input is noticed.
 
     Raises:
         DataError: it cannot be read.

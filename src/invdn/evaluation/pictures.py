@@ -26,7 +26,7 @@ _ANCHORS = np.array(
 
 
 def in_colour(values: NDArray[np.floating], full: float) -> NDArray[np.uint8]:
-    """A map of numbers as a picture: 0 is black, ``full`` and above is bright yellow.
+    """Return a map of numbers as a picture: 0 is black, ``full`` and above is bright yellow.
 
     Args:
         values: ``(H, W)``, 0 or more.
@@ -47,7 +47,7 @@ def in_colour(values: NDArray[np.floating], full: float) -> NDArray[np.uint8]:
 
 
 def in_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` uint8 of pixels of any kind, grey ones included, to be looked at."""
+    """Return ``(H, W, 3)`` uint8 of pixels of any kind, grey ones included, to be looked at."""
     eight = np.asarray(from_float(to_float(pixels), np.uint8), np.uint8)
     if eight.ndim == 2:
         eight = eight[:, :, None]
@@ -55,18 +55,18 @@ def in_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """The ``(H, W, 3)`` picture as a PNG file in memory."""
+    """Return the ``(H, W, 3)`` picture as a PNG file in memory."""
     image = pyvips.Image.new_from_array(picture, interpretation="srgb")
     return cast("bytes", image.pngsave_buffer(compression=9, strip=True))
 
 
 def as_data_address(picture: NDArray[np.uint8]) -> str:
-    """The picture inside a ``data:`` address, for a page that opens without a network."""
+    """Return the picture inside a ``data:`` address, for a page that opens without a network."""
     return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
 
 
 def worst_place(error: NDArray[np.floating], size: int) -> tuple[slice, slice]:
-    """The square of at most ``size`` pixels in which the mean of ``error`` (H, W) is largest."""
+    """Find the square of at most ``size`` pixels where the mean of ``error`` (H, W) is largest."""
     height, width = (min(size, extent) for extent in error.shape)
     sums = np.pad(error.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     boxes = (

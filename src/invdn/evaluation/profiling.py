@@ -64,7 +64,7 @@ def profile_block() -> Iterator[Meter]:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most since its start.
+    """Return bytes that this process has held at most since its start.
 
     Raises:
         MissingDependencyError: this cannot be asked for here without psutil.
@@ -82,7 +82,7 @@ def peak_memory() -> int:
 
 
 def _resident_memory() -> Callable[[], int]:
-    """A function that tells the resident memory of this process in bytes."""
+    """Return a function that tells the resident memory of this process in bytes."""
     statistics = Path("/proc/self/statm")
     if statistics.exists():
         page = os.sysconf("SC_PAGE_SIZE")

@@ -130,7 +130,7 @@ PROTOCOLS = {protocol.name: protocol for protocol in _PROTOCOLS}
 
 
 def find_protocol(name: str) -> Protocol:
-    """The protocol of this name; ``-borderN`` behind any name cuts N pixels from each side.
+    """Return the protocol of this name; ``-borderN`` behind any name cuts N pixels from each side.
 
     Raises:
         InputError: there is no such protocol; the message lists them.
@@ -152,7 +152,7 @@ def find_protocol(name: str) -> Protocol:
 
 
 def measure(protocol: Protocol, image: Pixels, reference: Pixels) -> Score:
-    """The score of one image.
+    """Return the score of one image.
 
     Args:
         protocol: how to measure.
@@ -179,7 +179,7 @@ def measure(protocol: Protocol, image: Pixels, reference: Pixels) -> Score:
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
-    """The mean of a set, which tells of equal images instead of losing the mean to them.
+    """Return the mean of a set, which tells of equal images instead of losing the mean to them.
 
     Raises:
         InputError: the set is empty.
@@ -200,12 +200,12 @@ def summarise(scores: Sequence[Score]) -> Summary:
 
 
 def _luma(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Y of colour images; grey ones are their own."""
+    """Return Y of colour images; grey ones are their own."""
     return luma(pixels) if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels
 
 
 def _prepare(protocol: Protocol, image: Pixels) -> NDArray[np.float64]:
-    """Unit range, clipped, rounded and cut as the protocol says."""
+    """Return unit range, clipped, rounded and cut as the protocol says."""
     pixels = np.clip(image.astype(np.float64) / white(image.dtype), 0, 1)
     if protocol.depth == "8-bit":
         pixels = np.round(pixels * 255) / 255

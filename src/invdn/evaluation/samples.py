@@ -50,12 +50,12 @@ class Samples:
         return (self.load(index) for index in range(len(self)))
 
     def first(self, count: int) -> "Samples":
-        """The same set, ended after ``count`` pairs."""
+        """Return the same set, ended after ``count`` pairs."""
         return Samples(self.title, self.names[:count], self.load)
 
 
 def open_samples(noisy: Path, clean: Path | None = None, match: str | None = None) -> Samples:
-    """Pairs from two folders, from two SIDD ``.mat`` files, or from one folder that holds both.
+    """Open pairs from two folders, two SIDD ``.mat`` files, or one folder that holds both.
 
     Args:
         noisy: folder of noisy images or ``ValidationNoisyBlocksSrgb.mat``; without ``clean``, a
@@ -81,7 +81,7 @@ def open_samples(noisy: Path, clean: Path | None = None, match: str | None = Non
 
 
 def open_outputs(folder: Path, names: Sequence[str], match: str | None = None) -> dict[str, Path]:
-    """The files of ready-made outputs in a folder, by the names of the samples they belong to.
+    """Give the files of ready-made outputs in a folder, by the names of the samples they belong to.
 
     Raises:
         DataError: the folder is empty, or a sample has no output or an output no sample.
@@ -97,7 +97,7 @@ def match_names(
     places: tuple[object, object],
     match: str | None = None,
 ) -> dict[str, str]:
-    """Which name of ``second`` belongs to each of ``first``.
+    """Return which name of ``second`` belongs to each of ``first``.
 
     Names are compared with role words (noisy, GT ...) masked; where that leaves strangers, by
     what differs within each folder: ``0_7`` beside ``0_8`` fits ``denoised_7`` beside
@@ -130,7 +130,7 @@ def match_names(
 
 
 def read_image(path: Path) -> Pixels:
-    """The colours of an image file, as stored (8 or 16 bits, or float), without alpha.
+    """Return the colours of an image file, as stored (8 or 16 bits, or float), without alpha.
 
     Raises:
         ImageError: it is no readable image.
@@ -164,7 +164,7 @@ def _keyed(names: Sequence[str], place: object, match: str) -> dict[str, str]:
 
 
 def _cores(names: Sequence[str]) -> dict[str, str]:
-    """Names without what all of them begin and end with."""
+    """Return names without what all of them begin and end with."""
     head = _common_start(names)
     rest = [name[head:] for name in names]
     tail = _common_start([name[::-1] for name in rest])
@@ -172,7 +172,7 @@ def _cores(names: Sequence[str]) -> dict[str, str]:
 
 
 def _common_start(names: Sequence[str]) -> int:
-    """How many characters all names begin with alike."""
+    """Return how many characters all names begin with alike."""
     ends = min(names), max(names)
     shorter = min(map(len, ends))
     return next((i for i in range(shorter) if ends[0][i] != ends[1][i]), shorter)

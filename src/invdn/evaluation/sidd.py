@@ -46,7 +46,7 @@ class SiddBundle:
 
 
 def read_benchmark(path: Path) -> Blocks:
-    """The noisy blocks: ``(images, blocks, H, W, 3)`` uint8 RGB; MATLAB 5 or 7.3.
+    """Return the noisy blocks: ``(images, blocks, H, W, 3)`` uint8 RGB; MATLAB 5 or 7.3.
 
     Raises:
         DataError: the file is damaged, has no such variable, or another shape or type.
@@ -136,7 +136,7 @@ def check_sidd(folder: Path, shape: tuple[int, ...], expected: Blocks | None = N
 
 
 def _read_part(part: Path, shape: tuple[int, ...]) -> tuple[Blocks, float] | None:
-    """An image done earlier; None where there is none, or a damaged one."""
+    """Return an image done earlier; None where there is none, or a damaged one."""
     if not part.exists():
         return None
     try:

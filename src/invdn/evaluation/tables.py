@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def as_csv(evaluation: Evaluation) -> str:
-    """One line for every image, method and protocol; an infinite PSNR reads ``inf``."""
+    """Return one line for every image, method and protocol; an infinite PSNR reads ``inf``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -30,7 +30,7 @@ def as_csv(evaluation: Evaluation) -> str:
 
 
 def as_json(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
-    """Everything but pixels: settings, protocols, means, intervals, calibration, every image.
+    """Give everything but pixels: settings, protocols, means, intervals, calibration, every image.
 
     Args:
         evaluation: what was measured.
@@ -74,7 +74,7 @@ def _number(value: float | None) -> str:
 
 
 def _without_infinity(value: Any) -> Any:
-    """JSON knows no infinity: the word ``"inf"`` stands for it."""
+    """Return JSON knows no infinity: the word ``"inf"`` stands for it."""
     if isinstance(value, dict):
         return {key: _without_infinity(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ _BLOCK = 1 << 20  # values looked at in one go, so that a check never copies a w
 
 
 def white(dtype: DTypeLike) -> int:
-    """The stored value that means 1.0.
+    """Return the stored value that means 1.0.
 
     Raises:
         InputError: pixels of this type have no agreed meaning.
@@ -28,7 +28,7 @@ def white(dtype: DTypeLike) -> int:
 
 
 def to_float(pixels: Pixels) -> NDArray[np.float32]:
-    """Stored pixels (any shape, a slice too) as float32, white being 1.
+    """Return stored pixels (any shape, a slice too) as float32, white being 1.
 
     Floats keep their values, also those outside [0, 1], and float32 is returned as it is.
 
@@ -45,7 +45,7 @@ def to_float(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def from_float(values: NDArray[np.floating], dtype: DTypeLike) -> Pixels:
-    """Values with white at 1 in the type of a file: clipped and rounded for whole numbers.
+    """Return values with white at 1 in the type of a file: clipped and rounded for whole numbers.
 
     ``from_float(to_float(pixels), pixels.dtype)`` is ``pixels``, exactly, for every uint8, uint16
     and float32. Floats are neither clipped nor rounded. Halves go to the even number.
@@ -67,7 +67,7 @@ def from_float(values: NDArray[np.floating], dtype: DTypeLike) -> Pixels:
 
 
 def expand_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
-    """Samples of fewer bits that lie in the upper bits of 16, spread over the whole range.
+    """Return samples of fewer bits that lie in the upper bits of 16, spread over the whole range.
 
     Example:
         >>> expand_bit_depth(np.array([0, 1023 << 6], np.uint16), 10).tolist()
@@ -80,7 +80,7 @@ def expand_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint1
 
 
 def reduce_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint16]:
-    """The inverse of :func:`expand_bit_depth`; values between are rounded.
+    """Return the inverse of :func:`expand_bit_depth`; values between are rounded.
 
     Example:
         >>> reduce_bit_depth(np.array([0, 65535], np.uint16), 10).tolist()
@@ -93,7 +93,7 @@ def reduce_bit_depth(samples: NDArray[np.uint16], bits: int) -> NDArray[np.uint1
 
 
 def is_finite(pixels: Pixels) -> bool:
-    """Whether no value is NaN or infinite; whole numbers always pass.
+    """Return whether no value is NaN or infinite; whole numbers always pass.
 
     Example:
         >>> is_finite(np.array([0.5, np.nan])), is_finite(np.array([1, 2], np.uint8))

@@ -63,7 +63,7 @@ class Window:
 
 
 def luma(image: ArrayLike) -> Pixels:
-    """The luma Y of an RGB image by BT.601: black is 16/255, white 235/255.
+    """Return the luma Y of an RGB image by BT.601: black is 16/255, white 235/255.
 
     Args:
         image: ``(H, W, 3)``, RGB in [0, 1].
@@ -86,7 +86,7 @@ def luma(image: ArrayLike) -> Pixels:
 
 
 def psnr(image: ArrayLike, reference: ArrayLike) -> float:
-    """Peak signal-to-noise ratio in decibels, the peak being 1.
+    """Return peak signal-to-noise ratio in decibels, the peak being 1.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)`` in [0, 1].
@@ -111,7 +111,7 @@ def psnr(image: ArrayLike, reference: ArrayLike) -> float:
 
 
 def ssim(image: ArrayLike, reference: ArrayLike, window: Window = Window()) -> float:
-    """Structural similarity, the mean over positions and colours (K1 = 0.01, K2 = 0.03, range 1).
+    """Return SSIM, the mean over positions and colours (K1 = 0.01, K2 = 0.03, range 1).
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)`` in [0, 1].
@@ -169,7 +169,7 @@ def _comparable(image: ArrayLike, reference: ArrayLike) -> tuple[Pixels, Pixels]
 
 
 def _similarity(a: Pixels, b: Pixels, window: Window) -> Pixels:
-    """The map of equation 13 for ``(H, W, C)`` strips: ``(H - size + 1, W - size + 1, C)``."""
+    """Give the map of equation 13 for ``(H, W, C)`` strips: ``(H - size + 1, W - size + 1, C)``."""
     mean_a, mean_b, square_a, square_b, product = (
         _local_mean(x, window) for x in (a, b, a * a, b * b, a * b)
     )
@@ -185,7 +185,7 @@ def _similarity(a: Pixels, b: Pixels, window: Window) -> Pixels:
 
 
 def _local_mean(x: Pixels, window: Window) -> Pixels:
-    """Weighted mean in the window around every position where it fits; separable."""
+    """Return weighted mean in the window around every position where it fits; separable."""
     weights = window.weights
     rows, columns = (extent - window.size + 1 for extent in x.shape[:2])
     x = sum((w * x[i : i + rows] for i, w in enumerate(weights)), np.zeros(()))
@@ -194,7 +194,7 @@ def _local_mean(x: Pixels, window: Window) -> Pixels:
 
 
 def _colour_mixing(colours: int, weights: Pixels) -> Pixels:
-    """``(C, C)``: filtering along the colour axis with the outermost colours repeated."""
+    """Return ``(C, C)``: filtering along the colour axis with the outermost colours repeated."""
     radius = len(weights) // 2
     source = np.clip(np.arange(colours)[:, None] + np.arange(-radius, radius + 1), 0, colours - 1)
     mixing = np.zeros((colours, colours))

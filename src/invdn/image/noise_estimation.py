@@ -100,8 +100,11 @@ def estimate_noise(
 
 @dataclass(frozen=True)
 class _Squares:
-    """n squares: luma, its variance, (n, c) variance and neighbour product, clipped share, and
-    (n, c, 8, 8) what is left of them without a plane."""
+    """Figures of n squares.
+
+    They are luma, its variance, (n, c) variance and neighbour product, clipped share, and
+    (n, c, 8, 8) what is left of them without a plane.
+    """
 
     brightness: Floats
     luma: Floats
@@ -113,7 +116,7 @@ class _Squares:
 
 
 def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
-    """Rows of squares, ``(n, C, 8, 8)``, evenly over the photograph."""
+    """Yield rows of squares, ``(n, C, 8, 8)``, evenly over the photograph."""
     down, along = colours.shape[0] // BLOCK, colours.shape[1] // BLOCK
     if not (down and along):
         return
@@ -181,7 +184,7 @@ def _summary(squares: _Squares) -> NoiseEstimate:
 
 
 def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    """By plane and frequency, from flat squares (n, c, 8, 8) and the spread expected in each."""
+    """Measure it by plane and frequency: flat squares (n, c, 8, 8) and each one's spread."""
     n, channels = rest.shape[:2]
     values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
     planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
@@ -195,7 +198,7 @@ def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[tuple[float, .
 
 
 def _texture(variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By what factor, 1 or more, the variances from dark to light exceed what noise can do."""
+    """Return by what factor, 1 or more, variances from dark to light exceed noise's."""
     darker = np.concatenate(([np.inf], np.minimum.accumulate(variances)[:-1]))
     quietest = np.quantile(variances, 0.1)
     limit = np.minimum(_RISE**2 * darker, _RANGE**2 * quietest)
@@ -204,7 +207,7 @@ def _texture(variances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _usable(squares: _Squares) -> NDArray[np.intp]:
-    """Squares that are not clipped and vary at all, as far as there are any."""
+    """Return squares that are not clipped and vary at all, as far as there are any."""
     chosen = np.arange(len(squares.luma))
     for fit in (squares.clipped < _CLIPPED, squares.luma > _FLOOR):
         kept = chosen[fit[chosen]]
@@ -214,7 +217,7 @@ def _usable(squares: _Squares) -> NDArray[np.intp]:
 
 
 def _lower_mode(variances: Floats) -> NDArray[np.bool_]:
-    """Which variances belong to the lowest crowd: where cutting above it changes it no more."""
+    """Select the lowest crowd of variances: where cutting above it changes it no more."""
     centre = float(np.quantile(variances, _START))
     for _ in range(20):
         last, centre = centre, float(variances[variances <= _WIDTH * centre].mean())
@@ -224,7 +227,7 @@ def _lower_mode(variances: Floats) -> NDArray[np.bool_]:
 
 
 def _variance(variances: Floats, products: Floats) -> float:
-    """The mean variance, with what the plane took away given back.
+    """Return the mean variance, with what the plane took away given back.
 
     A plane takes three parts of 64 from white noise and more from correlated noise, whose sums
     over a square vary ``(1 + 2 * correlation)**2`` times as much.

@@ -30,7 +30,7 @@ P = TypeVar("P", bound=NDArray[Any])
 
 
 def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
-    """The array seen through one symmetry of its last two axes; a view, nothing is copied.
+    """Return the array seen through one symmetry of its last two axes; a view, nothing is copied.
 
     Args:
         array: ``(..., H, W)``.
@@ -56,7 +56,7 @@ def apply_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
 
 
 def apply_exif_orientation(picture: P, orientation: int) -> P:
-    """A view of a picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
+    """Return a view of a picture ``(H, W)`` or ``(H, W, C)`` as a viewer should see it.
 
     Args:
         picture: as stored.
@@ -73,7 +73,7 @@ def apply_exif_orientation(picture: P, orientation: int) -> P:
 
 
 def undo_symmetry(array: NDArray[T], symmetry: int) -> NDArray[T]:
-    """The inverse of :func:`apply_symmetry` with the same number; a view as well.
+    """Return the inverse of :func:`apply_symmetry` with the same number; a view as well.
 
     Example:
         >>> picture = np.arange(6).reshape(2, 3)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic with a = -0.5 (Keys, IEEE ASSP 1981, equation 15)."""
+    """Return keys' cubic with a = -0.5 (Keys, IEEE ASSP 1981, equation 15)."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -16,7 +16,7 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=32)
 def downscaling_matrix(size: int, factor: int) -> NDArray[np.float32]:
-    """The linear map of MATLAB's ``imresize(x, 1/factor, 'bicubic')`` along one axis.
+    """Return the linear map of MATLAB's ``imresize(x, 1/factor, 'bicubic')`` along one axis.
 
     The kernel is widened by ``factor`` (antialiasing) and the border is mirrored including the
     edge pixel (symmetric padding). Source of the protocol: paper section 3.3 and MATLAB's

@@ -28,11 +28,11 @@ class Engine(Protocol):
         ...
 
     def encode(self, noisy: Array) -> Array:
-        """``(B, 3, H, W)`` noisy images to their ``(B, 3, h, w)`` low-resolution clean images."""
+        """Map ``(B, 3, H, W)`` noisy images to ``(B, 3, h, w)`` clean low-resolution ones."""
         ...
 
     def decode(self, low: Array, latent: Array) -> Array:
-        """``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)`` images.
+        """Return ``(1 or B, 3, h, w)`` and ``(B, 45, h, w)`` to ``(B, 3, H, W)`` images.
 
         One ``low`` serves a batch of latents, which are then samples of the same image: what does
         not depend on the latent is computed once.

@@ -35,7 +35,7 @@ class Region:
 
     @classmethod
     def parse(cls, text: str) -> "Region":
-        """From ``x,y,width,height``.
+        """Read ``x,y,width,height``.
 
         Raises:
             InputError: the text is no such list of whole numbers.
@@ -49,7 +49,7 @@ class Region:
         return cls(x, y, width, height)
 
     def within(self, height: int, width: int) -> tuple[slice, slice]:
-        """Rows and columns in a picture of this size; what lies beyond its edges is cut off.
+        """Return rows and columns in a picture of this size; what lies beyond its edges is cut off.
 
         Raises:
             InputError: the whole region lies beyond.
@@ -69,7 +69,7 @@ class Region:
         )
 
     def stored(self, height: int, width: int, orientation: int) -> "Region":
-        """Where the region that a viewer shows lies in the stored picture.
+        """Return where the region that a viewer shows lies in the stored picture.
 
         Args:
             height: rows of the stored picture.

@@ -47,7 +47,7 @@ class AffineCoupling(Invertible):
         self.H = ResidualSubnet(split, rest, features)
 
     def log_scale(self, y1: Tensor) -> Tensor:
-        """``s`` of the drawing; ``2 sigmoid(h) - 1`` is ``tanh(h / 2)``."""
+        """Return ``s`` of the drawing; ``2 sigmoid(h) - 1`` is ``tanh(h / 2)``."""
         return self.clamp * torch.tanh(self.H(y1) / 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class AffineCoupling(Invertible):
         return self.inverse_split(*torch.split(y, self.sizes, dim=1))
 
     def inverse_split(self, y1: Tensor, y2: Tensor) -> Tensor:
-        """As ``inverse``, of ``y`` in its two parts, whose batches are equal or one of them is 1.
+        """Do ``inverse`` of ``y`` in its two parts, whose batches are equal or one of them is 1.
 
         Where many ``y2`` share one ``y1``, G and H, which see ``y1`` alone, run once for all.
         """

@@ -11,7 +11,7 @@ from .invertible import Invertible
 
 
 def _butterfly(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four 2x2 Haar kernels (rows first): average, vertical edge, horizontal edge, diagonal."""
+    """Return the four 2x2 Haar kernels: average, vertical and horizontal edge, diagonal."""
     top, bottom = a + b, c + d
     top_edge, bottom_edge = a - b, c - d
     return top + bottom, top_edge + bottom_edge, top - bottom, top_edge - bottom_edge

@@ -23,7 +23,7 @@ _GAINS = np.array([2.0, 1.0, 1.7], np.float32)  # white balance of red, green, b
 def camera_noise(
     clean: NDArray[np.uint8], *, shot: float = 0.006, read: float = 0.0004, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """The same picture as a camera with a noisy sensor would have taken it.
+    """Return the same picture as a camera with a noisy sensor would have taken it.
 
     Only the noise goes through the demosaicing, so that the clean picture stays the exact target.
 
@@ -62,7 +62,7 @@ def camera_noise(
 
 
 def _mosaic_sites(height: int, width: int) -> NDArray[np.float32]:
-    """``(H, W, 3)``: 1 where a pixel of the sensor sees that colour, in RGGB order."""
+    """Return ``(H, W, 3)``: 1 where a pixel of the sensor sees that colour, in RGGB order."""
     sites = np.zeros((height, width, 3), np.float32)
     sites[0::2, 0::2, 0] = 1
     sites[0::2, 1::2, 1] = 1
@@ -72,13 +72,13 @@ def _mosaic_sites(height: int, width: int) -> NDArray[np.float32]:
 
 
 def _fill(samples: NDArray[np.float32], sites: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bilinear interpolation of the pixels that have no sample from the neighbours that do."""
+    """Give bilinear interpolation of the pixels that have no sample from the neighbours that do."""
     filled: NDArray[np.float32] = np.where(sites > 0, samples, _blur(samples) / _blur(sites))
     return filled
 
 
 def _blur(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each pixel plus half of its neighbours, along both axes."""
+    """Return each pixel plus half of its neighbours, along both axes."""
     rows = np.pad(plane, ((1, 1), (0, 0)))
     plane = plane + (rows[:-2] + rows[2:]) / np.float32(2)
     columns = np.pad(plane, ((0, 0), (1, 1)))
@@ -86,7 +86,7 @@ def _blur(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _srgb_to_linear(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From: IEC 61966-2-1."""
+    """Apply the curve of IEC 61966-2-1."""
     curve: NDArray[np.float32] = np.where(
         values <= SRGB_KNEE,
         values / SRGB_SLOPE,
@@ -96,7 +96,7 @@ def _srgb_to_linear(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _linear_to_srgb(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From: IEC 61966-2-1."""
+    """Apply the curve of IEC 61966-2-1."""
     curve: NDArray[np.float32] = np.where(
         values <= SRGB_KNEE_LIGHT,
         values * SRGB_SLOPE,

@@ -57,7 +57,7 @@ def _colour(code: str) -> Plane:
 
 
 def _smooth(low: float, high: float, value: Plane) -> Plane:
-    """0 below ``low``, 1 above ``high``, smooth between."""
+    """Return 0 below ``low``, 1 above ``high``, smooth between."""
     t: Plane = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -70,7 +70,7 @@ def _paint(scene: Plane, coverage: Plane, colour: Plane) -> None:
 
 
 def _noise(x: Plane, y: Plane, cells: float, rng: np.random.Generator, octaves: int = 5) -> Plane:
-    """Fractal value noise in about [-1, 1] with ``cells`` bumps along the picture.
+    """Return fractal value noise in about [-1, 1] with ``cells`` bumps along the picture.
 
     ``x`` is one row of positions and ``y`` one column; the result is the whole plane.
     """
@@ -87,7 +87,7 @@ def _noise(x: Plane, y: Plane, cells: float, rng: np.random.Generator, octaves: 
 
 
 def _polygon(x: Plane, y: Plane, *corners: tuple[float, float]) -> Plane:
-    """1 inside a convex polygon whose corners go clockwise on the screen."""
+    """Return 1 inside a convex polygon whose corners go clockwise on the screen."""
     inside = np.ones(np.broadcast(x, y).shape)
     for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
         inside *= (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) >= 0

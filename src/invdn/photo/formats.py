@@ -86,7 +86,7 @@ _ADVICE = f"give {READABLE}"
 
 
 def format_of_content(start: bytes) -> str:
-    """The format of a file from its first 64 bytes or more, whatever it is called.
+    """Return the format of a file from its first 64 bytes or more, whatever it is called.
 
     A raw file that is built as a TIFF file is ``"tiff"`` here: its tags tell it apart.
 
@@ -124,7 +124,7 @@ JPEG XL, HEIC or raw photograph
 
 
 def format_of_name(path: Path) -> str:
-    """The format that a name's ending asks for.
+    """Return the format that a name's ending asks for.
 
     Raises:
         OutputError: the ending belongs to no format that can be written.
@@ -149,7 +149,7 @@ def format_of_name(path: Path) -> str:
 
 
 def suffix_of_format(name: str) -> str:
-    """The usual ending of a format that can be written.
+    """Return the usual ending of a format that can be written.
 
     Example:
         >>> suffix_of_format("tiff")

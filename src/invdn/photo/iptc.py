@@ -39,7 +39,7 @@ _EMPTY = (
 
 
 def xmp_with_iptc(iptc: bytes, xmp: bytes | None) -> bytes | None:
-    """An XMP packet that says what the records say.
+    """Return an XMP packet that says what the records say.
 
     Args:
         iptc: the records; those that XMP has no property for are left out.
@@ -95,5 +95,5 @@ def _property(name: str, container: str, values: list[str]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that XML forbids."""
+    """Remove the control characters that XML forbids."""
     return "".join(letter for letter in text if letter >= " " or letter in "\t\n\r")

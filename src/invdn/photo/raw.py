@@ -56,7 +56,7 @@ def import_rawpy() -> Any:
 
 
 def develop(file: BinaryIO, max_pixels: int) -> Photo:
-    """The photograph that a raw file holds, developed as the drawing above says.
+    """Return the photograph that a raw file holds, developed as the drawing above says.
 
     Raises:
         ImageError: damaged, too large, or of a camera that LibRaw does not know.
@@ -90,7 +90,7 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
 
 
 def _metadata(file: BinaryIO, raw: Any, rawpy: Any) -> Metadata:
-    """From the tags of a TIFF-like file, else EXIF from the preview that the camera made."""
+    """Read the tags of a TIFF-like file, else EXIF of the preview that the camera made."""
     found = Metadata()
     with suppress(DirectoryError):
         found = metadata_of_tags(file)

@@ -45,7 +45,7 @@ __all__ = ["pyvips"]
 
 
 def _text(message: Any) -> str:
-    """A string from libvips, whatever its bytes."""
+    """Return a string from libvips, whatever its bytes."""
     if message == pyvips.ffi.NULL:
         return "NULL"
     raw: bytes = pyvips.ffi.string(message)

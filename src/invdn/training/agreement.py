@@ -164,7 +164,7 @@ def fingerprint(source: ImageSource) -> str:
 
 
 def _gather(fabric: Fabric, own: Any) -> list[tuple[str, Any]]:
-    """The host and what each process has, in their order."""
+    """Return the host and what each process has, in their order."""
     gathered: list[Any] = [None] * fabric.world_size
     torch.distributed.all_gather_object(gathered, (socket.gethostname(), own))
     return gathered
@@ -178,7 +178,7 @@ def _digest(*contents: bytes) -> str:
 
 
 def _differing(own: dict[str, Any], first: dict[str, Any], place: str = "") -> str:
-    """The first entry in which two trees differ."""
+    """Return the first entry in which two trees differ."""
     for key in (*first, *(key for key in own if key not in first)):
         a, b = own.get(key, "nothing"), first.get(key, "nothing")
         if a != b:

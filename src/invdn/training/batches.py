@@ -79,7 +79,7 @@ def prepare(
 
 
 def downscale(images: Tensor, scale: int = SCALE) -> Tensor:
-    """MATLAB's bicubic: (B, C, H, W) to (B, C, H/scale, W/scale), exact, not rounded.
+    """Return MATLAB's bicubic: (B, C, H, W) to (B, C, H/scale, W/scale), exact, not rounded.
 
     Example:
         >>> downscale(torch.ones(1, 3, 8, 16)).shape
@@ -110,6 +110,6 @@ def enlarge(images: Tensor, zoom: Tensor) -> Tensor:
 
 
 def keyed_generator(device: torch.device, *key: int) -> torch.Generator:
-    """A random generator on the device whose state depends on the numbers of the key alone."""
+    """Give a random generator on the device whose state depends on the numbers of the key alone."""
     seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.Generator(device).manual_seed(seed)

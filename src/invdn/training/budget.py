@@ -71,7 +71,7 @@ class StepProgress:
         """Take note of a step that has been done."""
 
     def has_time_for(self, work: Work) -> bool:
-        """Whether to save or to validate now, where it is due by the number of steps."""
+        """Return whether to save or to validate now, where it is due by the number of steps."""
         return True
 
     @contextmanager
@@ -176,7 +176,7 @@ class TimeProgress(StepProgress):
             self._refuse_if_short(ended=self.finished)
 
     def has_time_for(self, work: Work) -> bool:
-        """Whether enough time has passed since the last, and enough is left."""
+        """Return whether enough time has passed since the last, and enough is left."""
         needed = self._reserve(work)
         if self.finished:  # the last ones have their time set aside
             return self._passed + needed <= self._budget - _MARGIN / 2
@@ -211,7 +211,7 @@ class TimeProgress(StepProgress):
         return _SAFETY * self._seconds[work]
 
     def _look(self) -> float:
-        """Seconds since the start, the same in all processes; never less than before."""
+        """Return seconds since the start, the same in all processes; never less than before."""
         passed = self._clock() - self._started
         if self._fabric.world_size > 1:
             passed = self._fabric.broadcast(passed)

@@ -50,22 +50,22 @@ class Callback(Protocol):
     """Who is told what happens, on the first process."""
 
     def planned(self, plan: Plan) -> None:
-        """Everything is open and checked; the training begins."""
+        """Tell that everything is open and checked, and the training begins."""
 
     def message(self, text: str) -> None:
-        """Something worth a line."""
+        """Tell something worth a line."""
 
     def verifying(self, done: int, total: int) -> None:
-        """Image files are being decoded once."""
+        """Tell how many image files were decoded once."""
 
     def measured(self, measured: StepStats) -> None:
-        """A logging interval is over."""
+        """Take the figures of a logging interval."""
 
     def validated(self, step: int, scores: dict[str, Score]) -> None:
-        """A validation is over."""
+        """Take the scores of a validation."""
 
     def wants_stop(self) -> bool:
-        """Asked after every step (every logging interval where processes share the work)."""
+        """Return asked after every step (every logging interval where processes share the work)."""
         ...
 
 
@@ -86,7 +86,7 @@ class Interval:
         self._start = time.perf_counter()
 
     def add(self, terms: dict[str, Tensor], norm: Tensor, batch: int, crop: int) -> None:
-        """One step; sums over pixels become means per pixel and colour."""
+        """Add one step; sums over pixels become means per pixel and colour."""
         whole = self._values * crop**2
         low = whole / self._scale**2
         scale = {"loss": whole, "forward": low, "backward": whole, "areas": whole}
@@ -98,7 +98,7 @@ class Interval:
         self._samples += batch
 
     def close(self, step: int, steps: int, rate: float) -> StepStats:
-        """The means since the start, over all processes; the next interval begins."""
+        """Return the means since the start, over all processes; the next interval begins."""
         names = list(self._sums)
         means = torch.stack([self._sums[name] for name in names]) / self._steps
         means = cast(Tensor, self._fabric.all_reduce(means, reduce_op="mean"))

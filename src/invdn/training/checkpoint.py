@@ -180,7 +180,7 @@ def restore_state(path: Path | str, content: dict[str, Any], state: State) -> No
 
 
 def _newest(held: list[Path]) -> tuple[dict[str, Any], list[RecipeError]]:
-    """The first checkpoint that is whole, and what was wrong with those before it."""
+    """Return the first checkpoint that is whole, and what was wrong with those before it."""
     faults: list[RecipeError] = []
     for path in held:
         try:

@@ -69,7 +69,7 @@ def open_datasets(recipe: Recipe) -> TrainingData:
 
 
 def check_processes(recipe: Recipe, processes: int) -> None:
-    """Every process must get an equal part of every batch.
+    """Require that every process gets an equal part of every batch.
 
     Raises:
         RecipeError: a batch cannot be shared equally.
@@ -83,13 +83,13 @@ def check_processes(recipe: Recipe, processes: int) -> None:
 
 
 def camera_shares(settings: DataSettings) -> dict[CameraDistribution, float]:
-    """The cameras that synthetic noise comes from, with their shares."""
+    """Return the cameras that synthetic noise comes from, with their shares."""
     shares = settings.cameras.model_dump()
     return {camera: shares[name] for name, camera in CAMERAS.items() if shares[name]}
 
 
 def synthesis_options(settings: DataSettings) -> SynthesisOptions:
-    """How clean crops become pairs."""
+    """Return how clean crops become pairs."""
     return SynthesisOptions(
         cameras=camera_shares(settings),
         colors=ColorOptions(**settings.colors.model_dump()),

@@ -95,7 +95,7 @@ def synchronized_start(fabric: Fabric) -> Iterator[None]:
 
 
 def _of_worker(error: InvDNError) -> InvDNError:
-    """The error as a process which reads data raised it; torch puts its whole story into the text.
+    """Return the error as a reading process raised it, without torch's story around it.
 
     Example:
         >>> _of_worker(RecipeError("Caught RecipeError in DataLoader worker.\\nOriginal Traceback:\
@@ -106,7 +106,7 @@ def _of_worker(error: InvDNError) -> InvDNError:
 
 
 def _reason(error: RuntimeError) -> str | None:
-    """What to say of an error of torch, None where it is none of the known ones."""
+    """Return what to say of an error of torch, None where it is none of the known ones."""
     text = str(error)
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return (

@@ -14,7 +14,7 @@ from .recipe import HardwareSettings
 
 
 def open_fabric(settings: HardwareSettings) -> Fabric:
-    """The processes and devices asked for; under ``torchrun`` the processes it started.
+    """Return the processes and devices asked for; under ``torchrun`` the processes it started.
 
     Raises:
         RecipeError: the device is not there, or the other nodes are not known.
@@ -64,7 +64,7 @@ def launch(fabric: Fabric) -> None:
 
 
 def _launches_itself(fabric: Fabric) -> bool:
-    """Whether no launcher or job scheduler has told the processes about each other."""
+    """Return whether no launcher or job scheduler has told the processes about each other."""
     strategy = fabric.strategy
     return isinstance(strategy, ParallelStrategy) and isinstance(
         strategy.cluster_environment, LightningEnvironment
@@ -72,23 +72,23 @@ def _launches_itself(fabric: Fabric) -> bool:
 
 
 def count_processes(settings: HardwareSettings) -> int:
-    """How many processes share a batch."""
+    """Return how many processes share a batch."""
     devices, nodes = _count_devices(settings)
     return devices * nodes
 
 
 def autocast_type(settings: HardwareSettings) -> torch.dtype | None:
-    """The type of autocast; None for float32, TF32 (a mode of it), and mixed (without autocast)."""
+    """Return the type of autocast; None for float32, TF32 and mixed, which need none."""
     return torch.bfloat16 if settings.precision == "bf16" else None
 
 
 def memory_format(settings: HardwareSettings) -> torch.memory_format:
-    """The order of the axes in memory."""
+    """Return the order of the axes in memory."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
 
 
 def _count_devices(settings: HardwareSettings) -> tuple[int, int]:
-    """Devices of each node, and nodes; ``torchrun`` decides where it started this process."""
+    """Give devices of each node, and nodes; ``torchrun`` decides where it started this process."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         return devices, int(os.environ["WORLD_SIZE"]) // devices

@@ -53,19 +53,19 @@ class Callback:
     should_stop = False
 
     def on_train_start(self, state: State) -> None:
-        """Called before the first step."""
+        """Act before the first step."""
 
     def on_train_batch_end(self, state: State, losses: Mapping[str, Tensor]) -> None:
-        """Called after every step, with the loss and its terms as scalars on the device."""
+        """Act after every step, with the loss and its terms as scalars on the device."""
 
     def on_validation_end(self, state: State, scores: Mapping[str, Score]) -> None:
-        """Called after every validation, with PSNR and SSIM by set; in the first process only."""
+        """Act after every validation, with PSNR and SSIM by set; in the first process only."""
 
     def on_train_end(self, state: State) -> None:
-        """Called when the training has ended or was stopped."""
+        """Act when the training has ended or was stopped."""
 
     def on_exception(self, state: State, error: InvDNError) -> None:
-        """Called when the training ends by an error."""
+        """Act when the training ends by an error."""
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,14 @@ class RunLog:
         self._events = _open_events(folder / "tensorboard", step)
 
     def train(self, step: int, row: Mapping[str, float]) -> None:
-        """One logging interval."""
+        """Log one interval."""
         _append(self.folder / TRAIN, {"step": step, **row})
         self.text(f"step {step}: " + "  ".join(f"{name} {row[name]:.4g}" for name in row))
         for name, value in row.items():
             self._events.add_scalar(f"train/{name}", value, step)
 
     def validation(self, step: int, scores: Mapping[str, Score]) -> None:
-        """One validation."""
+        """Log one validation."""
         row: dict[str, float] = {"step": step}
         for name, score in scores.items():
             row |= {f"{name}_psnr": score.psnr, f"{name}_ssim": score.ssim}
@@ -65,7 +65,7 @@ class RunLog:
             file.write(f"{now}  {line}\n")
 
     def picture(self, step: int, name: str, sides: Sequence[Tensor]) -> None:
-        """Images ``(3, H, W)`` in [0, 1] side by side: noisy, denoised, clean."""
+        """Log images ``(3, H, W)`` in [0, 1] side by side: noisy, denoised, clean."""
         self._events.add_image(f"samples/{name}", torch.cat(list(sides), dim=2), step)
 
     def flush(self) -> None:
@@ -90,7 +90,7 @@ class _NoEvents:
 
 
 def _open_events(folder: Path, step: int) -> Any:
-    """TensorBoard's writer, or one that writes nothing where TensorBoard is not installed."""
+    """Give TensorBoard's writer, or one that writes nothing where TensorBoard is not installed."""
     if not find_spec("tensorboard"):
         return _NoEvents()
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -99,7 +99,7 @@ def _open_events(folder: Path, step: int) -> Any:
 
 
 def describe_run(recipe: Recipe, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run was made with: recipe, seed, versions, git state, machine."""
+    """Return what a run was made with: recipe, seed, versions, git state, machine."""
     return {
         "recipe": recipe.model_dump(mode="json"),
         "seed": recipe.seed,

@@ -144,7 +144,7 @@ def _begin(
     start: str | Path | None,
     changes: Sequence[str],
 ) -> RunLog:
-    """What the first process does before the first step: tell, check, take the folder, note."""
+    """Do what the first process does first: tell, check, take the folder, note."""
     watcher.planned(plan)
     told = [*changes, f"going on after step {state.step}"] if state.step else changes
     for text in told:
@@ -176,7 +176,7 @@ def _open_progress(
     sets: ValidationSets,
     started: float,
 ) -> StepProgress:
-    """By steps; or, with a budget, by the time, after measuring what the end will take."""
+    """Count by steps; or, with a budget, by the time, after measuring what the end will take."""
     if recipe.budget is None:
         return StepProgress(recipe, state)
     progress = TimeProgress(recipe, state, fabric, started)
@@ -305,7 +305,7 @@ def _run(
 
 
 def _wants_stop(fabric: Fabric, watcher: Callback, together: bool) -> bool:
-    """Whether to save and end; several processes agree on it only every now and then."""
+    """Return whether to save and end; several processes agree on it only every now and then."""
     if fabric.world_size == 1:
         return watcher.wants_stop()
     if not together:

@@ -46,7 +46,7 @@ def low_frequency_loss(image: Tensor, clean: Tensor) -> Tensor:
 
 
 def sobel_loss(image: Tensor, clean: Tensor) -> Tensor:
-    """Mean absolute difference of the Sobel responses, both directions together.
+    """Return mean absolute difference of the Sobel responses, both directions together.
 
     Border pixels, whose 3x3 neighbourhood is incomplete, do not count.
     """
@@ -58,7 +58,7 @@ def sobel_loss(image: Tensor, clean: Tensor) -> Tensor:
 
 
 def dssim_loss(image: Tensor, clean: Tensor) -> Tensor:
-    """Mean of ``(1 - SSIM) / 2``, clipped to [0, 1]; 3x3 mean windows, mirrored border.
+    """Return mean of ``(1 - SSIM) / 2``, clipped to [0, 1]; 3x3 mean windows, mirrored border.
 
     Reference:
         Wang et al., Image quality assessment: from error visibility to structural similarity,
@@ -81,7 +81,7 @@ def dssim_loss(image: Tensor, clean: Tensor) -> Tensor:
 
 
 def cauchy(error: Tensor, scale: float) -> Tensor:
-    """``error`` where it is far below ``scale``, and grows with its logarithm above.
+    """Return ``error`` where it is far below ``scale``, and grows with its logarithm above.
 
     The gradient of an image is divided by ``1 + error / scale``, so that images count alike that
     would count by their error: a mean of PSNR is won by few decibels on many, not on the worst.

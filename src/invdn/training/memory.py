@@ -17,7 +17,7 @@ _PROBE = 16  # pixels; what a step keeps for the backward pass grows with the ar
 
 
 def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) -> int:
-    """Estimated peak of one process for the hungriest phase, in bytes, torch itself not counted.
+    """Estimate the peak of a process in the hungriest phase, in bytes, without torch itself.
 
     Parameters, gradients, Adam's two moments and the running mean take five copies; to these come
     the activations. With ``hardware.recompute`` the gradients of a pass are gathered before they
@@ -29,7 +29,7 @@ def step_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) ->
 
 
 def activation_bytes(recipe: Recipe, precision: torch.dtype | None, processes: int) -> int:
-    """What autograd keeps for the gradient of a step, counted on a small crop of the real network.
+    """Count on a small crop what autograd keeps for the gradient of a step.
 
     With ``hardware.recompute`` these are the ends of the two passes, and of one block at a time
     what its subnets keep: at most those of a network of one block.
@@ -47,14 +47,14 @@ def activation_bytes(recipe: Recipe, precision: torch.dtype | None, processes: i
 
 
 def parameter_count(architecture: Architecture) -> int:
-    """Learned numbers of the network."""
+    """Return learned numbers of the network."""
     return sum(p.numel() for p in InvDN(architecture).parameters())
 
 
 def _saved_bytes(
     architecture: Architecture, recipe: Recipe, precision: torch.dtype | None, *, recompute: bool
 ) -> int:
-    """What a step keeps between its two halves."""
+    """Return what a step keeps between its two halves."""
     network = InvDN(architecture)
     if recipe.hardware.precision == "mixed":
         use_mixed_precision(network)
@@ -67,7 +67,7 @@ def _saved_bytes(
 
 
 def _block_bytes(network: InvDN, precision: torch.dtype | None) -> int:
-    """What one pass through a small network keeps."""
+    """Return what one pass through a small network keeps."""
 
     def run() -> Tensor:
         with torch.autocast("cpu", precision, enabled=precision is not None):
@@ -79,7 +79,7 @@ def _block_bytes(network: InvDN, precision: torch.dtype | None) -> int:
 
 
 def _kept_bytes(network: InvDN, run: Callable[[], Tensor]) -> int:
-    """Bytes that autograd keeps for the gradient of what ``run`` computes with the network."""
+    """Give bytes that autograd keeps for the gradient of what ``run`` computes with the network."""
     parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
     kept: dict[int, Tensor] = {}
 

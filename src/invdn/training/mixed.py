@@ -93,7 +93,7 @@ def _rounded(tensor: Tensor) -> Tensor:
 def _convolution_gradients(
     gradient: Tensor, x: Tensor, weight: Tensor, *, bias: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of a 3x3 convolution's input, weight and (if asked for) bias."""
+    """Return gradients of a 3x3 convolution's input, weight and (if asked for) bias."""
     one = [1, 1]
     return torch.ops.aten.convolution_backward(  # type: ignore[no-any-return]
         gradient, x, weight, [weight.shape[0]], one, one, one, False, [0, 0], 1, [True, True, bias]

@@ -72,7 +72,7 @@ class Objective(nn.Module):
         latent: Tensor,
         taught: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Means over the batch: the weighted sum as ``loss``, and each term before its weight.
+        """Average over the batch: the weighted sum as ``loss``, each term before its weight.
 
         Args:
             noisy: (B, 3, H, W).
@@ -133,7 +133,7 @@ class RecipeLoss(nn.Module):
         taught: Tensor | None = None,
         scales: Sequence[Tensor] = (),
     ) -> dict[str, Tensor]:
-        """Means over the batch: the weighted sum as ``loss``, and each term before its weight.
+        """Average over the batch: the weighted sum as ``loss``, each term before its weight.
 
         Args:
             low: the encoder's low-resolution images, (B, C, h, w).
@@ -171,7 +171,7 @@ class RecipeLoss(nn.Module):
         return {name: term.mean() for name, term in {"loss": loss, **terms}.items()}
 
     def _levelled(self, loss: Tensor, values: int) -> Tensor:
-        """``cauchy`` of what each image's loss (B,) lies above its least, Charbonnier's of 0."""
+        """Apply ``cauchy`` to what each image's loss (B,) exceeds its least, Charbonnier's of 0."""
         settings = self.settings
         edge = math.sqrt(settings.epsilon)
         least = settings.backward * values * edge

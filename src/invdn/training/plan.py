@@ -125,7 +125,7 @@ def make_plan(
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself, or the first parent that exists."""
+    """Return the folder itself, or the first parent that exists."""
     folder = folder.resolve()
     return next(place for place in (folder, *folder.parents) if place.exists())
 

@@ -63,7 +63,7 @@ def prune(network: InvDN, architecture: Architecture, noisy: Tensor, latent: Ten
 def _choose_blocks(
     network: InvDN, counts: tuple[int, ...], noisy: Tensor, latent: Tensor
 ) -> list[list[int]]:
-    """The numbers of the blocks that stay, for each level."""
+    """Return the numbers of the blocks that stay, for each level."""
     levels = [list(range(count)) for count in network.architecture.blocks]
     expected = _outputs(network, levels, noisy, latent)
     while True:
@@ -94,7 +94,7 @@ def _outputs(
 
 
 def _with_blocks(network: InvDN, architecture: Architecture, levels: list[list[int]]) -> InvDN:
-    """A network of some of the blocks, with parameters of its own."""
+    """Return a network of some of the blocks, with parameters of its own."""
     part, start, kept = InvDN(architecture), 0, []
     for count, chosen in zip(network.architecture.blocks, levels, strict=True):
         kept += [start, *(start + 1 + block for block in chosen)]
@@ -105,7 +105,7 @@ def _with_blocks(network: InvDN, architecture: Architecture, levels: list[list[i
 
 
 def _inputs(network: InvDN, noisy: Tensor, latent: Tensor) -> Iterator[tuple[str, list[Tensor]]]:
-    """Each subnet's name, and what it is given in the two passes."""
+    """Yield each subnet's name, and what it is given in the two passes."""
     seen: dict[str, list[Tensor]] = {}
     handles = []
     for number, operation in enumerate(network.operations):
@@ -153,7 +153,7 @@ def _largest(importance: Tensor, count: int) -> Tensor:
 
 
 def _fit(convolution: torch.nn.Conv2d, x: Tensor, y: Tensor) -> None:
-    """Least squares of a 3x3 convolution's weight and bias, on places drawn at random."""
+    """Fit by least squares a 3x3 convolution's weight and bias, on places drawn at random."""
     columns = unfold(x, 3, padding=1)  # (B, C * 9, H * W)
     columns = columns.transpose(1, 2).flatten(0, 1)  # (B * H * W, C * 9)
     values = y.flatten(2).transpose(1, 2).flatten(0, 1)  # (B * H * W, outputs)

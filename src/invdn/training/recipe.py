@@ -297,7 +297,7 @@ class Recipe(_Model):
         return sum(phase.steps for phase in self.phases)
 
     def locate(self, step: float) -> tuple[int, float]:
-        """The phase that ``step`` belongs to, and the number of the step within it.
+        """Return the phase that ``step`` belongs to, and the number of the step within it.
 
         The end of the training counts as the end of the last phase.
         """

@@ -60,7 +60,7 @@ def validate_recipe(content: dict[str, Any], name: str) -> Recipe:
 
 
 def _faults(error: ValidationError) -> list[str]:
-    """One text for each fault, but for those that only follow from a fault deeper inside."""
+    """Return one text for each fault, but for those that only follow from a fault deeper inside."""
     faults = {fault["loc"]: fault for fault in error.errors()}
     return [
         f"{'.'.join(map(str, place)) or 'the whole'}: "

@@ -115,7 +115,7 @@ class ResidentSamples:
         )
 
     def _chosen(self, places: Sequence[CropPlace], turns: Tensor) -> Tensor:
-        """The window (n, 2) of each sample: of several the smoothest."""
+        """Return the window (n, 2) of each sample: of several the smoothest."""
         count = max(len(place.windows) for place in places)
         found: list[list[tuple[int, int]]] = []
         for place in places:
@@ -145,7 +145,7 @@ class ResidentSamples:
         plane: str,
         scale: int = 1,
     ) -> Tensor:
-        """``images`` with those of one plane of the pairs in their places."""
+        """Return ``images`` with those of one plane of the pairs in their places."""
         windows = []
         for number in which:
             pair, index, top, left = places[number].windows[0]

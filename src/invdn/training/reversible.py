@@ -49,14 +49,14 @@ class ReversibleBackprop:
         self._network = network
 
     def encode(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``InvDN.encode``."""
+        """Do what ``InvDN.encode`` does."""
         steps = [_FORWARD[type(operation)](operation) for operation in self._network.operations]
         y = self._run(steps, noisy)
         channels = self._network.architecture.channels
         return y[:, :channels], y[:, channels:]
 
     def decode(self, low: Tensor, latent: Tensor) -> Tensor:
-        """As ``InvDN.decode``, with as many low images as latents."""
+        """Do what ``InvDN.decode`` does, with as many low images as latents."""
         y = torch.cat((low, latent), dim=1)
         operations = reversed(list(self._network.operations))
         steps = [_INVERSE[type(operation)](operation) for operation in operations]
@@ -181,7 +181,7 @@ _INVERSE: dict[type, Any] = {HaarDownsampling: _InverseHaar, AffineCoupling: _In
 
 
 def _shift_and_scale(block: AffineCoupling, y1: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """``y1`` as a leaf; G(y1) and s with their graphs, and e^s without one, between them."""
+    """Return ``y1`` as a leaf; G(y1) and s with their graphs, and e^s without one, between them."""
     y1 = y1.detach().requires_grad_()
     with torch.enable_grad():
         shift, log_scale = block.G(y1), block.log_scale(y1)
@@ -191,7 +191,7 @@ def _shift_and_scale(block: AffineCoupling, y1: Tensor) -> tuple[Tensor, Tensor,
 def _first_part(
     block: AffineCoupling, x2: Tensor, gradient: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Gradients]:
-    """F(x2), ``x2`` without a graph, and from the gradient of F(x2) those of x2 and parameters."""
+    """Return F(x2), ``x2`` without a graph, and what turns F(x2)'s gradient into the others."""
     x2 = x2.detach().requires_grad_()
     with torch.enable_grad():
         change = block.F(x2)
@@ -205,7 +205,7 @@ def _chain(
     modules: Sequence[nn.Module],
     gradients: Sequence[Tensor],
 ) -> tuple[Tensor, Gradients]:
-    """From the gradients of outputs those of the input and of the modules' parameters."""
+    """Compute from the gradients of outputs those of input and parameters."""
     parameters = [parameter for module in modules for parameter in module.parameters()]
     typed = [gradient.to(out.dtype) for gradient, out in zip(gradients, outputs, strict=True)]
     of_x, *of_parameters = grad(outputs, (x, *parameters), typed)

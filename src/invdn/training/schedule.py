@@ -1,5 +1,7 @@
-"""The course of the learning rate: a pure function of the step, so resuming needs no state; and the
-linear rule between it and the batch."""
+"""The course of the learning rate, and the linear rule between it and the batch.
+
+It is a pure function of the step, so resuming needs no state.
+"""
 
 from bisect import bisect_right
 
@@ -10,7 +12,7 @@ _DECAY_FLOOR = 0.01  # the linear decay ends at this share of the rate, lest the
 
 
 def learning_rate(recipe: Recipe, step: float) -> float:
-    """The learning rate of one step, counted from 0 over all phases; a budget has fractions.
+    """Return the learning rate of one step, counted from 0 over all phases; a budget has fractions.
 
     Example:
         >>> from invdn.training.recipe_files import load_recipe
@@ -23,7 +25,7 @@ def learning_rate(recipe: Recipe, step: float) -> float:
 
 
 def apply_linear_scaling(recipe: Recipe) -> Recipe:
-    """The recipe after the linear rule for ``hardware.batch_scale``, which becomes 1.
+    """Return the recipe after the linear rule for ``hardware.batch_scale``, which becomes 1.
 
     Batch and learning rate grow by the factor, steps shrink by it: batch / learning rate and
     batch * steps stay constant (Paddle reproduction: 14 : 2e-4 on one card, 56 : 8e-4 on four).
@@ -51,7 +53,7 @@ def apply_linear_scaling(recipe: Recipe) -> Recipe:
 
 
 def _in_phase(phase: Phase, step: float) -> float:
-    """Linear warm-up, then constant with halvings, then linear decay over the last steps."""
+    """Return linear warm-up, then constant with halvings, then linear decay over the last steps."""
     warm = min(1.0, (step + 1) / phase.warm_up) if phase.warm_up else 1.0
     halvings = bisect_right(phase.halve_at, step)
     left = phase.steps - step

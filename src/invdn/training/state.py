@@ -48,7 +48,7 @@ def initial_state(
     device: torch.device,
     make_optimiser: MakeOptimiser | None = None,
 ) -> State:
-    """A network from the recipe's seed, or from a weights file, with its optimiser.
+    """Return a network from the recipe's seed, or from a weights file, with its optimiser.
 
     Args:
         recipe: of the run.

@@ -1,5 +1,7 @@
-"""What the network is worth on images it never trained on: one draw of the latent, as the originals
-measure while training."""
+"""What the network is worth on images it never trained on.
+
+One draw of the latent is measured, as the originals do while training.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +49,7 @@ ValidationSets = dict[str, Sequence[Pair]]
 
 
 def open_validation(recipe: Recipe, photographs: Sequence[ImageSource]) -> ValidationSets:
-    """The real pairs and the synthetic sets that the recipe names.
+    """Return the real pairs and the synthetic sets that the recipe names.
 
     Args:
         recipe: what to measure.
@@ -78,7 +80,7 @@ def open_validation(recipe: Recipe, photographs: Sequence[ImageSource]) -> Valid
 
 
 def validate(network: InvDN, sets: ValidationSets, fabric: Fabric) -> dict[str, Score]:
-    """Mean scores by set; processes share the images between them."""
+    """Return mean scores by set; processes share the images between them."""
     scores = {}
     for name, pairs in sets.items():
         total = torch.zeros(2, dtype=torch.float64)
@@ -94,7 +96,7 @@ def validate(network: InvDN, sets: ValidationSets, fabric: Fabric) -> dict[str, 
 
 @torch.no_grad()
 def denoise(network: InvDN, noisy: Tensor, number: int, device: torch.device) -> Tensor:
-    """One draw: ``(C, H, W)`` to ``(C, H, W)``, clipped to [0, 1]; keyed by the image's number."""
+    """Denoise ``(C, H, W)`` by one draw, keyed by the image's number; clipped to [0, 1]."""
     low, latent = network.encode(noisy[None].to(device))
     # drawn on the host, so that the numbers are the same on every device
     draw = torch.randn(latent.shape, generator=keyed_generator(torch.device("cpu"), _SEED, number))
@@ -134,7 +136,7 @@ def _pixels(image: Tensor) -> NDArray[np.float32]:
 
 
 def _brightness(image: NDArray[np.float32]) -> NDArray[np.floating]:
-    """What SSIM is measured on: luma of RGB, the mean of any other channels."""
+    """Return what SSIM is measured on: luma of RGB, the mean of any other channels."""
     return luma(image) if image.shape[2] == 3 else np.asarray(image.mean(axis=2))
 
 

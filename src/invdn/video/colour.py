@@ -60,7 +60,7 @@ class Coding:
             raise InputError(f"samples of {self.depth} bits are not supported, only 8 to 16")
 
     def to_rgb(self, planes: tuple[Plane, ...]) -> _Values:
-        """Stored planes as ``(H, W, 3)`` RGB or, for a single plane, ``(H, W)``; not clipped.
+        """Give stored planes as ``(H, W, 3)`` RGB or, for a single plane, ``(H, W)``; not clipped.
 
         Args:
             planes: of the depth's type; luma first, or red, green, blue.
@@ -84,7 +84,7 @@ class Coding:
         return rgb
 
     def to_planes(self, rgb: _Values) -> tuple[Plane, ...]:
-        """The planes that :meth:`to_rgb` came from: rounded, and kept within the stored range."""
+        """Undo :meth:`to_rgb`: planes, rounded and kept within the stored range."""
         black, step, chroma_step = self._scale()
         if rgb.ndim == 2:
             return (self._stored(rgb, black, step),)
@@ -104,12 +104,12 @@ class Coding:
         )
 
     def luma(self, plane: Plane) -> _Values:
-        """A luma plane alone, with white at 1 and brighter than white above."""
+        """Return a luma plane alone, with white at 1 and brighter than white above."""
         black, step, _ = self._scale()
         return (plane - np.float32(black)) / np.float32(step)
 
     def _scale(self) -> tuple[int, int, int]:
-        """Black, and what lies between it and white; the same for chroma's full span."""
+        """Return black, and what lies between it and white; the same for chroma's full span."""
         if self.full:
             largest = (1 << self.depth) - 1
             return 0, largest, largest
@@ -125,8 +125,11 @@ class Coding:
         return numbers.astype(np.uint8) if self.depth == 8 else numbers.astype(np.uint16)
 
     def _enlarge(self, chroma: _Values, height: int, width: int) -> _Values:
-        """Chroma at the size of luma: linear between samples that sit where MPEG puts them, above
-        every second column and between two rows."""
+        """Enlarge chroma to the size of luma.
+
+        It is linear between samples that sit where MPEG puts them, above every second column and
+        between two rows.
+        """
         across, down = self.halvings
         for _ in range(down):
             above = np.concatenate((chroma[:1], chroma[:-1]))
@@ -139,7 +142,7 @@ class Coding:
         return chroma[:height, :width]
 
     def _shrink(self, chroma: _Values) -> _Values:
-        """The reverse of :meth:`_enlarge`: means around the places of the samples."""
+        """Return the reverse of :meth:`_enlarge`: means around the places of the samples."""
         across, down = self.halvings
         for _ in range(across):
             if chroma.shape[1] % 2:
@@ -155,7 +158,7 @@ class Coding:
 
 
 def _interleave(first: _Values, second: _Values, *, axis: int) -> _Values:
-    """Both in turn along one axis, which becomes twice as long."""
+    """Return both in turn along one axis, which becomes twice as long."""
     shape = list(first.shape)
     shape[axis] *= 2
     return np.stack((first, second), axis=axis + 1).reshape(shape)

@@ -164,7 +164,7 @@ class FrameSpec:
 
 
 def choose(encoding: Encoding, demand: FrameSpec) -> EncoderConfig:
-    """The encoder that holds frames of this kind exactly as they are sampled.
+    """Return the encoder that holds frames of this kind exactly as they are sampled.
 
     Raises:
         VideoError: none that is wanted can; says why and names some that can.
@@ -187,7 +187,7 @@ def choose(encoding: Encoding, demand: FrameSpec) -> EncoderConfig:
 
 
 def _try(name: str, crf: int | None, demand: FrameSpec) -> tuple[EncoderConfig | None, str]:
-    """The choice of one codec, or what stands against it."""
+    """Return the choice of one codec, or what stands against it."""
     codec = CODECS[name]
     if demand.container not in codec.containers:
         return None, f"does not go into a {demand.container} file"

@@ -203,7 +203,7 @@ class _Work:
 
 
 def default_target(source: Path, suffix: str) -> Path:
-    """The file beside a video that its result goes to: of the same kind, or else Matroska.
+    """Return the file beside a video that its result goes to: of the same kind, or else Matroska.
 
     Example:
         >>> default_target(Path("holiday/sea.mov"), "_clean").name
@@ -236,7 +236,7 @@ def _explained(source: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(path: Path, container: str, options: dict[str, str]) -> Iterator["OutputContainer"]:
-    """A container that is completed if all goes well.
+    """Yield a container that is completed if all goes well.
 
     Raises:
         VideoError: FFmpeg cannot put these streams together; a full disk stays an ``OSError``.
@@ -265,8 +265,11 @@ def _writing(path: Path, container: str, options: dict[str, str]) -> Iterator["O
 
 
 def _muxing(container: str, noisy: "InputContainer", seen: VideoProbe) -> dict[str, str]:
-    """Options for the container: MP4 and MOV by themselves drop what they have no field for, and
-    round the start of a stream to a thousandth of a second."""
+    """Return options for the container.
+
+    MP4 and MOV by themselves drop what they have no field for, and round the start of a stream to a
+    thousandth of a second.
+    """
     if container not in ("mp4", "mov"):
         return {}
     options = {"movie_timescale": str(seen.clock)}

@@ -38,7 +38,7 @@ _UNSUITED_TRANSFER = {
 
 
 def working_format(name: str) -> str:
-    """The planar pixel format in which frames of a given one are worked on, sample for sample.
+    """Give the planar pixel format in which frames of a given one are worked on, sample for sample.
 
     Raises:
         VideoError: it has transparency or a palette, or is something else that would not be kept.
@@ -61,7 +61,7 @@ YUV without transparency are
 
 
 def coding_of(frame: "av.VideoFrame") -> Coding:
-    """What the numbers of a frame mean, in its working format.
+    """Return what the numbers of a frame mean, in its working format.
 
     A frame that does not say so is taken to have studio range, full for RGB and grey; and the
     matrix of BT.709 from 720 rows on, else of BT.601.
@@ -92,7 +92,7 @@ def coding_of(frame: "av.VideoFrame") -> Coding:
 
 
 def planes_of(frame: "av.VideoFrame") -> tuple[Plane, ...]:
-    """The stored planes: luma, or luma and two of chroma, or red, green and blue."""
+    """Return the stored planes: luma, or luma and two of chroma, or red, green and blue."""
     if frame.format.name in _PACKED or frame.format.name.endswith("be"):
         frame = frame.reformat(format=working_format(frame.format.name))
     planes = tuple(_numbers(frame, number).copy() for number in range(len(frame.planes)))
@@ -100,8 +100,10 @@ def planes_of(frame: "av.VideoFrame") -> tuple[Plane, ...]:
 
 
 def with_planes(frame: "av.VideoFrame", planes: tuple[Plane, ...]) -> "av.VideoFrame":
-    """A frame with other numbers and the same size, time, colour tags and, in the same format,
-    side data (closed captions among it)."""
+    """Return a frame with other numbers and the same size, time and colour tags.
+
+    In the same format it keeps side data as well, closed captions among it.
+    """
     name = working_format(frame.format.name)
     if frame.format.name == name:
         changed = frame
@@ -123,7 +125,7 @@ def with_planes(frame: "av.VideoFrame", planes: tuple[Plane, ...]) -> "av.VideoF
 
 
 def _numbers(frame: "av.VideoFrame", number: int) -> Plane:
-    """A view of one plane of a planar frame."""
+    """Return a view of one plane of a planar frame."""
     plane = frame.planes[number]
     _, _, depth = _parts(frame.format.name)
     buffer = memoryview(plane)
@@ -134,7 +136,7 @@ def _numbers(frame: "av.VideoFrame", number: int) -> Plane:
 
 
 def _parts(planar: str) -> tuple[str, str | None, int]:
-    """Family, chroma subsampling if any, and depth: ``("yuv420p", "420", 8)``."""
+    """Return family, chroma subsampling if any, and depth: ``("yuv420p", "420", 8)``."""
     match = _PLANAR.fullmatch(planar)
     if match is None:
         raise _unsupported(planar)

@@ -83,7 +83,7 @@ class VideoProbe:
 
 @contextmanager
 def opened(path: Path) -> Iterator["InputContainer"]:
-    """A video, open for reading; metadata bytes that are no text come through unchanged.
+    """Yield a video, open for reading; metadata bytes that are no text come through unchanged.
 
     Raises:
         VideoError: it is missing, or nothing that can be read as a video.
@@ -102,7 +102,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
 
 
 def pictures(container: "InputContainer") -> "VideoStream":
-    """The stream of moving pictures that a player would show.
+    """Return the stream of moving pictures that a player would show.
 
     Raises:
         VideoError: there is none that can be decoded.
@@ -203,7 +203,7 @@ class _Look:
         self._end = time + frame.duration * unit
 
     def result(self, container: "InputContainer", complaints: list[str]) -> VideoProbe:
-        """All of it, when the end is reached."""
+        """Return all of it, when the end is reached."""
         if self._first is None or self._presentation is None:
             raise VideoError("not a single frame of it can be decoded")
         damage = [*self._damage, *(f"FFmpeg: {text}" for text in dict.fromkeys(complaints))]
@@ -234,13 +234,13 @@ class _Look:
 
 
 def packets_of(container: "InputContainer") -> Iterator["Packet[Stream]"]:
-    """Everything in the file, in its order, up to the first error of reading."""
+    """Yield everything in the file, in its order, up to the first error of reading."""
     with suppress(av.error.FFmpegError):
         yield from container.demux()
 
 
 def decoded(packet: "Packet[Stream]") -> list["VideoFrame"] | None:
-    """The frames that a packet of pictures completes; ``None`` where it cannot be decoded."""
+    """Give the frames that a packet of pictures completes; ``None`` where it cannot be decoded."""
     try:
         return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
     except av.error.FFmpegError:
@@ -248,7 +248,7 @@ def decoded(packet: "Packet[Stream]") -> list["VideoFrame"] | None:
 
 
 def stamp_of(frame: "VideoFrame") -> int:
-    """When a frame is shown, in units of its time base.
+    """Return when a frame is shown, in units of its time base.
 
     Raises:
         VideoError: it does not say.
@@ -277,7 +277,7 @@ def _presentation(stream: "VideoStream", frame: "VideoFrame") -> Presentation:
 
 
 def _clock(pictures: "VideoStream", container: "InputContainer") -> int:
-    """The least common multiple of the streams' ticks a second, where 31 bits hold it."""
+    """Return the least common multiple of the streams' ticks a second, where 31 bits hold it."""
     units = [stream.time_base or Fraction(1) for stream in container.streams]
     common = math.lcm(*(unit.denominator for unit in units))
     own = (pictures.time_base or Fraction(1)).denominator
@@ -285,20 +285,20 @@ def _clock(pictures: "VideoStream", container: "InputContainer") -> int:
 
 
 def _side_data(frame: "VideoFrame") -> dict[str, "Buffer"]:
-    """What travels with a frame beside its picture, by FFmpeg's names."""
+    """Return what travels with a frame beside its picture, by FFmpeg's names."""
     side_data: Any = frame.side_data  # typed as less than it is
     return {data.type.name: data for data in side_data}
 
 
 def _claimed_end(stream: "VideoStream") -> Fraction:
-    """When the pictures end by what the file says of itself; 0 where it says nothing."""
+    """Return when the pictures end by what the file says of itself; 0 where it says nothing."""
     if stream.duration is None or stream.time_base is None:
         return Fraction(0)
     return (stream.duration + (stream.start_time or 0)) * stream.time_base
 
 
 def is_cover(stream: "Stream") -> bool:
-    """Whether a stream is a still picture that stands for the video."""
+    """Return whether a stream is a still picture that stands for the video."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
@@ -313,7 +313,7 @@ def _check_file(path: Path) -> None:
 
 @contextmanager
 def _capture_ffmpeg_log() -> Iterator[list[tuple[int, str, str]]]:
-    """What FFmpeg complains about meanwhile. Some damage it repairs and mentions only there."""
+    """Collect what FFmpeg complains about: some damage it mentions only there."""
     level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)  # or a second look at a file would hear nothing

@@ -32,7 +32,7 @@ _MP4_FIELDS = frozenset(
 
 
 def has_own_keys(source: "InputContainer") -> bool:
-    """Whether the video says of itself what MP4 has no field for, as telephones do.
+    """Return whether the video says of itself what MP4 has no field for, as telephones do.
 
     Such keys and a cover picture exclude each other in MP4 as FFmpeg writes it.
     """
@@ -40,7 +40,7 @@ def has_own_keys(source: "InputContainer") -> bool:
 
 
 def copy_description(source: "InputContainer", target: "OutputContainer") -> None:
-    """Title, place, dates and chapters of the whole video."""
+    """Copy title, place, dates and chapters of the whole video."""
     target.metadata.update(_kept(source.metadata))
     chapters = source.chapters()
     if chapters:
@@ -71,7 +71,7 @@ def add_streams(
     *,
     drop: bool,
 ) -> Streams:
-    """A stream of the target for every stream of the source, in the same order.
+    """Return a stream of the target for every stream of the source, in the same order.
 
     Args:
         source: the video.
@@ -112,7 +112,7 @@ def add_streams(
 def _add_pictures(
     target: "OutputContainer", choice: EncoderConfig, pictures: "VideoStream", seen: VideoProbe
 ) -> "VideoStream":
-    """The stream of the denoised pictures, with everything that tells how to show them."""
+    """Return the stream of the denoised pictures, with everything that tells how to show them."""
     rate = pictures.average_rate or Fraction(25)
     made = cast(
         "VideoStream",
@@ -136,12 +136,12 @@ def _add_pictures(
 
 
 def _is_written_anew(stream: "Stream") -> bool:
-    """Whether a data stream repeats timecode or chapters, of which the container makes it again."""
+    """Return whether the container makes a data stream again: timecode or chapters."""
     return "timecode" in stream.metadata or stream.discard == av.stream.Discard.all
 
 
 def _holds(target: "OutputContainer", stream: "Stream", *, own_keys: bool) -> bool:
-    """Whether a kind of file can hold a copy of a stream: by trial, the only way to know."""
+    """Return whether a kind of file can hold a copy of a stream: by trial, the only way to know."""
     kind = target.format.name
     if is_cover(stream) and kind in ("mp4", "mov") and own_keys:
         return False
@@ -158,7 +158,7 @@ def _holds(target: "OutputContainer", stream: "Stream", *, own_keys: bool) -> bo
 
 
 def _attach_cover(stream: "Stream", target: "OutputContainer") -> None:
-    """A cover picture as Matroska holds it: a file attached."""
+    """Attach a cover picture as Matroska holds it."""
     with opened(Path(stream.container.name.removeprefix("file:"))) as again:
         picture = next(bytes(packet) for packet in again.demux(again.streams[stream.index]))
     kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
@@ -184,7 +184,7 @@ def _kept(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _describe(stream: "Stream") -> str:
-    """A stream in words: ``subtitle stream 3 (mov_text)``."""
+    """Return a stream in words: ``subtitle stream 3 (mov_text)``."""
     context = stream.codec_context
     kind = context.name if context is not None else getattr(stream, "name", None)
     return f"{stream.type} stream {stream.index} ({kind or 'unknown coding'})"

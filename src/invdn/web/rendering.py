@@ -81,7 +81,7 @@ def _write(image: Any, target: Path, max_side: int | None) -> None:
 
 
 def _in_srgb(pixels: Pixels, icc: bytes | None) -> Any:
-    """The colours as libvips holds them, 8 bits, changed only where a profile asks for it."""
+    """Give the colours as libvips holds them, 8 bits, changed only where a profile asks for it."""
     if icc:
         image = _wrapped(pixels if pixels.dtype != np.float32 else _in_16_bits(pixels))
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
@@ -117,7 +117,7 @@ def _in_16_bits(pixels: Pixels) -> Pixels:
 
 
 def _converted(pixels: Pixels, kind: np.dtype[Any]) -> Pixels:
-    """Stored values of another type, rounded; what is beyond white becomes white."""
+    """Return stored values of another type, rounded; what is beyond white becomes white."""
     if pixels.dtype == kind:
         return pixels
     result = np.empty(pixels.shape, kind)

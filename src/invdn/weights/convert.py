@@ -20,12 +20,12 @@ MODELS = Path(__file__).parent / "models"
 
 
 def shipped_models() -> tuple[str, ...]:
-    """Names of the shipped models, such as ``default``."""
+    """Return names of the shipped models, such as ``default``."""
     return tuple(sorted(path.stem for path in MODELS.glob("*.safetensors")))
 
 
 def shipped_model(name: str) -> Path:
-    """The weights file of a shipped model.
+    """Return the weights file of a shipped model.
 
     Raises:
         WeightsError: no model of this name is shipped.
@@ -99,7 +99,7 @@ def open_weights(source: str | Path) -> WeightsFile:
 
 
 def read_parameters(source: str | Path) -> Parameters:
-    """The parameters in a weights file, or of a shipped model; see :func:`open_weights`."""
+    """Return the parameters in a weights file, or of a shipped model; see :func:`open_weights`."""
     return open_weights(source).parameters
 
 
@@ -158,7 +158,7 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(data: bytes) -> tuple[str, Mapping[str, NDArray[Any]], Mapping[str, str]]:
-    """Format, tensors and metadata, by what the file begins with."""
+    """Return format, tensors and metadata, by what the file begins with."""
     if data.startswith(ZIP_START):
         return "PyTorch archive", decode_zip(data), {}
     if data.startswith(LEGACY_START):
@@ -181,10 +181,10 @@ def _writer(path: Path, overwrite: bool) -> Callable[[Parameters], bytes]:
 
 
 def _printable(text: str) -> str:
-    """A message that may quote a hostile file: short, and without what a terminal would obey."""
+    """Shorten a message that may quote a hostile file, without what a terminal would obey."""
     return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST_MESSAGE])
 
 
 def _type_name(tensor: NDArray[Any]) -> str:
-    """The element type as people know it; uint16 is how bfloat16 is held."""
+    """Return the element type as people know it; uint16 is how bfloat16 is held."""
     return "bfloat16" if tensor.dtype == "uint16" else tensor.dtype.name

@@ -74,7 +74,7 @@ def export_darktable(
 
 
 def _config(metadata: Mapping[str, str], licence: str) -> dict[str, Any]:
-    """The text that darktable reads about the model."""
+    """Return the text that darktable reads about the model."""
     card = {
         "scope": "single-image denoising",
         "author": metadata.get("author", "the InvDN project"),

@@ -25,7 +25,7 @@ def load_network(source: str | Path) -> InvDN:
 
 
 def build_network(parameters: Parameters) -> InvDN:
-    """A network in evaluation mode with copies of these parameters."""
+    """Return a network in evaluation mode with copies of these parameters."""
     with torch.device("meta"):  # no memory and no random numbers for values that are replaced
         network = InvDN(parameters.architecture)
     tensors = {name: torch.tensor(values) for name, values in parameters.tensors.items()}
@@ -34,7 +34,7 @@ def build_network(parameters: Parameters) -> InvDN:
 
 
 def parameters_of(network: InvDN, metadata: Mapping[str, str] | None = None) -> Parameters:
-    """The parameters of a network, copied from whatever device it is on.
+    """Return the parameters of a network, copied from whatever device it is on.
 
     Args:
         network: the network.

@@ -169,7 +169,7 @@ def fill_folder(
 
 
 def _plain(size: tuple[int, int] | None, half: bool, name: str = "") -> _Graph:
-    """The plain graph of a size and precision, which its name tells."""
+    """Return the plain graph of a size and precision, which its name tells."""
     if size and not all(1 <= edge <= _LARGEST_SIDE for edge in size):
         raise InputError(f"the sides of a fixed size must be 1 to {_LARGEST_SIDE}, not {size}")
     fixed = f"-{size[0]}x{size[1]}" if size else ""
@@ -236,7 +236,7 @@ def _compare(network: InvDN, folder: Path, graphs: Sequence[_Graph]) -> Iterator
 def _example(
     architecture: Architecture, shape: Shape
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Every input that a graph may have, for an image of ``shape`` = (batch, height, width)."""
+    """Make every input that a graph may have, for a ``shape`` (batch, height, width)."""
     generator = np.random.default_rng(0)
     batch, height, width = shape
     colours = architecture.channels

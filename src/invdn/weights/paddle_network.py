@@ -127,7 +127,7 @@ def _leaky_relu(x: Any) -> Any:
 
 
 def input_specs(architecture: Architecture, *, noise_input: bool) -> list[Any]:
-    """Names and shapes of the inputs; batch, height and width are free."""
+    """Return names and shapes of the inputs; batch, height and width are free."""
     colours, latent = architecture.channels, architecture.latent_channels
     inputs = (
         {"noisy_and_noise": colours + latent}

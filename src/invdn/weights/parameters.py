@@ -26,7 +26,7 @@ _MOST_LEVELS = 8  # a photograph shrunk 256 times; the published network has 2
 
 
 def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
-    """Official name and shape of every learned tensor, in the official order.
+    """Return official name and shape of every learned tensor, in the official order.
 
     Layers are numbered through; a Haar layer takes a number of its own at the start of each level.
 
@@ -76,7 +76,7 @@ def haar_matrix(channels: int) -> NDArray[np.float32]:
 
 
 def haar_kernels(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
-    """The fixed kernels that official files carry beside the learned tensors.
+    """Return the fixed kernels that official files carry beside the learned tensors.
 
     Each is ``(4C, 1, 2, 2)`` for a Haar layer of C channels: the four kernels, once a channel.
 
@@ -94,12 +94,12 @@ def haar_kernels(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
 
 
 def official_order(names: Iterable[str]) -> list[str]:
-    """Names by the number of their layer; within a layer as they come."""
+    """Return names by the number of their layer; within a layer as they come."""
     return sorted(names, key=lambda name: int(name.split(".")[1]))
 
 
 def infer_architecture(shapes: Mapping[str, Shape]) -> Architecture:
-    """The network that tensors of these official names and shapes form.
+    """Return the network that tensors of these official names and shapes form.
 
     Haar kernels may be among them or not: a Haar layer is also known by its gap in the numbering
     where the channels grow.
@@ -139,13 +139,13 @@ def infer_architecture(shapes: Mapping[str, Shape]) -> Architecture:
 
 
 def _haar_numbers(architecture: Architecture) -> list[int]:
-    """Layer numbers of the Haar layers: 0 and 9 for blocks (8, 8)."""
+    """Return layer numbers of the Haar layers: 0 and 9 for blocks (8, 8)."""
     blocks = architecture.blocks
     return [sum(blocks[:level]) + level for level in range(len(blocks))]
 
 
 def _outline(shapes: Mapping[str, Shape]) -> Architecture:
-    """The architecture that the numbering and the first layer suggest; not yet checked."""
+    """Return the architecture that the numbering and the first layer suggest; not yet checked."""
     numbers = sorted({int(match[1]) for name in shapes if (match := _BLOCK.fullmatch(name))})
     first = shapes.get(f"operations.{numbers[0]}.G.conv1.weight", ()) if numbers else ()
     if len(first) != 4:
@@ -168,7 +168,7 @@ def _outline(shapes: Mapping[str, Shape]) -> Architecture:
 
 
 def _growth(shapes: Mapping[str, Shape], numbers: list[int]) -> list[int]:
-    """Numbers just before a block that works on more channels than the block before it."""
+    """Return numbers just before a block that works on more channels than the block before it."""
     widths = {number: shapes.get(f"operations.{number}.F.conv1.weight", ()) for number in numbers}
     return [
         after - 1
@@ -178,7 +178,7 @@ def _growth(shapes: Mapping[str, Shape], numbers: list[int]) -> list[int]:
 
 
 def _list(items: Iterable[object]) -> str:
-    """The first few items, for a message."""
+    """Return the first few items, for a message."""
     texts = [str(item) for item in items]
     return ", ".join(texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
 
@@ -236,13 +236,13 @@ class Parameters:
         return sum(tensor.size for tensor in self.tensors.values())
 
     def official_tensors(self) -> dict[str, NDArray[np.float32]]:
-        """The tensors with the Haar kernels among them, named and ordered as the originals do."""
+        """Return the tensors and the Haar kernels, named and ordered as the originals do."""
         every = {**haar_kernels(self.architecture), **self.tensors}
         return {name: every[name] for name in official_order(every)}
 
 
 def architecture_as_json(architecture: Architecture) -> str:
-    """The text under ``architecture`` in a file's metadata.
+    """Return the text under ``architecture`` in a file's metadata.
 
     Example:
         >>> architecture_as_json(Architecture())

@@ -16,7 +16,7 @@ PICKLE_START = b"\x80"
 
 
 def decode_pdparams(data: bytes) -> dict[str, NDArray[Any]]:
-    """Tensors of a Paddle state dict, training checkpoint or PaddleGAN file.
+    """Return tensors of a Paddle state dict, training checkpoint or PaddleGAN file.
 
     Raises:
         WeightsError: it is damaged, unsafe, or holds no InvDN.
@@ -28,7 +28,7 @@ def decode_pdparams(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def encode_pdparams(parameters: Parameters) -> bytes:
-    """A state dict of numpy arrays with the Haar kernels, as ``paddle.load`` takes it."""
+    """Return a state dict of numpy arrays with the Haar kernels, as ``paddle.load`` takes it."""
     pickled = pickle.dumps(parameters.official_tensors(), protocol=3)
     # numpy 2 names its new home, numpy 1 does not know it; both know the old one. The first
     # array imports it, before any data; the others refer back to it.

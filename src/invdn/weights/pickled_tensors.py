@@ -82,8 +82,9 @@ class StorageReference:
 
 
 def read_tensor(node: object, storages: Storages) -> Array:
-    """The array that a node describes: torch's tensor or parameter, numpy's array, or Paddle's pair
-    of name and array.
+    """Return the array that a node describes.
+
+    It is torch's tensor or parameter, numpy's array, or Paddle's pair of name and array.
 
     Returns:
         A read-only view of the file's bytes; bfloat16 as uint16.
@@ -165,7 +166,7 @@ def _raw_bytes(node: object) -> bytes:
 
 
 def _integers(node: object) -> tuple[int, ...]:
-    """A shape or strides: a short tuple of non-negative integers."""
+    """Return a shape or strides: a short tuple of non-negative integers."""
     if isinstance(node, tuple) and len(node) <= _MOST_DIMENSIONS:
         numbers = tuple(number for number in node if isinstance(number, int) and number >= 0)
         if len(numbers) == len(node):
@@ -174,7 +175,7 @@ def _integers(node: object) -> tuple[int, ...]:
 
 
 def _elements(shape: tuple[int, ...]) -> int:
-    """Number of elements; an empty array is refused, since no network has one."""
+    """Return number of elements; an empty array is refused, since no network has one."""
     if 0 in shape:
         raise ValueError("it is empty")
     return math.prod(shape)

@@ -27,7 +27,7 @@ _DAMAGED = (
 
 
 def decode_zip(data: bytes) -> dict[str, NDArray[Any]]:
-    """Tensors of a ``.pth`` written by torch 1.6 or later.
+    """Return tensors of a ``.pth`` written by torch 1.6 or later.
 
     Raises:
         WeightsError: it is damaged, unsafe, or holds no InvDN.
@@ -50,7 +50,7 @@ def decode_zip(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def decode_legacy(data: bytes) -> dict[str, NDArray[Any]]:
-    """Tensors of a ``.pth`` written by torch before 1.6, or with the older format chosen.
+    """Return tensors of a ``.pth`` written by torch before 1.6, or with the older format chosen.
 
     Raises:
         WeightsError: it is damaged, unsafe, or holds no InvDN.
@@ -70,7 +70,7 @@ def decode_legacy(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def encode_pth(parameters: Parameters) -> bytes:
-    """The official layout as torch saves it: an ordered dictionary with the Haar kernels.
+    """Return the official layout as torch saves it: an ordered dictionary with the Haar kernels.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -88,7 +88,7 @@ def encode_pth(parameters: Parameters) -> bytes:
 
 
 def _read_archive(data: bytes) -> dict[str, bytes]:
-    """Members of a zip archive that is as torch writes it: uncompressed, without a comment."""
+    """Give members of a zip archive that is as torch writes it: uncompressed, without a comment."""
     if data[-_ZIP_END_SIZE:][:4] != _ZIP_END:
         raise ValueError("it is cut short, or something follows its end")
     with zipfile.ZipFile(BytesIO(data)) as archive:

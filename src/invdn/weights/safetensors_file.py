@@ -28,12 +28,12 @@ _RESERVED = frozenset({"architecture", "format_version"})
 
 
 def is_safetensors(data: bytes) -> bool:
-    """Whether the file begins as a ``.safetensors`` does."""
+    """Return whether the file begins as a ``.safetensors`` does."""
     return data[_LENGTH : _LENGTH + 1] == b"{"
 
 
 def encode_safetensors(parameters: Parameters) -> bytes:
-    """The parameters with their architecture and metadata; equal input gives equal bytes.
+    """Return the parameters with their architecture and metadata; equal input gives equal bytes.
 
     Raises:
         InputError: the metadata use a name that the format needs, or are not texts.
@@ -57,7 +57,7 @@ def encode_safetensors(parameters: Parameters) -> bytes:
 
 
 def decode_safetensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Tensors and metadata; the metadata may hold ``architecture``, which is not yet checked.
+    """Give tensors and metadata; the metadata may hold ``architecture``, which is not yet checked.
 
     Raises:
         WeightsError: it is damaged, of a newer version, or holds a type that no network has.
@@ -84,7 +84,7 @@ def _texts(metadata: object) -> dict[str, str]:
 
 
 def _tensors(header: dict[str, object], numbers: bytes) -> dict[str, NDArray[Any]]:
-    """Read-only views; together they must cover the numbers without gap or overlap."""
+    """Return read-only views; together they must cover the numbers without gap or overlap."""
     tensors: dict[str, NDArray[Any]] = {}
     spans: list[tuple[int, int]] = []
     for name, entry in header.items():

@@ -54,11 +54,11 @@ class SrgbBridge:
     space: ColourSpace
 
     def to_srgb(self, window: Values) -> Values:
-        """What the network sees of a window: sRGB-encoded, in [0, 1]."""
+        """Return what the network sees of a window: sRGB-encoded, in [0, 1]."""
         return np.clip(self.space.to_srgb(window), 0, 1)
 
     def from_srgb(self, clean: Values, window: Values) -> Values:
-        """The denoised window in the photograph's own colours.
+        """Return the denoised window in the photograph's own colours.
 
         Args:
             clean: what the network made of :meth:`to_srgb`.
@@ -70,7 +70,7 @@ class SrgbBridge:
 
 
 def srgb_bridge_of(photo: Photo) -> tuple[SrgbBridge | None, tuple[str, ...]]:
-    """How the colours of a photograph go to the network, and what to tell its owner.
+    """Return how the colours of a photograph go to the network, and what to tell its owner.
 
     The embedded profile decides; without one, EXIF's mark of Adobe RGB; without that it is sRGB.
 
@@ -107,7 +107,7 @@ def in_srgb(photo: Photo) -> bool:
 
 
 def network_bridge_of(photo: Photo) -> tuple[SrgbBridge | None, tuple[str, ...]]:
-    """As :func:`srgb_bridge_of`, but in own primaries where a photograph has colours beyond sRGB.
+    """Do :func:`srgb_bridge_of`, but in own primaries where colours lie beyond sRGB.
 
     Raises:
         ImageError: a floating-point photograph lies mostly above its white.
@@ -141,13 +141,13 @@ def _space_of(photo: Photo) -> tuple[ColourSpace, tuple[str, ...]]:
 
 
 def _share_above_white(pixels: Pixels) -> float:
-    """Share of the samples above 1, row by row so that nothing is copied."""
+    """Return share of the samples above 1, row by row so that nothing is copied."""
     above = sum(int(np.count_nonzero(row > 1)) for row in pixels)
     return above / pixels.size
 
 
 def _leaves_srgb(space: MatrixSpace, pixels: Pixels) -> bool:
-    """Whether some of a photograph's colours lie outside sRGB's gamut."""
+    """Return whether some of a photograph's colours lie outside sRGB's gamut."""
     step = max(1, math.isqrt(pixels[..., 0].size // _LOOKED_AT))
     looked_at = to_float(pixels[step // 2 :: step, step // 2 :: step])
     outside = np.abs(space.to_srgb(looked_at.clip(0, 1)) - 0.5) > 0.5 + _FAR

@@ -17,11 +17,11 @@ class Curve(Protocol):
     """A growing function with f(0) near 0 and f(1) near 1."""
 
     def light(self, stored: Values) -> Values:
-        """Light from stored values, any shape."""
+        """Return light from stored values, any shape."""
         ...
 
     def stored(self, light: Values) -> Values:
-        """Stored values from light."""
+        """Return stored values from light."""
         ...
 
 

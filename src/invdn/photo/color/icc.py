@@ -73,7 +73,7 @@ ADOBE_GAMMA = ParametricCurve(563 / 256)  # from: Adobe RGB (1998) Color Image E
 
 
 def make_profile(name: str, primaries: Primaries, curve: ParametricCurve = SRGB) -> bytes:
-    """A display profile of three primaries, a white and one curve (version 4, no date).
+    """Return a display profile of three primaries, a white and one curve (version 4, no date).
 
     Example:
         >>> profile = read_profile(make_profile("Display P3", P3_PRIMARIES))
@@ -129,7 +129,7 @@ def _profile(name: str, matrix: Matrix, curve: ParametricCurve, adaptation: Matr
 
 
 def to_pcs(primaries: Primaries) -> Matrix:
-    """The matrix from linear RGB to XYZ under D50, whose columns are the primaries.
+    """Return the matrix from linear RGB to XYZ under D50, whose columns are the primaries.
 
     Reference:
         SMPTE RP 177-1993, and the Bradford adaptation.
@@ -152,7 +152,7 @@ def _xyz(white: tuple[float, float]) -> NDArray[np.float64]:
 
 
 def _fixed(*numbers: float) -> bytes:
-    """Numbers of 16 bits before the point and 16 after."""
+    """Return numbers of 16 bits before the point and 16 after."""
     return struct.pack(f">{len(numbers)}i", *(round(float(number) * 65536) for number in numbers))
 
 

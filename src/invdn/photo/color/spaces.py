@@ -25,11 +25,11 @@ class ColourSpace(Protocol):
     """Two functions that undo each other, but for what a look-up table loses."""
 
     def to_srgb(self, window: Values) -> Values:
-        """Stored colours as sRGB-encoded ones."""
+        """Return stored colours as sRGB-encoded ones."""
         ...
 
     def from_srgb(self, window: Values) -> Values:
-        """sRGB-encoded colours as stored ones."""
+        """Return sRGB-encoded colours as stored ones."""
         ...
 
 
@@ -182,7 +182,7 @@ class TableSpace:
 
 
 def space_of_profile(profile: Profile, icc: bytes, grey: bool) -> ColourSpace | None:
-    """The space that a profile describes, if pictures of this kind can have it.
+    """Return the space that a profile describes, if pictures of this kind can have it.
 
     Args:
         profile: the profile.
@@ -208,7 +208,7 @@ def space_of_profile(profile: Profile, icc: bytes, grey: bool) -> ColourSpace | 
 
 
 def is_srgb(space: ColourSpace, channels: int) -> bool:
-    """Whether a space is sRGB up to what its makers disagree about.
+    """Return whether a space is sRGB up to what its makers disagree about.
 
     Example:
         >>> is_srgb(MatrixSpace((SRGB,) * 3, to_pcs(SRGB_PRIMARIES)), 3)

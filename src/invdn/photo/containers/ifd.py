@@ -76,7 +76,7 @@ class Layout:
 
 
 def read_directory(file: BinaryIO, position: int | None = None) -> tuple[Layout, Directory]:
-    """A directory of a stream with its EXIF, GPS and interoperability directories.
+    """Return a directory of a stream with its EXIF, GPS and interoperability directories.
 
     A damaged one among the latter is left out.
 
@@ -100,7 +100,7 @@ def read_directory(file: BinaryIO, position: int | None = None) -> tuple[Layout,
 
 
 def positions(file: BinaryIO) -> list[int]:
-    """Where the directories of a stream lie, one for each page; a broken chain ends early.
+    """Return where the directories of a stream lie, one for each page; a broken chain ends early.
 
     Raises:
         DirectoryError: the stream is no TIFF.
@@ -122,7 +122,7 @@ def positions(file: BinaryIO) -> list[int]:
 
 
 def upright(exif: bytes) -> bytes:
-    """The same block with its orientation, if it has one, set to 1; nothing else is touched.
+    """Return the same block with its orientation, if it has one, set to 1; nothing else is touched.
 
     Example:
         >>> orientation(upright(serialise(Directory({274: Entry(3, b"\\x06\\x00")}))))
@@ -142,7 +142,7 @@ def upright(exif: bytes) -> bytes:
 
 
 def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> bytes | None:
-    """A block that holds the resolution as well, unless it has one or is damaged.
+    """Return a block that holds the resolution as well, unless it has one or is damaged.
 
     Args:
         exif: the block, or ``None`` for a new one.
@@ -167,7 +167,7 @@ def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> byte
 
 
 def _start(file: BinaryIO) -> tuple[Layout, int]:
-    """The layout of a stream and where its first directory lies."""
+    """Return the layout of a stream and where its first directory lies."""
     file.seek(0)
     start = file.read(16)
     layouts = {
@@ -187,7 +187,7 @@ def _start(file: BinaryIO) -> tuple[Layout, int]:
 
 
 def serialise(directory: Directory, layout: Layout | None = None, position: int = 0) -> bytes:
-    """A directory and its children as bytes.
+    """Return a directory and its children as bytes.
 
     Args:
         directory: what to write.
@@ -217,7 +217,7 @@ def serialise(directory: Directory, layout: Layout | None = None, position: int 
 
 
 def orientation(exif: bytes | None) -> int:
-    """EXIF's orientation, 1 (upright) to 8; 1 where there is none.
+    """Return EXIF's orientation, 1 (upright) to 8; 1 where there is none.
 
     Example:
         >>> orientation(None)
@@ -231,7 +231,7 @@ def orientation(exif: bytes | None) -> int:
 
 
 def interoperability(exif: bytes | None) -> str | None:
-    """EXIF's rule for interoperability: ``"R98"`` means sRGB and ``"R03"`` Adobe RGB.
+    """Return EXIF's rule for interoperability: ``"R98"`` means sRGB and ``"R03"`` Adobe RGB.
 
     Example:
         >>> interoperability(None) is None

@@ -181,7 +181,7 @@ def comments_of(native: bytes) -> tuple[bytes, ...]:
 
 
 def segments_of(metadata: Metadata, native: bytes) -> bytes:
-    """The segments that belong between the start of the image and what the encoder writes.
+    """Return the segments that belong between the start of the image and what the encoder writes.
 
     Raises:
         OutputError: a block is longer than a JPEG segment can be.
@@ -208,7 +208,7 @@ def segments_of(metadata: Metadata, native: bytes) -> bytes:
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
-    """Marker, payload, and where the payload lies."""
+    """Yield marker, payload, and where the payload lies."""
     file.seek(2)
     while len(start := file.read(4)) == 4 and start[0] == 0xFF:
         marker, length = start[1], int.from_bytes(start[2:])
@@ -230,7 +230,7 @@ def _native_segments(native: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _true_of_the_source(marker: int, payload: bytes) -> str | None:
-    """What a segment is that another picture's compressed data makes false."""
+    """Return what a segment is that another picture's compressed data makes false."""
     for other, start, label in _OF_THE_SOURCE:
         if marker == other and payload.startswith(start):
             return label
@@ -238,7 +238,7 @@ def _true_of_the_source(marker: int, payload: bytes) -> str | None:
 
 
 def _about_pixels(payload: bytes, credentials: set[bytes]) -> str | None:
-    """What a piece of a JUMBF or JPEG XT box is, where a changed picture makes it false.
+    """Return what a piece of a JUMBF or JPEG XT box is, where a changed picture makes it false.
 
     Args:
         payload: of an APP11 segment.
@@ -254,7 +254,7 @@ def _about_pixels(payload: bytes, credentials: set[bytes]) -> str | None:
 
 
 def _in_segments(marker: int, start: bytes, data: bytes) -> list[bytes]:
-    """Data in as many segments as it needs."""
+    """Return data in as many segments as it needs."""
     most = _LONGEST - len(start)
     return [
         _segment(marker, start + data[place : place + most]) for place in range(0, len(data), most)
@@ -271,7 +271,7 @@ def _segment(marker: int, payload: bytes) -> bytes:
 
 
 def _quality_of(tables: bytes) -> int | None:
-    """Quality on the scale of the Independent JPEG Group, from the luminance table."""
+    """Return quality on the scale of the Independent JPEG Group, from the luminance table."""
     values = tables[1:65] if tables[:1] == b"\0" else b""
     if len(values) < 64:
         return None

@@ -93,7 +93,7 @@ class TiffHeader:
 
 
 def is_raw(file: BinaryIO) -> bool:
-    """Whether the first directory is a camera's: a DNG, or a preview with the picture below.
+    """Return whether the first directory is a camera's: a DNG, or a preview with the picture below.
 
     Raises:
         DirectoryError: the tags are damaged.
@@ -220,7 +220,7 @@ def _resolution(directory: Directory) -> tuple[float, float] | None:
 
 
 def _native(directory: Directory) -> bytes:
-    """Tags that say something of the picture and have no place in other formats."""
+    """Return tags that say something of the picture and have no place in other formats."""
     found: dict[int, Entry] = {}
     left_out = DESCRIPTIVE | _OF_THE_ENCODER | {_LAYERS, _PARTS}
     for tag, entry in directory.entries.items():

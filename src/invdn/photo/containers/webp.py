@@ -43,7 +43,7 @@ def read_header(data: bytes) -> WebpHeader:
 
 
 def with_exif(data: bytes, exif: bytes, width: int, height: int, alpha: bool) -> bytes:
-    """The same file with an EXIF chunk behind its picture, in the extended layout.
+    """Return the same file with an EXIF chunk behind its picture, in the extended layout.
 
     Args:
         data: a still WebP without EXIF.
@@ -75,7 +75,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _quality_of(frame: bytes) -> int | None:
-    """Quality on libwebp's scale of a lossy picture, from its quantiser.
+    """Return quality on libwebp's scale of a lossy picture, from its quantiser.
 
     Sources: RFC 6386, section 9; libwebp's QualityToCompression.
     """
@@ -125,7 +125,7 @@ class _BoolDecoder:
         return value
 
     def signed(self, count: int) -> int:
-        """An optional number with its sign behind it."""
+        """Return an optional number with its sign behind it."""
         if not self():
             return 0
         value = self(count)
