@@ -46,7 +46,9 @@ class _Skipped(Exception):  # noqa: N818 - not an error
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of pairs to measure on. Default: the training pairs.",
 )
-@click.option("--steps", type=click.IntRange(1), default=40, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1), default=40, show_default=True, help="Of the training."
+)
 @click.option(
     "-o",
     "--output",
