@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from invdn.atomic import atomic_output, ensure_output
 from invdn.errors import OutputError
+from support.systems import ROOT, needs_posix
 
 NAMES = ["plain.txt", "two\nlines.txt", "😀 ünï.png", "-dash", "a[page=1].tif", "x" * 250]
 
@@ -186,7 +186,7 @@ def read_only_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o555)
-        root = os.geteuid() == 0
+        root = ROOT
         if root:
             os.seteuid(65534)
         try:
@@ -197,13 +197,16 @@ def read_only_folder() -> Iterator[Path]:
             folder.chmod(0o755)
 
 
+@needs_posix
 def test_a_read_only_folder(read_only_folder: Path) -> None:
     with pytest.raises(OutputError, match="permission is denied"):
         write(read_only_folder / "a")
     assert not list(read_only_folder.iterdir())
 
 
+@needs_posix
 def test_a_full_disk(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
@@ -214,6 +217,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs it")
 def test_no_space_left_is_explained(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match="disk is full; free some space"),

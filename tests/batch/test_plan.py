@@ -9,6 +9,7 @@ import pytest
 from invdn.batch import Job, NameTemplate, Plan, plan
 from invdn.batch.sources import find_sources
 from invdn.errors import InputError
+from support.systems import needs_posix, not_for_root
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ class TestSearch:
         assert {path.name for path, _ in found.unreadable} == {"itself.jpg", "nowhere.png"}
         assert all("leads nowhere" in reason for _, reason in found.unreadable)
 
+    @needs_posix
     def test_what_is_no_file_or_hidden_is_no_photograph(self) -> None:
         os.mkfifo("deep/pipe.jpg")
         Path("deep/device.jpg").symlink_to("/dev/zero")
@@ -165,7 +167,7 @@ class TestSearch:
         Path("deep/.trash/c.tif").touch()
         assert list(_plan("deep", recursive=True)) == ["deep/c.tif", "deep/er/a.jpg"]
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everywhere")
+    @not_for_root
     def test_a_folder_that_may_not_be_read(self) -> None:
         Path("deep/er").chmod(0)
         try:

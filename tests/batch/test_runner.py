@@ -13,6 +13,7 @@ from invdn.atomic import atomic_output
 from invdn.batch import Existing, Job, Outcome, StopEvent, run_batch
 from invdn.batch.runner import Progress, lock_output
 from invdn.errors import ImageError, OutputError
+from support.systems import needs_posix, not_for_root
 
 
 @pytest.fixture
@@ -140,6 +141,7 @@ class TestOriginals:
         assert "it is the photograph" in outcomes[0].reason
         assert jobs[3].source.read_text() == "photograph 3"
 
+    @needs_posix
     def test_a_link_to_another_file(self, jobs: list[Job], tmp_path: Path) -> None:
         jobs[0].target.parent.mkdir()
         (tmp_path / "precious").write_text("mine")
@@ -249,7 +251,7 @@ class TestStopping:
         assert stop.reason == "the disk is full"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@not_for_root
 def test_a_read_only_folder_is_known_before_the_work(jobs: list[Job]) -> None:
     def work(job: Job, overwrite: bool, progress: Progress) -> None:
         raise AssertionError("it worked in vain")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from invdn.cli import group
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.systems import needs_posix, not_for_root
 
 _SLOW = ("--num-samples", "10")
 _NUMBER = 5
@@ -89,11 +89,13 @@ def _all_there(folder: Path) -> bool:
     return set(found) == {f"{n}_denoised.{('png', 'jpg')[n % 2]}" for n in range(_NUMBER)}
 
 
+@needs_posix
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
 def test_a_run_that_is_ended_is_taken_up(
-    folder: Path, unchanged: Callable[[], bool], number: signal.Signals
+    folder: Path, unchanged: Callable[[], bool], name: str
 ) -> None:
+    number = signal.Signals[name]
     process = _start(*_BATCH)
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(2)]
@@ -166,6 +168,8 @@ def test_a_watched_folder(folder: Path, unchanged: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 def test_a_place_that_takes_no_large_file(folder: Path, unchanged: Callable[[], bool]) -> None:
+    resource = pytest.importorskip("resource")
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 
@@ -256,7 +260,7 @@ def test_the_table_at_the_end(folder: Path) -> None:
     assert ["skipped", str(_NUMBER + 1)] in [line.split() for line in skipping.stderr.splitlines()]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everywhere")
+@not_for_root
 def test_permissions(folder: Path, unchanged: Callable[[], bool]) -> None:
     Path("in/0.png").chmod(0)
     Path("in/deep").chmod(0)

@@ -1,7 +1,6 @@
 """``invdn denoise`` as a user meets it, in a process of its own where that matters."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from invdn.cli import group
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.systems import not_for_root
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_what_cannot_be_done_is_one_clear_line(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@not_for_root
 def test_a_read_only_folder(folder: Path) -> None:
     folder.chmod(0o500)
     try:

@@ -1,7 +1,6 @@
 """Editors hand a file over and wait for that file to change: whole or not at all."""
 
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from invdn.cli import group, notify
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.systems import not_for_root
 
 
 @pytest.fixture
@@ -88,6 +88,7 @@ def test_what_cannot_be_read_stays_as_it_is(photograph: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_file(photograph: Path) -> None:
+    resource = pytest.importorskip("resource")
     before = photograph.read_bytes()
 
     def small() -> None:
@@ -103,7 +104,7 @@ def test_a_full_disk_leaves_the_file(photograph: Path) -> None:
         assert list(photograph.parent.iterdir()) == [photograph]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@not_for_root
 def test_no_permission_for_the_backup(photograph: Path) -> None:
     before = photograph.read_bytes()
     photograph.parent.chmod(0o500)

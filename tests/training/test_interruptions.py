@@ -15,6 +15,7 @@ import torch
 
 from invdn.weights import read_parameters
 from support import tiny_run
+from support.systems import needs_posix
 from support.tiny_run import TINY
 
 PROGRAM = Path(tiny_run.__file__)
@@ -32,6 +33,7 @@ def finish(process: "subprocess.Popen[bytes]") -> None:
     assert process.returncode == 0, errors.decode()[-2000:]
 
 
+@needs_posix
 @pytest.mark.slow
 def test_a_killed_and_resumed_run_equals_an_unbroken_one(data: Path, tmp_path: Path) -> None:
     unbroken = start(data, tmp_path / "unbroken")
@@ -67,6 +69,7 @@ def test_a_killed_and_resumed_run_equals_an_unbroken_one(data: Path, tmp_path: P
     ).read_bytes()
 
 
+@needs_posix
 @pytest.mark.slow
 def test_one_folder_takes_one_run_at_a_time(data: Path, tmp_path: Path) -> None:
     first = start(data, tmp_path, "phases.0.steps=100000")

@@ -21,7 +21,7 @@ def engine() -> TorchEngine:
 
 
 _MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 import torch
 from invdn.architecture import Architecture
@@ -30,7 +30,8 @@ from invdn.network import InvDN
 from invdn.video import Encoding, denoise_video
 engine = TorchEngine(InvDN(Architecture(blocks=(1, 1), features=4)))
 denoise_video(engine, Path(sys.argv[1]), Path(sys.argv[2]), encoding=Encoding("ffv1"))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+from invdn.evaluation.profiling import peak_memory
+print(peak_memory())
 """
 
 

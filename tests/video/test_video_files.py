@@ -18,6 +18,7 @@ from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.video import Encoding, default_target, denoise_video
 from invdn.video.colour import LUMA_WEIGHTS, Coding
 from support.films import film, found
+from support.systems import ROOT
 
 LOSSLESS = Encoding("ffv1")
 UNEVEN = (0, 40, 55, 200, 201, 1000)
@@ -37,7 +38,7 @@ def test_frames_are_denoised_one_by_one(engine: TorchEngine, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "sched_getscheduler") or os.geteuid() != 0,
+    not (ROOT and hasattr(os, "sched_getscheduler")),
     reason="only an administrator's process can become one of real time, on Linux",
 )
 def test_the_process_stays_an_ordinary_one(engine: TorchEngine, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ import httpx
 import pytest
 
 from support.serving import Server, running
+from support.systems import needs_linux
+
+pytestmark = needs_linux  # it looks at processes in /proc
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,73 @@
+"""The scripts of ``benchmarks/`` still run: with tiny sizes, for they are long otherwise."""
+
+import ast
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__main__")
+#: Script -> its arguments. ``PAIRS`` is a folder of pairs, ``PHOTO`` a photograph of it, ``OUT`` a
+#: folder. Those that are not here need photographs or videos that the project does not ship.
+TINY = {
+    "architectures": "--sizes 4:1,1 --side 32 --repeats 1",
+    "code_path": "--only python",
+    "colors": "--levels 2 --size 16 --noise light",
+    "engines": "--sizes 32 --threads 1 --repeats 1",
+    "growth": "--largest 256 --side 64 --repeats 1 --threads 1",
+    "loader": "PAIRS --crop 16 --batch 2 --seconds 0.1 --repeats 1",
+    "memory": "--megapixels 0.1 --formats jpg --windows 64",
+    "photo_memory": "--megapixels 0.1",
+    "runtimes": "--size 32 -o OUT/runtimes.json",
+    "service": "--sizes 0.01 --runs 1 --seconds 1 --side 32",
+    "shadow_boost": "PHOTO -o OUT/boost.jpg --crop 32",
+    "tiling": "PHOTO",
+    "training_step": "--recipe smoke --crop 16 --batch 1 --steps 1 --one",
+    "whole_road": "--sizes 64x64 --repeats 1",
+}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pairs")
+    random = np.random.default_rng(0)
+    for folder in ("Noisy", "GT"):
+        (root / folder).mkdir()
+        for name in "ab":
+            pixels = random.integers(60, 180, (96, 128, 3), dtype=np.uint8)
+            write_photo(Photo(pixels), root / folder / f"{name}.png")
+    return root
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_it_finds_all_that_it_imports(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    path = FOLDER / f"{script}.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("invdn"):
+            module = __import__(node.module or "", fromlist=["invdn"])
+            for name in node.names:
+                assert hasattr(module, name.name), f"{node.module} has no {name.name}"
+    spec = spec_from_file_location(f"benchmark_{script}", path)
+    assert spec and spec.loader
+    if script != "plots":  # part of the package
+        spec.loader.exec_module(module_from_spec(spec))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", TINY)
+def test_it_runs(script: str, pairs: Path, tmp_path: Path) -> None:
+    places = {"PAIRS": pairs, "PHOTO": pairs / "Noisy" / "a.png", "OUT": tmp_path}
+    arguments = TINY[script]
+    for name, place in places.items():
+        arguments = arguments.replace(name, str(place))
+    command = [sys.executable, str(FOLDER / f"{script}.py"), *arguments.split()]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-3000:]
