@@ -17,7 +17,7 @@ from invdn.inference.noise_shares import CELL, noise_shares
 from invdn.photo.read import read_photo
 
 Floats = NDArray[np.float32]
-NOISE = NoiseEstimate(10.0, (0.2, 0.8), (0.04, 0.02), (0.05, 0.03), 0.3, 1.0, ((1.0,) * 64,) * 3)
+NOISE = NoiseEstimate(10.0, (0.2, 0.8), (0.04, 0.02), (0.05, 0.03), 0.3, 1.0)
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 

@@ -47,9 +47,7 @@ def test_synthetic_copies_of_clean_photographs(real_data: Path) -> None:
 )
 def test_each_kind(level: float, correlation: float, word: str | None) -> None:
     warning = training_range_warning(
-        NoiseEstimate(
-            level, (0.5,), (level / 255,), (level / 255,), correlation, 1.0, ((1.0,) * 64,)
-        )
+        NoiseEstimate(level, (0.5,), (level / 255,), (level / 255,), correlation, 1.0)
     )
     assert warning is None if word is None else word in str(warning)
     assert training_range_warning(None) is None
@@ -57,7 +55,7 @@ def test_each_kind(level: float, correlation: float, word: str | None) -> None:
 
 def test_what_automatic_strength_removed_decides_what_is_almost_clean() -> None:
     """And its note gives no advice to use what is in use."""
-    noise = NoiseEstimate(0.8, (0.5,), (0.003,), (0.003,), 0.3, 1.0, ((1.0,) * 64,))
+    noise = NoiseEstimate(0.8, (0.5,), (0.003,), (0.003,), 0.3, 1.0)
     change = np.full((8, 8, 3), 4 / 255, np.float32)
     for share, said in ((0.05, True), (1.0, False)):
         findings = Findings()

@@ -44,11 +44,10 @@ def training_range_warning(
     """What the user should know before trusting the result, in one line; None if nothing.
 
     Example:
-        >>> even = ((1.0,) * 64,) * 3
-        >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0, even)
+        >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0)
         >>> training_range_warning(white).split(":")[0]
         'its noise is unlike that of a camera'
-        >>> usual = NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5, even)
+        >>> usual = NoiseEstimate(9.0, (0.5,), (0.03,), (0.04,), 0.3, 0.5)
         >>> training_range_warning(usual) is None
         True
     """
