@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -80,10 +81,10 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _facts(*arguments: object) -> dict[str, object]:
+def _facts(*arguments: object) -> dict[str, Any]:
     result = _run(*arguments, "--json")
     assert result.exit_code == 0, result.output
-    facts: dict[str, object] = json.loads(result.stdout)
+    facts: dict[str, Any] = json.loads(result.stdout)
     return facts
 
 

@@ -240,8 +240,8 @@ class BatchReport:
         number = sum(counts.values())
         facts = {"megapixels": self.megapixels, "seconds": seconds, "stopped": stopped or None}
         if self._entries is not None:
-            all_of_it = {"photographs": self._entries, **counts, **facts, **described}
-            click.echo(json.dumps(all_of_it))
+            whole: dict[str, Any] = {"photographs": self._entries}
+            click.echo(json.dumps({**whole, **counts, **facts, **described}))
             return
         if self._json_lines:
             click.echo(json.dumps({"event": "summary", **counts, **facts, **described}))

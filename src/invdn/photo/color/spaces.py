@@ -222,7 +222,8 @@ def is_srgb(space: ColourSpace, channels: int) -> bool:
 @cache
 def _from_pcs() -> Matrix:
     """Return the matrix from XYZ under D50 to linear sRGB."""
-    return np.linalg.inv(to_pcs(SRGB_PRIMARIES))
+    inverse: Matrix = np.linalg.inv(to_pcs(SRGB_PRIMARIES))
+    return inverse
 
 
 def _array(image: Any) -> NDArray[Any]:
