@@ -12,7 +12,7 @@ from ..data.images import ImageSource, Progress
 from ..data.sources import PairSource, open_images, open_pairs, verify
 from ..data.synthesis import SynthesisOptions
 from ..errors import RecipeError
-from .recipe import DataSettings, Recipe
+from .recipe import DataSettings, Phase, Recipe
 
 CAMERAS = {"phone": PHONE, "dslr": DSLR}
 
@@ -68,13 +68,13 @@ def open_datasets(recipe: Recipe) -> TrainingData:
     return TrainingData(pairs, photographs, samples)
 
 
-def check_processes(recipe: Recipe, processes: int) -> None:
+def check_processes(phases: Sequence[Phase], processes: int) -> None:
     """Require that every process gets an equal part of every batch.
 
     Raises:
         RecipeError: a batch cannot be shared equally.
     """
-    for phase in recipe.phases:
+    for phase in phases:
         if phase.batch % processes:
             raise RecipeError(
                 f"a batch of {phase.batch} cannot be shared by {processes} processes equally: set "

@@ -14,7 +14,7 @@ from .batches import Batch, prepare
 from .hardware import memory_format
 from .mixed import use_mixed_precision
 from .pruning import prune
-from .recipe import DistillationSettings, Recipe
+from .recipe import DistillationSettings, HardwareSettings
 from .state import State
 
 _LOOKED_AT = 8  # crops that pruning sees
@@ -26,7 +26,7 @@ class Teacher:
 
     Args:
         settings: which one.
-        recipe: precision and memory format.
+        hardware: precision and memory format.
         device: where to compute.
 
     Raises:
@@ -38,13 +38,13 @@ class Teacher:
     """
 
     def __init__(
-        self, settings: DistillationSettings, recipe: Recipe, device: torch.device
+        self, settings: DistillationSettings, hardware: HardwareSettings, device: torch.device
     ) -> None:
         network = load_network(settings.teacher)
-        if recipe.hardware.precision in ("mixed", "bf16"):
+        if hardware.precision in ("mixed", "bf16"):
             use_mixed_precision(network)
         network = network.requires_grad_(False).to(device)
-        self._network: InvDN = network.to(memory_format=memory_format(recipe.hardware))  # type: ignore[call-overload]
+        self._network: InvDN = network.to(memory_format=memory_format(hardware))  # type: ignore[call-overload]
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Tensor:

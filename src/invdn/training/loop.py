@@ -220,7 +220,7 @@ def _run(
     )
     teacher = None
     if distillation and distillation.share:
-        teacher = Teacher(distillation, recipe, fabric.device)
+        teacher = Teacher(distillation, hardware, fabric.device)
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
     synthesis = synthesis_options(recipe.data)
@@ -291,7 +291,9 @@ def _run(
                     due = False  # whoever stops a run that is short of time waits for nothing
                 if due and progress.has_time_for("validation"):
                     with progress.timed("validation"):
-                        improved = _validate(recipe, fabric, state, sets, log, watcher, hooks)
+                        improved = _validate(
+                            recipe.log.pictures, fabric, state, sets, log, watcher, hooks
+                        )
                 _save_timed(folder, state, recipe, fabric, log, progress, improved=improved)
                 interval.restart()
             if stop and not last:
@@ -338,7 +340,7 @@ def _check_progress(measured: StepStats, state: State, folder: Path, phase: int)
 
 
 def _validate(
-    recipe: Recipe,
+    pictures: int,
     fabric: Fabric,
     state: State,
     sets: ValidationSets,
@@ -356,7 +358,7 @@ def _validate(
     if log:
         log.validation(state.step, scores)
         for name, pairs in sets.items():
-            for index, pair in enumerate(pairs[: recipe.log.pictures]):
+            for index, pair in enumerate(pairs[:pictures]):
                 image = denoise(state.ema, pair.noisy, index, fabric.device)
                 sides = [to_picture(side) for side in (pair.noisy, image, pair.clean)]
                 log.picture(state.step, f"{name}_{index}", sides)

@@ -96,7 +96,7 @@ def make_plan(
     """
     scaled = apply_linear_scaling(recipe)
     processes = count_processes(recipe.hardware)
-    check_processes(scaled, processes)
+    check_processes(scaled.phases, processes)
     images = [*(pair.clean for pair in material.pairs), *material.photographs]
     photographs = sum(len(source.names) for source in material.photographs)
     parameters = parameter_count(recipe.network.architecture)

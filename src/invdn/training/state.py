@@ -13,7 +13,7 @@ from ..network import InvDN
 from ..weights.network import load_network
 from .hardware import memory_format
 from .mixed import use_mixed_precision
-from .recipe import Recipe
+from .recipe import HardwareSettings, Recipe
 from .schedule import learning_rate
 
 MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -71,10 +71,10 @@ def initial_state(
         network.load_state_dict(loaded.state_dict())
     if recipe.hardware.precision == "mixed":
         use_mixed_precision(network)
-    network = _placed(network, recipe, device)
+    network = _placed(network, recipe.hardware, device)
     ema = InvDN(recipe.network.architecture)
     ema.load_state_dict(network.state_dict())
-    ema = _placed(ema, recipe, device).requires_grad_(False)
+    ema = _placed(ema, recipe.hardware, device).requires_grad_(False)
     settings = recipe.optimiser
     if make_optimiser is not None:
         return State(network, ema, make_optimiser(network.parameters()))
@@ -96,6 +96,6 @@ def update_ema(state: State, decay: float) -> None:
     torch._foreach_lerp_(means, values, weight)
 
 
-def _placed(network: InvDN, recipe: Recipe, device: torch.device) -> InvDN:
+def _placed(network: InvDN, hardware: HardwareSettings, device: torch.device) -> InvDN:
     # mypy does not know nn.Module.to with a memory format
-    return network.to(device).to(memory_format=memory_format(recipe.hardware))  # type: ignore[call-overload,no-any-return]
+    return network.to(device).to(memory_format=memory_format(hardware))  # type: ignore[call-overload,no-any-return]
