@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from invdn.inference.streaming import WHOLE
+from invdn.inference.sampling import WHOLE
 
 COLOURS = ("#8a8a8a", "#c98a2b", "#2b6cb0", "#7fb2e5")
 

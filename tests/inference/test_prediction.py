@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError
-from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, denoise_pixels, streaming
+from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, denoise_pixels
 from invdn.web.predictions import PredictionWriter, prediction_bytes, read_prediction
 
 LOOK: dict[str, Any] = {"strength": "auto", "luminance": 0.8, "chroma": 0.9, "detail": 0.5}
@@ -52,8 +52,8 @@ def test_another_strength_is_as_a_run_of_its_own(
     if runtime == "native":
         pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
         used = open_engine(backend="native")
-        monkeypatch.setattr(streaming, "WHOLE", 0)
-        monkeypatch.setattr(streaming, "_ROWS", 24)
+        monkeypatch.setattr(sampling, "WHOLE", 0)
+        monkeypatch.setattr(sampling, "_ROWS", 24)
         picture = picture[:40, :72]
     kinds: dict[str, NDArray[Any]] = {
         "rgb": picture,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, streaming
+from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, sampling
 from invdn.options import QUALITIES
 from invdn.photo.demo_noise import camera_noise
 from invdn.photo.demo_photo import demo_photo
@@ -36,12 +36,12 @@ def test_rows_give_the_same_as_the_whole(
     noisy = np.random.default_rng(0).random(size, np.float32)
     options = DenoiseOptions(num_samples=draws, seed=5, **choices)
     whole = denoise_pixels(engine, noisy, options)
-    monkeypatch.setattr(streaming, "WHOLE", 0)
-    monkeypatch.setattr(streaming, "_ROWS", 24)
+    monkeypatch.setattr(sampling, "WHOLE", 0)
+    monkeypatch.setattr(sampling, "_ROWS", 24)
     steps: list[tuple[int, int]] = []
     cut = denoise_pixels(engine, noisy, options, progress=lambda *step: steps.append(step))
     assert np.abs(cut - whole).max() <= (1e-6 if choices else 0)  # means over squares round
-    rows, _ = streaming.framed(engine, *size[:2])
+    rows, _ = sampling.framed(engine, *size[:2])
     total = -(-rows // 24) * (1 + draws)
     assert steps == [(step, total) for step in range(1, total + 1)]
 
@@ -59,8 +59,8 @@ def test_rows_and_tiles_agree_and_so_does_the_spread(
 
 
 def test_only_an_engine_that_can_and_an_upright_photograph(engine: NativeEngine) -> None:
-    assert streaming.supports_streaming(engine, DenoiseOptions(strength=1))
-    assert not streaming.supports_streaming(engine, DenoiseOptions(self_ensemble=True, strength=1))
-    assert not streaming.supports_streaming(
+    assert sampling.supports_streaming(engine, DenoiseOptions(strength=1))
+    assert not sampling.supports_streaming(engine, DenoiseOptions(self_ensemble=True, strength=1))
+    assert not sampling.supports_streaming(
         open_engine(backend="onnxruntime"), DenoiseOptions(strength=1)
     )

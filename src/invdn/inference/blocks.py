@@ -29,8 +29,16 @@ from ..image.tiling import Tile, read_window, tiles
 from ..options import SMALLEST_TILE, DenoiseOptions
 from .engine import Engine
 from .noise_shares import CELL
-from .sampling import Block, sample_window
-from .streaming import WHOLE, StreamingEngine, framed, num_chunks, stream, supports_streaming
+from .sampling import (
+    WHOLE,
+    Block,
+    StreamingEngine,
+    framed,
+    num_chunks,
+    sample_window,
+    stream,
+    supports_streaming,
+)
 
 # Bytes. Measured by benchmarks/memory.py, each rounded up: the process with an engine open, before
 # any photograph (torch: the larger one), and what a pixel of a window needs at most in an engine

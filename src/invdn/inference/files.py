@@ -13,10 +13,9 @@ from ..errors import ImageError, InputError
 from ..image.noise_estimation import NoiseEstimate
 from ..options import DenoiseOptions
 from ..photo.formats import DNG
-from ..photo.keeping import of_a_part
+from ..photo.keeping import is_marked, marked, of_a_part
 from ..photo.linear_raw import read_linear_raw
 from ..photo.photo import Photo, WriteOptions
-from ..photo.provenance import is_marked, marked
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import copy_sidecars
 from ..photo.write import check_writable, write_photo
@@ -147,10 +146,10 @@ def denoise_file(
 ) -> FileResult:
     """Denoise the photograph ``source`` into ``target``, with depth and metadata kept.
 
-    The work is noted in the metadata (:mod:`invdn.photo.provenance`) and XMP sidecars are copied,
-    unless metadata is stripped. The target may be read by those who may read the source, and by no
-    others. It appears whole or not at all; its suffix decides its
-    format. The result takes the place of the noisy pixels in memory.
+    The work is noted in the metadata (:func:`~invdn.photo.keeping.marked`) and XMP sidecars are
+    copied, unless metadata is stripped. The target may be read by those who may read the source,
+    and by no others. It appears whole or not at all; its suffix decides its format. The result
+    takes the place of the noisy pixels in memory.
 
     Args:
         engine: the network, ready to run.

@@ -4,10 +4,14 @@
 
     photograph ── what the user wants left out ── what the format cannot hold ── what is made anew
                   (strip_metadata)                (a note for each)              (thumbnails)
+
+A result also gets a trace of the work: who did it, for whoever finds the file later.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
 from ..image.orientation import apply_exif_orientation
 from .color.hdr import as_normal
@@ -16,9 +20,11 @@ from .containers.gain_map import GainMap
 from .containers.heif import GAIN_MAP
 from .containers.ifd import (
     has_thumbnail,
+    software,
     thumbnail_size,
     upright,
     with_resolution,
+    with_software,
     with_thumbnail,
     without_thumbnail,
 )
@@ -35,9 +41,17 @@ from .linear_raw import OF_THE_WHOLE, without_tags
 from .photo import Metadata, Photo, WriteOptions
 from .privacy import stripped
 from .reduced import reduced_jpeg
-from .xmp import promises, with_gain_map, with_lengths, without_promises, without_thumbnails
+from .xmp import (
+    agents,
+    promises,
+    with_event,
+    with_gain_map,
+    with_lengths,
+    without_promises,
+    without_thumbnails,
+)
 
-_MOST_EXIF = 65527  # bytes in a segment of JPEG
+_MOST_EXIF, _MOST_XMP = 65527, 65502  # bytes in a segment of JPEG
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP", "avif": "AVIF"}
 _FORMATS |= {"jxl": "JPEG XL", "dng": "DNG"}
 
@@ -239,3 +253,49 @@ def _turned(photo: Photo) -> Photo:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
+
+
+_NAME = "InvDN"
+
+
+def marked(photo: Photo, parameters: str) -> Photo:
+    """Return the photograph with the work noted in XMP's history and EXIF's ``Software``.
+
+    What ``Software`` said before stays in front. Blocks that are damaged, or would become too
+    large for a JPEG, stay as they are.
+
+    Args:
+        photo: the result.
+        parameters: how it was made, for people.
+
+    Example:
+        >>> import numpy as np
+        >>> photo = marked(Photo(np.zeros((4, 4), np.uint8)), "strength 1")
+        >>> is_marked(photo)
+        True
+    """
+    metadata = photo.metadata
+    xmp = with_event(metadata.xmp, "edited", agent(), parameters)
+    if xmp and (not metadata.xmp or len(xmp) <= _MOST_XMP):
+        metadata = replace(metadata, xmp=xmp)
+    before = software(metadata.exif)
+    if _NAME not in before:
+        exif = with_software(metadata.exif, f"{before}; {agent()}" if before else agent())
+        if len(exif) <= _MOST_EXIF:
+            metadata = replace(metadata, exif=exif)
+    return replace(photo, metadata=metadata)
+
+
+def is_marked(photo: Photo) -> bool:
+    """Return whether the photograph is a result already."""
+    said = (software(photo.metadata.exif), *agents(photo.metadata.xmp))
+    return any(_NAME in text for text in said)
+
+
+@cache
+def agent() -> str:
+    """Return name and version of this program."""
+    try:
+        return f"{_NAME} {version('invdn')}"
+    except PackageNotFoundError:  # run from a checkout
+        return _NAME
