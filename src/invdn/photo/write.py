@@ -1,19 +1,28 @@
 """Photographs into files: same depth and metadata, whole or not at all."""
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
-from ..image.dtype import white
+from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float, white
+from .color.cicp import chunks_of_light
 from .color.codes import HDR
 from .color.conversion import in_srgb
-from .containers import jpeg
-from .encode import encode
+from .containers import heif, heif_items, jpeg, png, tiff, webp
+from .containers.jpeg_attachments import located
 from .formats import format_of_name
+from .gain_maps import with_map
 from .keeping import fitted, with_new_copies
+from .linear_raw import write_dng
+from .other_formats import encode_jxl
 from .photo import Photo, WriteOptions
-from .vips import pyvips
+from .vips import pyvips, run_interruptibly
 
 _LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 
@@ -123,3 +132,288 @@ format; use one of .jpg, ...
 
 def _unfit(path: Path, reason: str) -> OutputError:
     return OutputError(f"cannot write {str(path)!r}: {reason}; use the ending .png or .tif instead")
+
+
+DEFAULT_QUALITY = 95
+_AVIF_EFFORT = 4  # of 9; more takes several times as long for a few percent
+_DEFAULT_RESOLUTION = 72 / 25.4  # pixels per millimetre, for formats that need a number
+_CLASSIC_TIFF = 3_900_000_000  # bytes; offsets of the classic layout end at 4 GiB
+_MPF_HEAD = 8  # bytes of marker, length and name before an index of pictures
+_ROWS = 256  # converted in one go
+_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
+_TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
+    "jpeg": (_UINT8,),
+    "webp": (_UINT8,),
+    "png": (_UINT8, _UINT16),
+    "tiff": (_UINT8, _UINT16, np.dtype(np.float32)),
+    "avif": (_UINT8, _UINT16),
+    "jxl": (_UINT8, _UINT16, np.dtype(np.float32)),
+}
+#: Makes the head of a file, its first bytes, of the encoder's.
+_Change = Callable[[bytes], bytes]
+_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+
+
+def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> None:
+    """Write the photograph into an empty file open for reading and writing.
+
+    Args:
+        photo: what to write; that it fits the format has been checked.
+        file: where.
+        name: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"`` or ``"avif"``.
+        choices: what the user wants of the file.
+
+    Raises:
+        pyvips.Error: libvips cannot encode it.
+        OSError: the file cannot be written.
+    """
+    if name == "dng":
+        write_dng(file, photo)
+        return
+    _WRITERS[name](file, _image(photo, name), photo, choices)
+
+
+def _image(photo: Photo, name: str) -> Any:
+    """The photograph as libvips sees it, its pixels shared where the depth is kept."""
+    image = _wrapped(_converted(photo.pixels, photo, name))
+    if photo.alpha is not None and name != "jpeg":
+        image = image.bandjoin(_wrapped(_converted(photo.alpha, photo, name)))
+    grey = photo.pixels.ndim == 2
+    interpretation = {
+        "uchar": "b-w" if grey else "srgb",
+        "ushort": "grey16" if grey else "rgb16",
+        "float": "b-w" if grey else "scrgb",
+    }[image.format]
+    x, y = photo.metadata.resolution or (_DEFAULT_RESOLUTION, _DEFAULT_RESOLUTION)
+    image = image.copy(interpretation=interpretation, xres=x, yres=y)
+    for field, blob in (("icc-profile-data", photo.metadata.icc), ("xmp-data", photo.metadata.xmp)):
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, field, blob)
+    return image
+
+
+def _wrapped(pixels: Pixels) -> Any:
+    height, width = pixels.shape[:2]
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
+
+
+def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
+    """The pixels in a type that the format holds."""
+    if name == "avif" and pixels.dtype != np.uint8:
+        return _rounded_to(pixels, _avif_bits(photo))
+    if pixels.dtype in _TYPES[name]:
+        return pixels
+    kind = _TYPES[name][-1]
+    result = np.empty(pixels.shape, kind)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        result[rows] = from_float(to_float(pixels[rows]), kind)
+    return result
+
+
+def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
+    """Values that an encoder of so many bits keeps: it would cut off the lower ones."""
+    result = np.empty(pixels.shape, np.uint16)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        whole: Any = from_float(to_float(pixels[rows]), np.uint16)
+        result[rows] = reduce_bit_depth(whole, bits)
+    return result
+
+
+def _quality(photo: Photo, name: str, choices: WriteOptions) -> int:
+    """What the user wants, else the source's, whose scale is the same in its own format only."""
+    own = photo.compression.quality if photo.format == name else None
+    return choices.quality or own or DEFAULT_QUALITY
+
+
+def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
+    metadata = photo.metadata
+    segments = jpeg.segments_of(metadata, metadata.native)
+    mpf_at = 2 + len(segments) + _MPF_HEAD
+    if metadata.mpf:
+        segments += jpeg.mpf_segment(metadata.mpf)
+    quality = _quality(photo, "jpeg", choices)
+    _stream(
+        file,
+        image.jpegsave_target,
+        2,
+        lambda head: head + segments,
+        Q=quality,
+        subsample_mode=_subsample_mode(photo, choices),
+        keep="icc",
+    )
+    end = file.seek(0, io.SEEK_END)
+    for attachment in metadata.attachments:
+        file.write(attachment.data)
+    if metadata.mpf:
+        file.seek(mpf_at)
+        file.write(located(metadata.mpf, mpf_at, end, metadata.attachments))
+
+
+def _subsample_mode(photo: Photo, choices: WriteOptions) -> str:
+    """Encoders know full chroma and half in both directions; what lies between becomes full."""
+    wanted = choices.subsampling or photo.compression.subsampling
+    return "on" if wanted in ("4:2:0", "4:1:1") else "off"
+
+
+def _write_png(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> None:
+    metadata = photo.metadata
+    native = metadata.native
+    if metadata.codes and b"cICP" not in png.chunks_in(native):
+        native += png.hdr_chunks(metadata.codes, chunks_of_light(metadata.light))
+    chunks = png.chunks_of(metadata, native)
+    head_size = png.HEADER_SIZE + png.DENSITY_SIZE
+    _stream(
+        file,
+        image.pngsave_target,
+        head_size,
+        lambda head: png.with_chunks(head, chunks),
+        keep="none",
+    )
+
+
+def _write_tiff(file: BinaryIO, image: Any, photo: Photo, _: WriteOptions) -> None:
+    _stream(
+        file,
+        image.tiffsave_target,
+        0,
+        None,
+        compression="deflate",
+        predictor="none" if image.format == "float" else "horizontal",  # none: read everywhere
+        bigtiff=photo.pixels.nbytes > _CLASSIC_TIFF,
+        keep="none",
+    )
+    native = photo.metadata.native
+    tiff.add_metadata(file, photo.metadata, native, transparency=photo.transparency)
+
+
+def _write_webp(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
+    lossless = choices.quality is None and photo.compression.lossless
+    kept = pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP
+    data = run_interruptibly(
+        lambda: image.webpsave_buffer(
+            Q=_quality(photo, "webp", choices), lossless=lossless, exact=True, keep=kept
+        )
+    )
+    if photo.metadata.exif:
+        alpha = photo.alpha is not None
+        data = webp.with_exif(data, photo.metadata.exif, image.width, image.height, alpha)
+    file.write(data)
+
+
+def _avif_bits(photo: Photo) -> int:
+    if photo.pixels.dtype == np.uint8:
+        return 8
+    return max(photo.compression.bits or 12, 10)
+
+
+def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions) -> None:
+    bits = _avif_bits(photo)
+    data = run_interruptibly(
+        lambda: image.heifsave_buffer(
+            compression="av1",
+            Q=_quality(photo, "avif", choices),
+            bitdepth=bits,
+            effort=_AVIF_EFFORT,
+            subsample_mode=_subsample_mode(photo, choices),
+            keep=pyvips.ForeignKeep.ICC | pyvips.ForeignKeep.XMP,
+        )
+    )
+    metadata = photo.metadata
+    if metadata.exif or metadata.codes or metadata.gain_map:
+        items = heif_items.read_items(io.BytesIO(data))
+        if metadata.exif:
+            items = heif_items.with_exif(items, metadata.exif)
+        if metadata.codes:
+            items = heif.with_colors(items, metadata.codes, metadata.light)
+        if metadata.gain_map:
+            items = with_map(items, metadata.gain_map)
+        data = heif_items.serialise(items)
+    file.write(data)
+
+
+def _write_jxl(file: BinaryIO, _: Any, photo: Photo, choices: WriteOptions) -> None:
+    """Without loss, unless a quality is wanted: nothing tells whether the source had any."""
+    quality = choices.quality
+    file.write(run_interruptibly(lambda: encode_jxl(photo, quality)))
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteOptions], None]] = {
+    "jpeg": _write_jpeg,
+    "png": _write_png,
+    "tiff": _write_tiff,
+    "webp": _write_webp,
+    "avif": _write_avif,
+    "jxl": _write_jxl,
+}
+
+
+class _Sink:
+    """Takes what libvips writes, and changes the head of the file when it has passed.
+
+    An ``OSError`` must not travel through C: it is kept for later and libvips told of a failure.
+    """
+
+    def __init__(self, file: BinaryIO, head_size: int, change: _Change | None) -> None:
+        self.file = file
+        self.missing = head_size if change else 0
+        self.change = change
+        self.head = b""
+        self.error: OSError | None = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self.stopped = True
+
+    def write(self, data: Any) -> int:
+        """libvips' ``write``: how many bytes were taken."""
+        if self.stopped:
+            return -1
+        head, rest = bytes(data[: self.missing]), data[self.missing :]
+        self.missing -= len(head)
+        self.head += head
+        try:
+            if self.change and not self.missing:
+                self.file.write(self.change(self.head))
+                self.change = None
+            self.file.write(rest)
+        except OSError as error:
+            self.error = error
+            return -1
+        return len(data)
+
+    def seek(self, offset: int, origin: int) -> int:
+        """libvips' ``seek``: the new position."""
+        try:
+            return self.file.seek(offset, origin)
+        except OSError as error:  # what was buffered could not be written
+            self.error = error
+            return -1
+
+    def read(self, size: int) -> bytes | None:
+        """libvips' ``read``, as TIFF needs it: nothing at the end."""
+        return self.file.read(size) or None
+
+
+def _stream(
+    file: BinaryIO,
+    save: Callable[..., None],
+    head_size: int,
+    change: _Change | None,
+    **options: Any,
+) -> None:
+    sink = _Sink(file, head_size, change)
+    target = pyvips.TargetCustom()
+    target.on_write(sink.write)
+    target.on_read(sink.read)
+    target.on_seek(sink.seek)
+    try:
+        run_interruptibly(lambda: save(target, **options), sink.stop)
+    except pyvips.Error:
+        if sink.error:
+            raise sink.error from None
+        raise

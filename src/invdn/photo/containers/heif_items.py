@@ -20,7 +20,6 @@ from .boxes import box, boxes
 
 _LARGEST = 1 << 26  # bytes of boxes and items that are looked at
 _FULL = 4  # bytes of version and flags
-_HDLR = box(b"hdlr", bytes(8) + b"pict" + bytes(13))
 _PICTURES = {b"av01": b"avif", b"hvc1": b"heic"}  # kinds of coded pictures, and their brands
 _MOST = 4096  # items that are looked at
 
@@ -145,7 +144,7 @@ def serialise(file: HeifItems) -> bytes:
     ]
     ipma = struct.pack(">II", 1, len(owners)) + b"".join(owners)
     parts = [
-        _HDLR,
+        box(b"hdlr", bytes(8) + b"pict" + bytes(13)),
         box(b"pitm", struct.pack(">IH", 0, file.primary)),
         box(b"iinf", struct.pack(">IH", 0, len(described)) + b"".join(described)),
         box(b"iprp", box(b"ipco", b"".join(table)) + box(b"ipma", ipma)),
