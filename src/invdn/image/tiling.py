@@ -126,7 +126,7 @@ def tiles(
 
 
 def read_window(pixels: Pixels, tile: Tile) -> NDArray[np.float32]:
-    """The window of a tile as float32 with white at 1; mirrored where it leaves the picture.
+    """Return the window of a tile as float32 with white at 1; mirrored where it leaves the picture.
 
     The mirror does not repeat the edge pixel (numpy's ``reflect``) and sees the whole picture, so
     that it is the same for every way of tiling; a single row or column is repeated.
@@ -171,7 +171,7 @@ def _spans(
 
 
 def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
-    """Positions from ``start`` on, folded back into a picture of ``size`` pixels."""
+    """Return positions from ``start`` on, folded back into a picture of ``size`` pixels."""
     if size == 1:
         return np.zeros(length, np.intp)
     folded = np.arange(start, start + length) % (2 * size - 2)

@@ -211,7 +211,7 @@ def _codes_of(item: Item, unknown: tuple[int, int] = (2, 16)) -> tuple[int, int]
 
 
 def _headroom(items: HeifItems, number: int, exif: bytes | None) -> float | None:
-    """How many times the light of white Apple's maps reach."""
+    """Return how many times the light of white Apple's maps reach."""
     for item in items.items.values():
         if item.kind == b"mime" and number in item.targets(b"cdsc"):
             found = re.search(rb"HDRGainMapHeadroom(?:>|=\")\s*([0-9.]+)", item.data[: 1 << 20])
@@ -279,7 +279,7 @@ _NAMES = (
 
 
 def _xmp_of(gains: Gains) -> str:
-    """How a map is applied, in the words of Adobe's and Android's XMP."""
+    """Return how a map is applied, in the words of Adobe's and Android's XMP."""
     single = [
         ("Version", "1.0"),
         ("BaseRenditionIsHDR", str(gains.base_headroom > gains.alternate_headroom)),

@@ -115,7 +115,7 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
 
 
 def choose_page(pages: int, page: int | None) -> int:
-    """The number of the page from 0.
+    """Return the number of the page from 0.
 
     Args:
         pages: how many there are.

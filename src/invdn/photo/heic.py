@@ -15,7 +15,7 @@ from .photo import Metadata, Photo
 
 
 def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
-    """The photograph of an open file whose blocks have been read.
+    """Return the photograph of an open file whose blocks have been read.
 
     Raises:
         ImageError: damaged, too large, or several pictures and none chosen.
@@ -51,7 +51,7 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
 
 
 def _parts(stored: Any, header: Header) -> tuple[Pixels, Pixels | None]:
-    """Colours and alpha, as arrays that may be written to."""
+    """Return colours and alpha, as arrays that may be written to."""
     bits = header.compression.bits or 8
     if stored.dtype == np.uint16:
         stored = expand_bit_depth(stored, max(bits, 9))

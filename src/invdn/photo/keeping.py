@@ -166,7 +166,7 @@ def label(attachment: Attachment) -> str:
 
 
 def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
-    """Metadata without what only the source's format knows, and what that is."""
+    """Return metadata without what only the source's format knows, and what that is."""
     metadata = photo.metadata
     left = [label(attachment) for attachment in metadata.attachments]
     if photo.format == "jpeg":
@@ -193,7 +193,7 @@ def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
 
 
 def _with_gain_map(metadata: Metadata, gain_map: GainMap, name: str) -> Metadata:
-    """Metadata with a gain map of another format.
+    """Return metadata with a gain map of another format.
 
     Raises:
         ValueError: the format has no place for one, or it is damaged.
@@ -230,7 +230,7 @@ def _without_empty_promises(metadata: Metadata) -> Metadata:
 
 
 def _anew(photo: Photo, attachment: Attachment) -> Attachment:
-    """A smaller copy of the picture, made from its pixels; anything else as it is."""
+    """Return a smaller copy of the picture, made from its pixels; anything else as it is."""
     size = attachment.size if attachment.kind == "preview" else None
     if size is None:
         return attachment
@@ -239,7 +239,7 @@ def _anew(photo: Photo, attachment: Attachment) -> Attachment:
 
 
 def _turned(photo: Photo) -> Photo:
-    """The photograph upright: readers of AVIF and JPEG XL ignore EXIF's orientation."""
+    """Return the photograph upright: readers of AVIF and JPEG XL ignore EXIF's orientation."""
     metadata, alpha = photo.metadata, photo.alpha
     if alpha is not None:
         alpha = apply_exif_orientation(alpha, photo.orientation).copy()

@@ -126,7 +126,7 @@ def encode_jxl(photo: Photo, quality: int | None) -> bytes:
 
 
 def _distance(quality: int) -> float:
-    """libjxl's distance for a quality (from: lib/jxl/encode.cc, JxlEncoderDistanceFromQuality)."""
+    """Return JPEG XL's distance for a quality (from: libjxl, JxlEncoderDistanceFromQuality)."""
     if quality >= 30:
         return 0.1 + (100 - quality) * 0.09
     return 53 / 3000 * quality * quality - 23 / 20 * quality + 25
@@ -263,16 +263,16 @@ class _Bits:
         return value
 
     def choice(self, *options: tuple[int, int]) -> int:
-        """One of four ranges: bits and offset."""
+        """Return one of four ranges: bits and offset."""
         count, offset = options[self(2)]
         return self(count) + offset
 
     def enumeration(self) -> int:
-        """A value of an enumeration."""
+        """Return a value of an enumeration."""
         return self.choice((0, 0), (0, 1), (4, 2), (6, 18))
 
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """Return width and height of the picture."""
         ratios = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
         small = self(1)
 
@@ -341,7 +341,7 @@ def _bmp(data: bytes, max_pixels: int) -> Photo:
 
 
 def _ppm(data: bytes, max_pixels: int) -> Photo:
-    """Netpbm's formats P1 to P6, the first picture of a file."""
+    """Return Netpbm's formats P1 to P6, the first picture of a file."""
     kind = data[1:2]
     count = 2 if kind in b"14" else 3
     numbers: list[int] = []
@@ -381,7 +381,7 @@ def _ppm(data: bytes, max_pixels: int) -> Photo:
 
 
 def _word(data: bytes, place: int) -> tuple[bytes, int]:
-    """The next word of a head and where it ends; comments are skipped."""
+    """Return the next word of a head and where it ends; comments are skipped."""
     while True:
         while data[place : place + 1].isspace():
             place += 1
@@ -403,7 +403,7 @@ def _decoded(codec: Any, data: bytes, **how: Any) -> NDArray[Any]:
 
 
 def _parts(stored: NDArray[Any], bits: int) -> tuple[Pixels, Pixels | None]:
-    """Colours and alpha, in one of the types of photographs."""
+    """Return colours and alpha, in one of the types of photographs."""
     if stored.ndim == 3 and stored.shape[2] == 1:
         stored = stored[..., 0]
     bands = 1 if stored.ndim == 2 else stored.shape[2]

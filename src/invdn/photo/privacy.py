@@ -9,7 +9,7 @@ from .photo import Metadata, Photo
 
 
 def stripped(photo: Photo, name: str) -> Metadata:
-    """Only what decides how the picture looks: colour profile, orientation, a PNG's colour chunks.
+    """Keep only what decides the look: colour profile, orientation, a PNG's colour chunks.
 
     Args:
         photo: whose metadata.

@@ -50,7 +50,7 @@ def reduced_jpeg(
 
 
 def _shrunk(pixels: Pixels, wide: int, high: int) -> Pixels:
-    """The whole picture in no more than so many columns and rows."""
+    """Return the whole picture in no more than so many columns and rows."""
     height, width = pixels.shape[:2]
     scale = min(wide / width, high / height)
     if abs(wide / width / (high / height) - 1) < _BARS:

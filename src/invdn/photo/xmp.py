@@ -279,7 +279,7 @@ def agents(packet: bytes | None) -> tuple[str, ...]:
 
 
 def _with_description(packet: bytes | None, attributes: str, inner: str) -> bytes | None:
-    """The packet with properties more, of the subject that it speaks of."""
+    """Return the packet with properties more, of the subject that it speaks of."""
     packet = packet or _EMPTY
     root = _parsed(packet)
     for body in (e for e in root.walk() if e.name == (_RDF, "RDF")) if root else ():
@@ -301,7 +301,7 @@ def _is_video(name: tuple[str, str]) -> bool:
 
 
 def _semantic(item: _Element) -> str | None:
-    """What a directory's item is, whether attribute or element, in a struct of its own or not."""
+    """Return what a directory's item is: attribute or element, in a struct of its own or not."""
     values = (_property(element, _ITEM, "Semantic") for element in item.walk())
     return next((value for value in values if value), None)
 
@@ -315,7 +315,7 @@ def _property(element: _Element, space: str, name: str) -> str | None:
 def _changed(
     packet: bytes, element: _Element, name: tuple[str, str], value: str, *, deep: bool = True
 ) -> list[_Edit]:
-    """Edits that give a property, attribute or element, another value."""
+    """Return edits that give a property, attribute or element, another value."""
     edits = []
     for part in element.walk() if deep else (element,):
         if name in part.attributes:
@@ -346,7 +346,7 @@ def _removals(
 
 
 def _attribute(packet: bytes, element: _Element, name: tuple[str, str]) -> tuple[int, int]:
-    """Where an attribute lies, the white space before it included; empty where it is not found."""
+    """Find where an attribute lies, with the white space before it; empty where it is not there."""
     prefix = element.prefixes.get(name[0], "")
     label = re.escape(f"{prefix}:{name[1]}".encode())
     tag = packet[element.start : element.inside]
@@ -357,12 +357,12 @@ def _attribute(packet: bytes, element: _Element, name: tuple[str, str]) -> tuple
 
 
 def _end_tag(packet: bytes, element: _Element) -> int:
-    """Where the end tag starts."""
+    """Return where the end tag starts."""
     return packet.rindex(b"</", element.start, element.end)
 
 
 def _edited(packet: bytes, edits: list[_Edit]) -> bytes:
-    """The packet with ranges replaced; what lies within a removed range is not touched twice."""
+    """Replace ranges of the packet; what lies within a removed range is not touched twice."""
     result, place = [], 0
     for start, stop, new in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
         if start < place or (start == stop and not new):
@@ -374,7 +374,7 @@ def _edited(packet: bytes, edits: list[_Edit]) -> bytes:
 
 @lru_cache(maxsize=1)  # one packet is asked many things
 def _parsed(packet: bytes | None) -> _Element | None:
-    """The tree of a packet; ``None`` where it is none, damaged or too large."""
+    """Return the tree of a packet; ``None`` where it is none, damaged or too large."""
     if not packet or len(packet) > _LARGEST:
         return None
     lead = len(packet) - len(packet.lstrip(b"\0 \t\r\n"))
@@ -386,7 +386,7 @@ def _parsed(packet: bytes | None) -> _Element | None:
 
     @cache
     def split(name: str) -> tuple[tuple[str, str], str]:
-        """Namespace, local name, and prefix."""
+        """Return namespace, local name, and prefix."""
         parts = name.split("\n")
         if len(parts) == 1:
             return ("", name), ""
@@ -429,7 +429,7 @@ def _parsed(packet: bytes | None) -> _Element | None:
 
 
 def _tag_end(body: bytes, start: int) -> int:
-    """Where the tag that starts here ends; a ``>`` in a value does not end it."""
+    """Return where the tag that starts here ends; a ``>`` in a value does not end it."""
     found = _TAG.match(body, start)
     if not found:
         raise ValueError("no tag")

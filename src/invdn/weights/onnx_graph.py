@@ -42,7 +42,7 @@ Parts = tuple[str, str]  # names of the two parts of a coupling block's input or
 
 
 def encode_graph(architecture: Architecture) -> onnx.ModelProto:
-    """``noisy`` (B, 3, H, W) to ``low`` (B, 3, h, w).
+    """Return ``noisy`` (B, 3, H, W) to ``low`` (B, 3, h, w).
 
     The parameters are named and described, not held: see :func:`hold_parameters`.
 
@@ -56,14 +56,14 @@ def encode_graph(architecture: Architecture) -> onnx.ModelProto:
 
 
 def decode_graph(architecture: Architecture) -> onnx.ModelProto:
-    """``low`` (1 or B, 3, h, w) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
+    """Return ``low`` (1 or B, 3, h, w) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
     graph = _Graph(architecture)
     image = graph.decode("low", "latent")
     return graph.model({"low": "low_batch", "latent": "batch"}, {"image": image})
 
 
 def denoise_graph(architecture: Architecture) -> onnx.ModelProto:
-    """``noisy`` (1 or B, 3, H, W) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
+    """Return ``noisy`` (1 or B, 3, H, W) and ``latent`` (B, 45, h, w) to ``image`` (B, 3, H, W)."""
     graph = _Graph(architecture)
     image = graph.decode(graph.encode("noisy"), "latent")
     return graph.model({"noisy": "noisy_batch", "latent": "batch"}, {"image": image})
@@ -129,7 +129,7 @@ class _Graph:
             number += 1 + blocks
 
     def encode(self, noisy: str) -> str:
-        """All levels forwards, but for what makes the latent of the last block."""
+        """Return all levels forwards, but for what makes the latent of the last block."""
         whole, last = noisy, self._levels[-1]
         for level, blocks in zip(self._levels, self._architecture.blocks, strict=True):
             number, channels = level
@@ -144,7 +144,7 @@ class _Graph:
         raise AssertionError("an architecture has a level")
 
     def decode(self, low: str, latent: str | None) -> str:
-        """All levels backwards; without a latent, as with one that is 0 everywhere."""
+        """Return all levels backwards; without a latent, as with one that is 0 everywhere."""
         y1, y2 = low, latent or _ZERO
         whole = ""
         for (number, channels), blocks in zip(
@@ -158,7 +158,7 @@ class _Graph:
         return whole
 
     def mirror(self, image: str, size: tuple[int, int] | None) -> tuple[str, str]:
-        """The image mirrored to a multiple of the scale and all around, and the name of its size.
+        """Mirror the image to a multiple of the scale and all around; return it and its size.
 
         As ``network/denoising.py``: the edge pixel is not repeated, a single one is.
         """
@@ -183,7 +183,7 @@ class _Graph:
         return image, self._op("Shape", "input", start=2)
 
     def crop(self, image: str, extent: str) -> str:
-        """Rows and columns of an image within its border, as many as ``extent`` says."""
+        """Return rows and columns of an image within its border, as many as ``extent`` says."""
         starts = self._constant("starts", np.full(2, self._architecture.border, np.int64))
         axes = self._constant("axes", np.array([2, 3], np.int64))
         return self._op("Slice", image, starts, self._add(extent, starts), axes)
@@ -196,7 +196,7 @@ class _Graph:
         axes: tuple[str | int, str | int] | None = None,
         versions: tuple[int, int] = (_OPSET, _IR_VERSION),
     ) -> onnx.ModelProto:
-        """The finished graph.
+        """Return the finished graph.
 
         Args:
             inputs: what the inputs are called, and the name (or number) of the size of their batch.
@@ -223,26 +223,26 @@ class _Graph:
         )
 
     def _couple(self, block: int, x1: str, x2: str) -> Parts:
-        """``AffineCoupling.forward`` on the two parts."""
+        """Return ``AffineCoupling.forward`` on the two parts."""
         y1 = self._add(x1, self._subnet(f"operations.{block}.F", x2))
         shift = self._subnet(f"operations.{block}.G", y1)
         return y1, self._add(self._op("Mul", x2, self._scale(block, y1, 0.5)), shift)
 
     def _uncouple(self, block: int, y1: str, y2: str) -> Parts:
-        """``AffineCoupling.inverse`` on the two parts; ``y1`` may serve many ``y2``."""
+        """Return ``AffineCoupling.inverse`` on the two parts; ``y1`` may serve many ``y2``."""
         shift = self._subnet(f"operations.{block}.G", y1)
         difference = self._op("Neg", shift) if y2 == _ZERO else self._op("Sub", y2, shift)
         x2 = self._op("Mul", difference, self._scale(block, y1, -0.5))
         return self._op("Sub", y1, self._subnet(f"operations.{block}.F", x2)), x2
 
     def _scale(self, block: int, y1: str, half: float) -> str:
-        """``exp(s)`` for ``half`` = 0.5, ``exp(-s)`` for -0.5."""
+        """Return ``exp(s)`` for ``half`` = 0.5, ``exp(-s)`` for -0.5."""
         h = self._subnet(f"operations.{block}.H", y1)
         halved = self._op("Mul", h, self._constant(f"half_{half}", np.float32(half)))
         return self._op("Exp", self._op("Tanh", halved))
 
     def _subnet(self, name: str, x: str) -> str:
-        """``ResidualSubnet.forward``."""
+        """Return ``ResidualSubnet.forward``."""
         x = self._cast(x, self._convolution_type)
         features = x
         for layer in ("conv1", "conv2"):
@@ -257,13 +257,13 @@ class _Graph:
         return self._cast(self._add(of_features, self._convolve(x, for_input)), TensorProto.FLOAT)
 
     def _cast(self, value: str, kind: int) -> str:
-        """The value in another type; the whole graph is in float32 but for half convolutions."""
+        """Convert a value's type; the whole graph is in float32 but for half convolutions."""
         if self._convolution_type == TensorProto.FLOAT:
             return value
         return self._op("Cast", value, to=kind)
 
     def _cut_kernels(self, name: str) -> list[str]:
-        """The kernels of conv3 for the subnet's input, and those for its features."""
+        """Return the kernels of conv3 for the subnet's input, and those for its features."""
         if name not in self._kernels:
             weight = self._parameter(name, "conv3", "weight")
             features = self._architecture.features
@@ -282,7 +282,7 @@ class _Graph:
         return self._op("DepthToSpace", self._concatenate(*corners), blocksize=2, mode="DCR")
 
     def _butterfly(self, parts: list[str]) -> tuple[str, str, str, str]:
-        """As in network/haar.py."""
+        """Do what network/haar.py does."""
         a, b, c, d = parts
         top, bottom = self._add(a, b), self._add(c, d)
         top_edge, bottom_edge = self._op("Sub", a, b), self._op("Sub", c, d)
@@ -314,7 +314,7 @@ class _Graph:
         return self._op("Conv", x, *weight_and_bias, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
     def _op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """One more node; gives the name of its result."""
+        """Return one more node; gives the name of its result."""
         name = f"{kind}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name

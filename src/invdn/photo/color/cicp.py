@@ -22,7 +22,7 @@ _SRGB_GAMMA = (0.44, 0.47)  # PNG's way to say sRGB without the chunk for it
 
 
 def profile_of_codes(primaries: int | None, transfer: int | None) -> bytes | None:
-    """The profile for a pair of code points; ``None`` for sRGB, its like, HDR, and the unknown.
+    """Find the profile for a pair of code points; ``None`` for sRGB, its like, HDR, the unknown.
 
     Example:
         >>> profile_of_codes(1, 13) is None, profile_of_codes(12, 13) is None
@@ -83,7 +83,7 @@ def chunks_of_light(light: Sequence[bytes]) -> dict[bytes, bytes]:
 
 
 def profile_of_gamma(gamma: float | None, primaries: Primaries | None) -> bytes | None:
-    """The profile for PNG's exponent and primaries; ``None`` where they mean sRGB or nothing.
+    """Give the profile for PNG's exponent and primaries; ``None`` where they mean sRGB or nothing.
 
     Args:
         gamma: exponent from light to stored values, 1 / 2.2 as a rule.

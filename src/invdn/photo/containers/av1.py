@@ -67,7 +67,7 @@ def with_colors(data: bytes, primaries: int, transfer: int) -> bytes:
 
 
 def _colors_at(data: bytes) -> int | None:
-    """At which bit the two numbers stand."""
+    """Return at which bit the two numbers stand."""
     try:
         for kind, payload in _units(data):
             if kind == _SEQUENCE:
@@ -120,7 +120,7 @@ class _Sequence:
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and contents of every unit."""
+    """Yield kind and contents of every unit."""
     place = 0
     while place < len(data):
         head = data[place]

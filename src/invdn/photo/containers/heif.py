@@ -164,7 +164,7 @@ def _header(file: BinaryIO, items: HeifItems) -> HeifHeader:
 
 
 def _coded(items: HeifItems) -> Item:
-    """The picture, or its first tile."""
+    """Return the picture, or its first tile."""
     tiles = items.picture.targets(b"dimg")
     return items.items.get(tiles[0], items.picture) if tiles else items.picture
 
@@ -188,7 +188,7 @@ def _urn(prop: bytes) -> str:
 
 
 def _further_items(items: HeifItems) -> tuple[str, ...]:
-    """Items that belong to the picture and are no part of it: depth, gain maps, thumbnails."""
+    """Give items that belong to the picture and are no part of it: depth, gain maps, thumbnails."""
     every = items.items.values()
     found = [GAIN_MAP] if any(item.kind == b"tmap" for item in every) else []
     if any(item.targets(b"thmb") for item in every):
@@ -202,7 +202,7 @@ def _further_items(items: HeifItems) -> tuple[str, ...]:
 
 
 def _further_boxes(file: BinaryIO) -> tuple[str, ...]:
-    """Boxes beside the picture's own: a Motion Photo's video, credentials."""
+    """Return boxes beside the picture's own: a Motion Photo's video, credentials."""
     found = []
     file.seek(0)
     while len(start := file.read(8)) == 8:

@@ -266,12 +266,12 @@ def with_gain_map(
 
 
 def _kind(prop: bytes) -> bytes:
-    """Kind of a property; colours by number and by profile are two."""
+    """Return kind of a property; colours by number and by profile are two."""
     return prop[4:8] + (prop[8:12] if prop[4:8] == b"colr" else b"")
 
 
 def _meta_of(file: BinaryIO) -> bytes:
-    """The payload of the first ``meta`` box."""
+    """Return the payload of the first ``meta`` box."""
     file.seek(0)
     while len(start := file.read(8)) == 8:
         size, kind = struct.unpack(">I4s", start)
@@ -288,7 +288,7 @@ def _meta_of(file: BinaryIO) -> bytes:
 def _item_data(
     file: BinaryIO, meta: bytes, parts: dict[bytes, tuple[int, int]], wanted: int
 ) -> bytes:
-    """The bytes of an item, wherever they lie; none where it is not found or too large."""
+    """Return the bytes of an item, wherever they lie; none where it is not found or too large."""
     table = meta[slice(*parts[b"iloc"])]
     version = table[0]
     offset_size, length_size = divmod(table[4], 16)
@@ -331,7 +331,7 @@ _Parts = dict[bytes, tuple[int, int]]
 
 
 def _described(meta: bytes, parts: _Parts) -> Iterator[tuple[int, bytes, bool, bytes]]:
-    """Number, kind, whether it is hidden, and name of every item."""
+    """Yield number, kind, whether it is hidden, and name of every item."""
     start, stop = parts[b"iinf"]
     place = start + _FULL + (2 if meta[start] == 0 else 4)
     for kind, a, b in boxes(meta, place, stop):
@@ -342,7 +342,7 @@ def _described(meta: bytes, parts: _Parts) -> Iterator[tuple[int, bytes, bool, b
 
 
 def _associated(meta: bytes, parts: _Parts) -> dict[int, tuple[tuple[bytes, bool], ...]]:
-    """Properties of every item."""
+    """Return properties of every item."""
     start, stop = parts[b"iprp"]
     inner = [(kind, a, b) for kind, a, b in boxes(meta, start, stop)]
     table: list[bytes] = []
@@ -373,7 +373,7 @@ def _associated(meta: bytes, parts: _Parts) -> dict[int, tuple[tuple[bytes, bool
 
 
 def _referenced(meta: bytes, parts: _Parts) -> dict[int, tuple[tuple[bytes, tuple[int, ...]], ...]]:
-    """References of every item."""
+    """Return references of every item."""
     found: dict[int, tuple[tuple[bytes, tuple[int, ...]], ...]] = {}
     if b"iref" not in parts:
         return found

@@ -266,7 +266,7 @@ def located(
 
 
 def _end_of_scan(file: BinaryIO, position: int) -> int | None:
-    """Where the marker behind the compressed data lies."""
+    """Return where the marker behind the compressed data lies."""
     file.seek(position)
     buffer = b""
     while chunk := file.read(_CHUNK):
@@ -308,7 +308,7 @@ def _next(tail: bytes, place: int) -> tuple[int, int, str] | None:
 
 
 def _length_of_boxes(data: bytes) -> int:
-    """How far the boxes of an MP4 reach."""
+    """Return how far the boxes of an MP4 reach."""
     place = 0
     while place + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, place)
@@ -325,7 +325,7 @@ def _length_of_boxes(data: bytes) -> int:
 
 
 def _kind_of_picture(piece: bytes, told: int | None, size: tuple[int, int] | None) -> str:
-    """What a picture is, by its own words, its attributes in the index, and its size."""
+    """Return what a picture is, by its own words, its attributes in the index, and its size."""
     head = piece[:_HEAD]
     if any(sign in head for sign in _GAIN_MAP_SIGNS):
         return "gain map"
@@ -337,7 +337,7 @@ def _kind_of_picture(piece: bytes, told: int | None, size: tuple[int, int] | Non
 
 
 def _table(mpf: bytes | None) -> tuple[str, int, int] | None:
-    """Byte order, place and number of the entries of an index; ``None``: it is damaged."""
+    """Return byte order, place and number of the entries of an index; ``None``: it is damaged."""
     if not mpf or mpf[:4] not in (b"II*\0", b"MM\0*"):
         return None
     order = "<" if mpf[:2] == b"II" else ">"
@@ -354,7 +354,7 @@ def _table(mpf: bytes | None) -> tuple[str, int, int] | None:
 
 
 def _entries(mpf: bytes | None) -> list[tuple[int, int, int]]:
-    """Attributes, length and offset of every picture in an index."""
+    """Return attributes, length and offset of every picture in an index."""
     found = _table(mpf)
     if mpf is None or found is None:
         return []

@@ -127,7 +127,7 @@ def with_chunks(head: bytes, chunks: bytes) -> bytes:
 
 
 def colour_chunks(native: bytes) -> bytes:
-    """Of the chunks that only PNG knows, those that say how the colours are meant.
+    """Select of the chunks that only PNG knows those that say how colours are meant.
 
     Example:
         >>> gamma, text = _chunk(b"gAMA", (45455).to_bytes(4)), _chunk(b"tEXt", b"Title\\0Dawn")
@@ -140,7 +140,7 @@ def colour_chunks(native: bytes) -> bytes:
 def described_colours(
     native: bytes,
 ) -> tuple[tuple[int, int] | None, float | None, Primaries | None]:
-    """What such chunks say: numbers of ITU-T H.273, else exponent and primaries, else nothing.
+    """Give what such chunks say: numbers of ITU-T H.273, else exponent and primaries, else nothing.
 
     Example:
         >>> described_colours(_chunk(b"gAMA", (45455).to_bytes(4)))
@@ -180,7 +180,7 @@ def hdr_chunks(codes: tuple[int, int], light: dict[bytes, bytes]) -> bytes:
 
 
 def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and contents of chunks in a row."""
+    """Yield kind and contents of chunks in a row."""
     place = 0
     while place + 12 <= len(native):
         size = int.from_bytes(native[place : place + 4])
@@ -189,7 +189,7 @@ def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def chunks_of(metadata: Metadata, native: bytes) -> bytes:
-    """The chunks that belong right behind IHDR.
+    """Return the chunks that belong right behind IHDR.
 
     A time, which is that of the last change of the picture, becomes the present one.
 
@@ -218,7 +218,7 @@ def _now() -> bytes:
 
 
 def _raw_profile(iptc: bytes) -> bytes:
-    """Records as ImageMagick and ExifTool keep them in a PNG: hexadecimal, in Photoshop's frame."""
+    """Read records as ImageMagick and ExifTool keep them: hexadecimal, in Photoshop's frame."""
     size = len(iptc).to_bytes(4)
     block = _RESOURCE + bytes(2) + size + iptc + bytes(len(iptc) % 2)
     digits = block.hex().encode()
@@ -227,7 +227,7 @@ def _raw_profile(iptc: bytes) -> bytes:
 
 
 def _iptc_of(payload: bytes) -> bytes | None:
-    """The records in such a chunk; ``None`` where it is damaged."""
+    """Return the records in such a chunk; ``None`` where it is damaged."""
     try:
         text = zlib.decompressobj().decompress(payload[len(_IPTC) + 1 :], _LARGEST)
         block = bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
