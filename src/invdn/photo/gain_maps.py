@@ -37,7 +37,7 @@ from .containers.heif_items import (
 )
 from .containers.ifd import Directory, DirectoryError, Entry, read_directory
 from .containers.jpeg_attachments import Attachment
-from .vips import pyvips
+from .vips import as_image, pyvips
 
 ISO_NAME = b"urn:iso:std:iso:ts:21496:-1\0"
 _XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
@@ -263,10 +263,7 @@ def _of_heic(data: bytes) -> NDArray[np.uint8]:
 
 
 def _image(pixels: NDArray[np.uint8]) -> Any:
-    height, width = pixels.shape[:2]
-    bands = 1 if pixels.ndim == 2 else 3
-    image = pyvips.Image.new_from_memory(pixels.data.cast("B"), width, height, bands, "uchar")
-    return image.copy(interpretation="b-w" if bands == 1 else "srgb")
+    return as_image(pixels, "b-w" if pixels.ndim == 2 else "srgb")
 
 
 _NAMES = (

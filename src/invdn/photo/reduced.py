@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
-from .vips import pyvips, run_interruptibly
+from .vips import as_image, run_interruptibly
 
 #: Colours to colours, of the same shape.
 Look = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 _BARS = 0.02  # of a side: more than that is filled with black bars, as cameras do
 
 
@@ -42,9 +41,7 @@ def reduced_jpeg(
     canvas: NDArray[np.uint8] = np.zeros((high, wide, *pixels.shape[2:]), np.uint8)
     top, left = (high - eight.shape[0]) // 2, (wide - eight.shape[1]) // 2
     canvas[top : top + eight.shape[0], left : left + eight.shape[1]] = eight
-    bands = 1 if canvas.ndim == 2 else 3
-    image = pyvips.Image.new_from_memory(canvas.data.cast("B"), wide, high, bands, "uchar")
-    image = image.copy(interpretation="b-w" if bands == 1 else "srgb")
+    image = as_image(canvas, "b-w" if canvas.ndim == 2 else "srgb")
     result: bytes = run_interruptibly(lambda: image.jpegsave_buffer(Q=quality, keep="none"))
     return result
 
@@ -57,9 +54,7 @@ def _shrunk(pixels: Pixels, wide: int, high: int) -> Pixels:
         columns, rows = wide, high
     else:
         columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
-    data = np.ascontiguousarray(pixels).data.cast("B")
-    image = pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
+    image = as_image(pixels)
     small = image.resize(columns / width, vscale=rows / height, kernel="linear")
     small = small.gravity("centre", columns, rows, extend="copy")
     found = run_interruptibly(small.write_to_memory)

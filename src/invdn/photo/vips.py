@@ -9,10 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
 import pyvips
 import pyvips.error
+from numpy.typing import NDArray
 
 T = TypeVar("T")
+_TYPES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
 def run_interruptibly(work: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
@@ -41,7 +44,21 @@ def run_interruptibly(work: Callable[[], T], stop: Callable[[], None] | None = N
             del future  # it holds the exception, which holds this frame: a circle of open files
 
 
-__all__ = ["pyvips"]
+def as_image(pixels: NDArray[Any], interpretation: str = "") -> Any:
+    """Return an image of libvips that holds the same values.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, C)``, uint8, uint16 or float32.
+        interpretation: as libvips names them; empty: what it takes them for.
+    """
+    height, width = pixels.shape[:2]
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = np.ascontiguousarray(pixels).data.cast("B")
+    image = pyvips.Image.new_from_memory(data, width, height, bands, _TYPES[pixels.dtype.name])
+    return image.copy(interpretation=interpretation) if interpretation else image
+
+
+__all__ = ["as_image", "pyvips", "run_interruptibly"]
 
 
 def _text(message: Any) -> str:

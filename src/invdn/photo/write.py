@@ -22,7 +22,7 @@ from .keeping import fitted, with_new_copies
 from .linear_raw import write_dng
 from .other_formats import encode_jxl
 from .photo import Photo, WriteOptions
-from .vips import pyvips, run_interruptibly
+from .vips import as_image, pyvips, run_interruptibly
 
 _LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 
@@ -151,7 +151,6 @@ _TYPES: dict[str, tuple[np.dtype[Any], ...]] = {
 }
 #: Makes the head of a file, its first bytes, of the encoder's.
 _Change = Callable[[bytes], bytes]
-_NAMES = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
 def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> None:
@@ -175,9 +174,9 @@ def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> No
 
 def _image(photo: Photo, name: str) -> Any:
     """The photograph as libvips sees it, its pixels shared where the depth is kept."""
-    image = _wrapped(_converted(photo.pixels, photo, name))
+    image = as_image(_converted(photo.pixels, photo, name))
     if photo.alpha is not None and name != "jpeg":
-        image = image.bandjoin(_wrapped(_converted(photo.alpha, photo, name)))
+        image = image.bandjoin(as_image(_converted(photo.alpha, photo, name)))
     grey = photo.pixels.ndim == 2
     interpretation = {
         "uchar": "b-w" if grey else "srgb",
@@ -190,13 +189,6 @@ def _image(photo: Photo, name: str) -> Any:
         if blob:
             image.set_type(pyvips.GValue.blob_type, field, blob)
     return image
-
-
-def _wrapped(pixels: Pixels) -> Any:
-    height, width = pixels.shape[:2]
-    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
-    data = np.ascontiguousarray(pixels).data.cast("B")
-    return pyvips.Image.new_from_memory(data, width, height, bands, _NAMES[pixels.dtype.name])
 
 
 def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:

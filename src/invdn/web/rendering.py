@@ -10,7 +10,7 @@ from ..image.dtype import Pixels, from_float, to_float
 from ..image.orientation import apply_exif_orientation
 from ..inference import Region
 from ..photo.photo import Photo
-from ..photo.vips import pyvips
+from ..photo.vips import as_image, pyvips
 from .errors import ProblemError
 
 _ROWS = 256  # converted in one go
@@ -95,17 +95,10 @@ def _in_srgb(pixels: Pixels, icc: bytes | None) -> Any:
 
 
 def _wrapped(pixels: Pixels) -> Any:
-    height, width = pixels.shape[:2]
     grey, deep = pixels.ndim == 2, pixels.dtype == np.uint16
-    image = pyvips.Image.new_from_memory(
-        np.ascontiguousarray(pixels).data.cast("B"),
-        width,
-        height,
-        1 if grey else 3,
-        "ushort" if deep else "uchar",
+    return as_image(
+        pixels, ("grey16" if deep else "b-w") if grey else ("rgb16" if deep else "srgb")
     )
-    interpretation = ("grey16" if deep else "b-w") if grey else ("rgb16" if deep else "srgb")
-    return image.copy(interpretation=interpretation)
 
 
 def _in_8_bits(pixels: Pixels) -> Pixels:

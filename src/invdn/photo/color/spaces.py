@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...image.dtype import from_float, to_float
-from ..vips import pyvips
+from ..vips import as_image, pyvips
 from .curves import SRGB, Curve, Values
 from .icc import D50, SRGB_PRIMARIES, Matrix, Profile, to_pcs
 
@@ -160,7 +160,7 @@ class TableSpace:
     def to_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
         stored = from_float(window, np.uint16)
-        lab = self._with_profile(stored, "ushort", "rgb16").icc_import(
+        lab = self._with_profile(stored, "rgb16").icc_import(
             pcs="lab", intent="relative", embedded=True
         )
         light = _xyz_of_lab(_array(lab)) @ _from_pcs().T.astype(np.float32)
@@ -169,14 +169,11 @@ class TableSpace:
     def from_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
         xyz = SRGB.light(window) @ np.linalg.inv(_from_pcs()).T.astype(np.float32)
-        lab = self._with_profile(_lab_of_xyz(xyz), "float", "lab")
+        lab = self._with_profile(_lab_of_xyz(xyz), "lab")
         return to_float(_array(lab.icc_export(pcs="lab", intent="relative", depth=16)))
 
-    def _with_profile(self, values: NDArray[Any], kind: str, interpretation: str) -> Any:
-        height, width, bands = values.shape
-        data = np.ascontiguousarray(values).data.cast("B")
-        image = pyvips.Image.new_from_memory(data, width, height, bands, kind)
-        image = image.copy(interpretation=interpretation)
+    def _with_profile(self, values: NDArray[Any], interpretation: str) -> Any:
+        image = as_image(values, interpretation)
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", self._icc)
         return image
 
