@@ -167,7 +167,7 @@ def test_demo_writes_three_pictures_and_improves_the_noisy_one(folder: Path) -> 
     assert after > before + 3
     again = _invdn(*arguments)
     assert again.returncode == 1
-    assert "already holds" in again.stderr
+    assert "exists already" in again.stderr
 
 
 def test_doctor_names_the_engine_and_the_model() -> None:

@@ -61,7 +61,7 @@ def test_equal_models_give_equal_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         export_darktable(network, tmp_path / name, licence="CC0")
     assert (tmp_path / "a" / FILE_NAME).read_bytes() == (tmp_path / "b" / FILE_NAME).read_bytes()
-    with pytest.raises(OutputError, match="already holds"):
+    with pytest.raises(OutputError, match="exists already"):
         export_darktable(network, tmp_path / "a", licence="CC0")
 
 

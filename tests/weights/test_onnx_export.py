@@ -118,7 +118,7 @@ def test_the_shipped_graphs_are_those_of_today(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten_unasked(exported: Path, network: InvDN) -> None:
     before = {path.name: path.read_bytes() for path in exported.iterdir()}
-    with pytest.raises(OutputError, match="already holds"):
+    with pytest.raises(OutputError, match="exists already"):
         export_onnx(network, exported)
     assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
 

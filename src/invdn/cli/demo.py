@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from ..errors import OutputError
 from .options import Command, json_option, overwrite_option
 
 
@@ -34,7 +33,7 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool, as_
     """
     import numpy as np
 
-    from ..atomic import ensure_folder
+    from ..atomic import ensure_folder, ensure_output
     from ..engines import open_engine
     from ..image.dtype import to_float
     from ..image.metrics import psnr
@@ -46,15 +45,14 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool, as_
     from .terminal import report, reporting
 
     names = ("noisy.png", "clean.png", "comparison.png")
-    present = [name for name in names if (output / name).exists()]
-    if present and not overwrite:
-        raise OutputError(f"{output} already holds {', '.join(present)}; use --overwrite or -o")
+    ensure_folder(output)
+    for name in names:
+        ensure_output(output / name, overwrite)
     engine = open_engine(model)
     original = demo_photo(size, seed)
     noisy = camera_noise(original, seed=seed)
     with reporting(1, quiet=False) as reporter, reporter.photograph(output / "noisy.png") as told:
         clean = denoise_pixels(engine, noisy, DenoiseOptions(seed=seed), progress=told)
-    ensure_folder(output)
     pictures = (noisy, clean, np.concatenate((noisy, clean, original), axis=1))
     for name, picture in zip(names, pictures, strict=True):
         write_photo(Photo(np.ascontiguousarray(picture)), output / name, overwrite=overwrite)

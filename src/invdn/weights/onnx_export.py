@@ -15,6 +15,7 @@ from onnx.external_data_helper import set_external_data
 from torch import Tensor
 
 from ..architecture import Architecture
+from ..atomic import ensure_folder, ensure_output
 from ..errors import InputError, OutputError
 from ..network import DenoisingModule, InvDN
 from .checks import Comparison, compare
@@ -153,12 +154,10 @@ def fill_folder(
     Raises:
         OutputError: a file exists, or cannot be written.
     """
-    if not overwrite and (present := [name for name in names if (folder / name).exists()]):
-        raise OutputError(
-            f"{folder} already holds {', '.join(present)}; use --overwrite to replace"
-        )
+    ensure_folder(folder)
+    for name in names:
+        ensure_output(folder / name, overwrite)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".export-") as name:
             comparisons = write(Path(name))
             for file_name in names:
