@@ -3,30 +3,32 @@
     python tools/mutation.py                      # everything: days on two cores
     python tools/mutation.py network web-store    # some rooms
     python tools/mutation.py --sample 20          # 20 drawn mutants of each room
+    python tools/mutation.py --seconds 240        # go on with the report for so long
 
-cosmic-ray makes the mutants in a copy of the checkout; of each room only its own tests run. Needs
-``pip install -e '.[dev]' cosmic-ray``. A mutant survives where all of these tests pass: either a
-test is missing, or the change makes no difference. Prints the survivors as patches, and writes
-``mutation.json``.
+cosmic-ray makes the mutants in a copy of the checkout; of each room only its own tests run, each
+mutant in a process forked from one that has the large libraries loaded. Needs a system with fork,
+and ``pip install -e '.[dev]' cosmic-ray``. A mutant survives where all of these tests pass: either
+a test is missing, or the change makes no difference. Prints the survivors as patches, and writes
+``mutation.json`` after each, which a later call goes on with.
 """
 
 import argparse
+import difflib
 import json
 import os
 import random
 import re
-import shlex
 import shutil
-import subprocess
+import signal
 import sys
-import sysconfig
 import tempfile
-import venv
+import time
 from pathlib import Path
 from typing import Any
 
-from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
+from cosmic_ray.commands.init import _all_work_items
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
 
 REPOSITORY = Path(__file__).parents[1]
 #: Room -> what is mutated, and the tests that are to notice.
@@ -56,104 +58,134 @@ def main() -> None:
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--sample", type=int, help="mutants of each room, drawn; default: all")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after")
     parser.add_argument("--output", type=Path, default=Path("mutation.json"))
     chosen = parser.parse_args()
     unknown = set(chosen.rooms) - set(ROOMS)
     if unknown:
         parser.error(f"no such room: {', '.join(sorted(unknown))}")
+    output = chosen.output.absolute()
+    report: dict[str, Any] = json.loads(output.read_text()) if output.exists() else {}
+    end = time.monotonic() + chosen.seconds
     with tempfile.TemporaryDirectory() as folder:
-        python = _prepare(Path(folder))
-        report = {}
+        copy = _prepare(Path(folder))
         for room in chosen.rooms or ROOMS:
-            report[room] = _run(room, Path(folder), python, chosen.sample, chosen.seed)
-            chosen.output.write_text(json.dumps(report, indent=1) + "\n")
-            print({k: v for k, v in report[room].items() if k != "survivors"}, room, flush=True)
+            results = report.setdefault(room, {"mutants": 0, "tried": 0, "results": []})
+            mutants = _mutants(copy, room)
+            results["mutants"] = len(mutants)
+            drawn = mutants
+            if chosen.sample is not None:
+                drawn = random.Random(chosen.seed).sample(mutants, min(chosen.sample, len(mutants)))
+            _try(copy, room, drawn, results, output, report, end)
     for room, found in report.items():
-        for patch in found["survivors"]:
-            print(f"\n{room}:\n{patch}")
+        for result in found["results"]:
+            if result["survived"]:
+                print(f"\n{room}:\n{result['patch']}")
 
 
 def _prepare(folder: Path) -> Path:
-    """Copy the checkout, and make a Python that sees its packages but not the installed invdn."""
+    """Copy the checkout, and have this process and those it starts import the copy."""
+    copy = folder / "copy"
     ignored = shutil.ignore_patterns(".git", "build", "__pycache__", ".*_cache", ".hypothesis")
-    shutil.copytree(REPOSITORY, folder / "copy", ignore=ignored)
-    venv.create(folder / "python", with_pip=False, symlinks=os.name != "nt")
-    scripts = "Scripts" if os.name == "nt" else "bin"
-    python = folder / "python" / scripts / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    # a path added like this does not run the hooks of editable installs that lie in it
-    Path(site, "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return python
-
-
-def _run(room: str, folder: Path, python: Path, sample: int | None, seed: int) -> dict[str, Any]:
-    modules, tests = ROOMS[room]
-    copy, session = folder / "copy", folder / f"{room}.sqlite"
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-    command = shlex.join([str(python), "-m", "pytest", *options, *tests])
-    config = folder / f"{room}.toml"
-    config.write_text(
-        "[cosmic-ray]\n"
-        f"module-path = {json.dumps([f'src/invdn/{module}' for module in modules])}\n"
-        f"timeout = {_TIMEOUT}\nexcluded-modules = []\ntest-command = {json.dumps(command)}\n"
-        '[cosmic-ray.distributor]\nname = "local"\n'
+    shutil.copytree(REPOSITORY, copy, ignore=ignored)
+    os.chdir(copy)
+    os.environ.update(
+        PYTHONPATH=str(copy / "src"), OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1"
     )
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        shlex.split(command), cwd=copy, env=environment, check=True
-    )  # they pass unbroken
-    ray = [sys.executable, "-m", "cosmic_ray.cli"]
-    subprocess.run([*ray, "init", config, session], cwd=copy, check=True)
-    with use_db(str(session), WorkDB.Mode.open) as work:
-        total = _choose(work, sample, seed)
-    subprocess.run([*ray, "exec", config, session], cwd=copy, env=environment, check=True)
-    with use_db(str(session), WorkDB.Mode.open) as work:
-        return _summarise(work, total)
-
-
-def _choose(work: Any, sample: int | None, seed: int) -> int:
-    """Skip what is not drawn; return how many mutants there are in all."""
-    items = list(work.work_items)
-    useful = [
-        item.job_id
-        for item in items
-        if not any(_POINTLESS.match(mutation.operator_name) for mutation in item.mutations)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(copy / "src"))
+    # the hook of an editable install goes before any path
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if "editable" not in type(finder).__name__.lower()
     ]
-    drawn = useful
-    # job ids are drawn anew by each `init`: order by place, so that a seed means the same mutants
-    if sample is not None:
-        places = {
-            item.job_id: sorted(
-                (str(m.module_path), m.start_pos, m.operator_name, m.occurrence)
-                for m in item.mutations
-            )
-            for item in items
-        }
-        ordered = sorted(useful, key=lambda job: places[job])
-        drawn = random.Random(seed).sample(ordered, min(sample, len(ordered)))
-    skipped = {item.job_id for item in items} - set(drawn)
-    work.set_multiple_results(skipped, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
-    return len(useful)
+    import hypothesis  # noqa: F401  loaded once, before the forks
+    import numpy  # noqa: F401
+    import pytest  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    return copy
 
 
-def _summarise(work: Any, total: int) -> dict[str, Any]:
-    results = [
-        result for _, result in work.results if result.worker_outcome != WorkerOutcome.SKIPPED
-    ]
-    survivors = [r.diff for r in results if r.test_outcome == TestOutcome.SURVIVED]
-    tried = len(results)
-    return {
-        "mutants": total,
-        "tried": tried,
-        "killed": tried - len(survivors),
-        "kill_rate": round((tried - len(survivors)) / tried, 3) if tried else None,
-        "survivors": survivors,
-    }
+def _mutants(copy: Path, room: str) -> list[Any]:
+    """Return every mutant of a room worth trying, by place."""
+    files: list[Path] = []
+    for module in ROOMS[room][0]:
+        place = copy / "src" / "invdn" / module
+        files += sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    found = [item.mutations[0] for item in _all_work_items(files, {})]
+    useful = [mutant for mutant in found if not _POINTLESS.match(mutant.operator_name)]
+    return sorted(useful, key=_key)
+
+
+def _key(mutant: Any) -> tuple[Any, ...]:
+    return str(mutant.module_path), mutant.start_pos, mutant.operator_name, mutant.occurrence
+
+
+def _try(
+    copy: Path,
+    room: str,
+    mutants: list[Any],
+    results: dict[str, Any],
+    output: Path,
+    report: dict[str, Any],
+    end: float,
+) -> None:
+    """Try mutants that were not tried yet, and write the report after each."""
+    tried = {result["name"] for result in results["results"]}
+    if not tried and _run_tests(room) != 0:
+        sys.exit(f"the tests of {room} fail without a mutant")
+    for mutant in mutants:
+        path = Path(mutant.module_path)
+        place = path.relative_to(copy).as_posix()
+        name = f"{place}:{mutant.start_pos[0]} {mutant.operator_name} {mutant.occurrence}"
+        code = path.read_text(encoding="utf-8")
+        changed = mutate_code(code, get_operator(mutant.operator_name)(), mutant.occurrence)
+        if name in tried or changed is None:
+            continue
+        if time.monotonic() > end:
+            break
+        path.write_text(changed, encoding="utf-8")
+        try:
+            survived = _run_tests(room) == 0
+        finally:
+            path.write_text(code, encoding="utf-8")
+        lines = code.splitlines(keepends=True), changed.splitlines(keepends=True)
+        patch = "".join(difflib.unified_diff(*lines, place, place, n=1))
+        results["results"].append({"name": name, "survived": survived, "patch": patch})
+        results["tried"] = len(results["results"])
+        killed = sum(not result["survived"] for result in results["results"])
+        results["kill_rate"] = round(killed / results["tried"], 3)
+        output.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"{room}: {killed} of {results['tried']} killed; {name}", flush=True)
+
+
+def _run_tests(room: str) -> int:
+    """Run the tests of a room in a fork; return their exit code."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        import pytest
+
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+        tests = [test for test in ROOMS[room][1] if Path(test).exists()]
+        try:
+            code = int(pytest.main([*options, *tests]))
+        except BaseException:  # noqa: BLE001  whatever a mutant breaks
+            code = 1
+        os._exit(code)
+    end = time.monotonic() + _TIMEOUT
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return 1
 
 
 if __name__ == "__main__":

@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
+from invdn.training.hardware import launch
 from invdn.weights import read_parameters
 from support import tiny_run
 from support.systems import needs_posix
@@ -104,6 +108,30 @@ def test_where_one_process_fails_no_other_shows_a_traceback(data: Path, tmp_path
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert run.stderr.count("GT/1.png") == 1
     assert "the first process could not begin" in run.stderr
+
+
+@pytest.mark.parametrize(("device", "watched"), [("cpu", False), ("cuda", True)])
+def test_on_cpus_no_process_is_killed_before_it_saved(
+    device: str, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning's observer ends all within seconds of the first failure; gloo tells of it too."""
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda process, _: killed.append(process))
+    failed = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    failed.wait()
+    observers: list[_ChildProcessObserver] = []
+
+    class Launcher:
+        def __init__(self) -> None:
+            self.device = torch.device(device)
+
+        def launch(self) -> None:
+            observers.append(_ChildProcessObserver(os.getpid(), [failed], sleep_period=1))
+            observers[0].start()
+
+    launch(cast(Fabric, Launcher()))
+    observers[0].join(20)
+    assert bool(killed) == watched
 
 
 @pytest.mark.slow
