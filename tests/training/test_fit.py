@@ -135,7 +135,7 @@ def test_other_channels(tmp_path: Path, channels: int) -> None:
 
 
 def test_pairs_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invdn.training.retrying.PAUSES", ())
+    monkeypatch.setattr("invdn.training.datasets.PAUSES", ())
     for pairs in (Pairs(2, side=12), Pairs(2, channels=2)):
         witness = Witness()
         with pytest.raises(DataError, match="must be two tensors"):

@@ -12,12 +12,12 @@ import torch
 from invdn.data.crops import CropDataset, Sample
 from invdn.errors import ImageError, RecipeError
 from invdn.network import InvDN
-from invdn.training import retrying
+from invdn.training import datasets
 from invdn.training.callbacks import StepStats
 from invdn.training.checkpoint import LAST, PREVIOUS, read_checkpoint
+from invdn.training.datasets import RetryingDataset
 from invdn.training.loop import train
 from invdn.training.resuming import check_changes
-from invdn.training.retrying import RetryingDataset
 from invdn.weights import open_weights, read_parameters
 from invdn.weights.network import parameters_of
 from support.tiny_run import Recorder, tiny_recipe
@@ -155,7 +155,7 @@ def test_the_state_is_saved_when_data_vanish(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(data / "pairs", tmp_path / "pairs")
-    monkeypatch.setattr(retrying, "PAUSES", ())
+    monkeypatch.setattr(datasets, "PAUSES", ())
 
     class Remover(Recorder):
         def measured(self, measured: StepStats) -> None:

@@ -8,6 +8,7 @@
 A result also gets a trace of the work: who did it, for whoever finds the file later.
 """
 
+import struct
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,11 @@ from .containers import jpeg, png, tiff
 from .containers.gain_map import GainMap
 from .containers.heif import GAIN_MAP
 from .containers.ifd import (
+    ORIENTATION,
+    Directory,
+    Entry,
     has_thumbnail,
+    serialise,
     software,
     thumbnail_size,
     upright,
@@ -37,9 +42,8 @@ from .gain_maps import (
     turned,
 )
 from .iptc import xmp_with_iptc
-from .linear_raw import OF_THE_WHOLE, without_tags
+from .linear_raw import OF_THE_WHOLE, PRIVATE, without_tags
 from .photo import Metadata, Photo, WriteOptions
-from .privacy import stripped
 from .reduced import reduced_jpeg
 from .xmp import (
     agents,
@@ -299,3 +303,34 @@ def agent() -> str:
         return f"{_NAME} {version('invdn')}"
     except PackageNotFoundError:  # run from a checkout
         return _NAME
+
+
+def stripped(photo: Photo, name: str) -> Metadata:
+    """Keep only what decides the look: colour profile, orientation, a PNG's colour chunks.
+
+    Args:
+        photo: whose metadata.
+        name: the format it will be written in.
+
+    Example:
+        >>> import numpy as np
+        >>> grey = np.zeros((8, 8), np.uint8)
+        >>> photo = Photo(grey, metadata=Metadata(icc=b"profile", xmp=b"who"))
+        >>> stripped(photo, "jpeg") == Metadata(icc=b"profile")
+        True
+    """
+    exif = None
+    if photo.orientation != 1:
+        exif = serialise(Directory({ORIENTATION: Entry(3, struct.pack("<H", photo.orientation))}))
+    native = b""
+    if photo.format == name == "png":
+        native = png.colour_chunks(photo.metadata.native)
+    camera = without_tags(photo.metadata.camera, PRIVATE)
+    return Metadata(
+        icc=photo.metadata.icc,
+        exif=exif,
+        native=native,
+        codes=photo.metadata.codes,
+        light=photo.metadata.light,
+        camera=camera,
+    )

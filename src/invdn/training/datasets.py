@@ -1,5 +1,6 @@
 """What a recipe trains on: opened, checked, and ready to be drawn from."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from ..data.crops import CropDataset, CropOptions, Sample
 from ..data.images import ImageSource, Progress
 from ..data.sources import PairSource, open_images, open_pairs, verify
 from ..data.synthesis import SynthesisOptions
-from ..errors import RecipeError
+from ..errors import DataError, ImageError, RecipeError
 from .recipe import DataSettings, Phase, Recipe
 
 CAMERAS = {"phone": PHONE, "dslr": DSLR}
@@ -98,3 +99,32 @@ def synthesis_options(settings: DataSettings) -> SynthesisOptions:
         unchanged_share=settings.unchanged_share,
         faint_share=settings.faint_share,
     )
+
+
+#: Seconds to wait before each further try: what a network drive takes to come back.
+PAUSES = (0.5, 2.0, 8.0)
+
+
+class RetryingDataset(Dataset[Sample]):
+    """A data set whose reading is tried again; a sample is the same whenever it is read.
+
+    Args:
+        samples: what is read.
+        pauses: seconds to wait before each further try, ``PAUSES`` by default; the last failure
+            is raised.
+    """
+
+    def __init__(self, samples: Dataset[Sample], pauses: Sequence[float] | None = None) -> None:
+        self._samples = samples
+        self._pauses = PAUSES if pauses is None else tuple(pauses)
+
+    def __len__(self) -> int:
+        return len(self._samples)  # type: ignore[arg-type]
+
+    def __getitem__(self, number: int) -> Sample:
+        for pause in self._pauses:
+            try:
+                return self._samples[number]
+            except (DataError, ImageError, OSError):
+                time.sleep(pause)
+        return self._samples[number]

@@ -21,7 +21,7 @@ from .budget import StepProgress, TimeProgress
 from .callbacks import Callback, Interval, StepStats
 from .channels import to_picture
 from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
-from .datasets import TrainingData, synthesis_options
+from .datasets import RetryingDataset, TrainingData, synthesis_options
 from .distillation import Teacher, begin_pruned
 from .failures import saved_on_failure, synchronized_start, translate_errors
 from .hardware import autocast_type, launch, memory_format, open_fabric
@@ -31,7 +31,6 @@ from .objective import Objective
 from .plan import Plan, make_plan
 from .recipe import Recipe, format_duration
 from .resident import ResidentImages, ResidentSamples, all_sources
-from .retrying import RetryingDataset
 from .schedule import apply_linear_scaling
 from .state import State, update_ema
 from .validation import ValidationSets, denoise, validate
