@@ -219,8 +219,7 @@ def is_srgb(space: ColourSpace, channels: int) -> bool:
 @cache
 def _from_pcs() -> Matrix:
     """Return the matrix from XYZ under D50 to linear sRGB."""
-    inverse: Matrix = np.linalg.inv(to_pcs(SRGB_PRIMARIES))
-    return inverse
+    return np.asarray(np.linalg.inv(to_pcs(SRGB_PRIMARIES)), np.float64)
 
 
 def _array(image: Any) -> NDArray[Any]:
