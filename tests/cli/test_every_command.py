@@ -117,6 +117,7 @@ def test_figures_of_other_commands(pictures: Path) -> None:
 
 _ENDING = """
 import atexit, sys, tempfile
+from pathlib import Path
 import torch.distributed as distributed
 from invdn.cli import _exit
 
@@ -126,7 +127,7 @@ class Kept:
 
 kept = Kept()
 if sys.argv[1] == "together":
-    store = "file://" + tempfile.mktemp()
+    store = Path(tempfile.mkdtemp(), "store").as_uri()
     distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
 atexit.register(print, "last words")
 _exit(3)

@@ -12,6 +12,7 @@ from invdn.cli.train import _Screen, command
 from invdn.errors import DataError, RecipeError, WeightsError
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
+from support.systems import needs_posix
 
 SMALL = [
     'data.pairs=["pairs"]', 'data.clean=["pairs/GT"]', 'validation.pairs=["pairs"]',
@@ -80,6 +81,7 @@ def test_a_dry_run_looks_at_what_the_run_begins_with(data: Path) -> None:
     assert "another network" in str(other.exception)
 
 
+@needs_posix  # elsewhere os.kill ends the tests
 def test_a_broken_off_run_says_so_by_its_exit_code(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
