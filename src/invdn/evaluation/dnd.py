@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..atomic import claim_folder, ensure_folder
 from ..data.matlab import is_hdf5, open_hdf5, read_variable, read_version_5, write_version_5
 from ..errors import DataError
+from ..image.dtype import Floats
 from .machine import fingerprint
 
-Floats = NDArray[np.float32]
 Box = tuple[slice, slice]
 
 NOISY_VARIABLE = "InoisySRGB"

@@ -5,6 +5,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import InputError
 
+#: What everything computes with.
+Floats = NDArray[np.float32]
+#: What is stored.
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.floating]
 _BLOCK = 1 << 20  # values looked at in one go, so that a check never copies a whole photo
 

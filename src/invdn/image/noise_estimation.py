@@ -22,9 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dct import BLOCK, LUMA
-from .dtype import Pixels, to_float
-
-Floats = NDArray[np.float32]
+from .dtype import Floats, Pixels, to_float
 
 _FREE = BLOCK**2 - 3  # degrees of freedom that are left without the plane
 _MOST = 32768  # squares looked at, two megapixels; time and memory end there

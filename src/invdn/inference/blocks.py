@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..image.dtype import Pixels
+from ..image.dtype import Floats, Pixels
 from ..image.tiling import Tile, read_window, tiles
 from ..options import SMALLEST_TILE, DenoiseOptions
 from .engine import Engine
@@ -118,9 +118,6 @@ def _fixed(engine: Engine, pixels: Pixels, options: DenoiseOptions, resident: in
     process: int = getattr(engine, "process_bytes", _PROCESS)
     rows: int = (_CODEC_ROWS + 2 * options.tile_overlap) * pixels[0].nbytes
     return process + resident + rows
-
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
