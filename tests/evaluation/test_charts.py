@@ -1,19 +1,26 @@
 """Charts: well-formed, with every value where it belongs."""
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
-from invdn.evaluation.charts import Line, histograms, line_chart, standalone
+from invdn.errors import MissingDependencyError
+from invdn.evaluation.charts import Line, histograms, line_chart, require_matplotlib, standalone
 
 
 def dots(chart: str) -> list[tuple[float, float]]:
-    circles = ElementTree.fromstring(chart).iter(  # noqa: S314 - our own text
-        "{http://www.w3.org/2000/svg}circle"
+    """Places of what is drawn in the colour of a series and used again and again: its dots."""
+    uses = ElementTree.fromstring(chart).iter(  # noqa: S314 - our own text
+        "{http://www.w3.org/2000/svg}use"
     )
-    return [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in circles]
+    return [
+        (float(use.attrib["x"]), float(use.attrib["y"]))
+        for use in uses
+        if re.search(r"var\(--s[0-9]\)", use.attrib["style"])
+    ]
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
@@ -53,3 +60,9 @@ def test_a_lone_file_carries_its_own_style() -> None:
     root = ElementTree.fromstring(document.encode())  # noqa: S314 - our own text
     assert root.tag.endswith("svg")
     assert "prefers-color-scheme: dark" in document
+
+
+def test_without_matplotlib_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invdn.evaluation.charts.find_spec", lambda _: None)
+    with pytest.raises(MissingDependencyError, match="evaluate"):
+        require_matplotlib()

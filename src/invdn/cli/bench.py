@@ -197,7 +197,9 @@ def _run_case(model: str, case: Case) -> Outcome:
 
 def _prepare_output(output: Path, overwrite: bool) -> None:
     from ..atomic import ensure_folder, ensure_output
+    from ..evaluation.charts import require_matplotlib
 
+    require_matplotlib()
     ensure_folder(output)
     for name in ("bench.json", "bench.svg"):
         ensure_output(output / name, overwrite)

@@ -225,7 +225,9 @@ def _other(what: str, samples: Samples, match: str | None) -> Method:
 
 def _prepare_output(output: Path, overwrite: bool) -> None:
     from ..atomic import ensure_folder, ensure_output
+    from ..evaluation.charts import require_matplotlib
 
+    require_matplotlib()
     ensure_folder(output)
     for name in ("report.html", "scores.csv", "evaluation.json"):
         ensure_output(output / name, overwrite)
