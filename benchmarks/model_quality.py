@@ -75,7 +75,7 @@ def main() -> None:
     recipe = load_recipe("default", [f"data.root={chosen.data}"])
     photographs = [open_images(recipe.data.root / path) for path in recipe.data.clean]
     engine = open_engine(chosen.model, "cpu", chosen.runtime)
-    methods = [invdn(name, engine, it, with_spread=False) for name, it in OPTIONS.items()]
+    methods = [invdn(name, engine, it, with_uncertainty=False) for name, it in OPTIONS.items()]
     methods += [*(baseline(name) for name in CLASSICAL), noisy_input()]
     sets = {}
     for name, pairs in open_validation(recipe, photographs).items():

@@ -22,6 +22,7 @@ def draw(results: Path) -> None:
         "growth": _growth,
         "training-step": _training_step,
         "learning-curve": _learning_curve,
+        "uncertainty": _uncertainty,
     }
     for name, plot in plots.items():
         source = results / f"{name}.json"
@@ -50,6 +51,25 @@ def _engines(result: dict[str, Any]) -> Any:
         axis.set_title("one thread" if count == 1 else f"{count} threads")
     axes[0][0].set_ylabel("times as fast as plain torch")
     axes[0][0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _uncertainty(result: dict[str, Any]) -> Any:
+    """Predicted and true error, and coverage, in tenths of the blocks of every set not learned."""
+    figure, (reliable, covered) = pyplot.subplots(1, 2, figsize=(9.5, 3.4))
+    rows = [row for row in result["rows"] if row["strength"] == "auto" and row["use"] == "measured"]
+    for row in rows:
+        (line,) = reliable.plot(row["predicted"], row["observed"], "o-", ms=3, lw=0.8)
+        shares = [100 * share for share in row["covered"]]
+        covered.plot(row["predicted"], shares, "o-", ms=3, lw=0.8, color=line.get_color())
+        line.set_label(row["set"])
+    ends = [min(min(row["predicted"]) for row in rows), max(max(row["predicted"]) for row in rows)]
+    reliable.plot(ends, ends, "--", color="#8a8a8a", lw=0.8)
+    covered.axhline(90, ls="--", color="#8a8a8a", lw=0.8)
+    name = "expected error, of 255"
+    reliable.set(xscale="log", yscale="log", xlabel=name, ylabel="true error, of 255")
+    covered.set(xscale="log", xlabel=name, ylabel="values within the interval, %", ylim=(50, 100))
+    reliable.legend(frameon=False, fontsize=7)
     return figure
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .inference import Prediction as Prediction
     from .inference import Progress as Progress
     from .inference import Region as Region
+    from .inference import expected_error as expected_error
     from .network import DenoisingModule as DenoisingModule
     from .network import InvDN as InvDN
     from .options import DenoiseOptions as DenoiseOptions
@@ -60,6 +61,7 @@ _HOMES = {
     "denoise_invdn": ".denoiser",
     "denoise_video": ".video",
     "estimate_noise": ".image.noise_estimation",
+    "expected_error": ".inference",
     "load_network": ".weights.network",
     "open_engine": ".engines",
     "read_photo": ".photo.read",

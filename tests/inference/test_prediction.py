@@ -96,16 +96,6 @@ def test_mean_and_std_are_those_of_the_network(
     assert np.array_equal(single.blend(DenoiseOptions(strength=0)), picture[..., 0])
 
 
-def test_the_std_comes_back_from_a_file(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
-    options = DenoiseOptions(num_samples=2, tile_size=64, strength=0)
-    _, std = Pipeline(engine, options).denoise_with_std(picture)
-    found = np.zeros_like(std)
-    for block in read_prediction(saved(engine, picture, options), *picture.shape[:2]):
-        assert block.std is not None
-        found[block.tile.core] = block.std
-    assert np.array_equal(found, std)
-
-
 @pytest.mark.parametrize("damage", ["short", "empty", "foreign", "block"])
 def test_a_damaged_file_is_refused(
     engine: TorchEngine, picture: NDArray[np.uint8], damage: str

@@ -4,11 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 
+from invdn.image.noise_estimation import estimate_noise
+from invdn.image.orientation import apply_exif_orientation
+from invdn.inference.error_map import expected_error, interval
+from invdn.photo.color import network_bridge_of
 from invdn.photo.read import read_photo
 from support.serving import Server
 
@@ -57,21 +62,18 @@ def test_bytes_are_those_of_the_command(
         assert answer.headers["server-timing"].startswith("work;dur=")
 
 
-def test_a_job_with_a_spread_has_the_same_result(
-    server: Server, pictures: Path, by_command: Path
-) -> None:
+def test_a_job_has_the_same_result(server: Server, pictures: Path, by_command: Path) -> None:
     for kind in ("deep.tif", "turned.jpg", "wide.tif"):
         job = server.job(
             server.client.post(
                 "/api/v1/jobs",
-                params={"seed": 5, "num_samples": 2, "spread": True, "name": kind},
+                params={"seed": 5, "num_samples": 2, "name": kind},
                 content=(pictures / kind).read_bytes(),
             )
         )
         result = server.client.get(job["links"]["result"])
         assert result.content == (by_command / kind).read_bytes()
         assert job["result"]["bytes"] == len(result.content)
-        assert 0 < job["result"]["spread_white"] < 1
 
 
 def test_names_survive(server: Server, pictures: Path) -> None:
@@ -132,20 +134,39 @@ def test_renderings_are_upright_8_bit_and_exact(
     assert max(_pixels(small.content, tmp_path).shape) == 20
 
 
-def test_the_uncertainty_map_is_where_the_samples_differ(
-    server: Server, pictures: Path, tmp_path: Path
+@pytest.mark.parametrize("kind", ["turned.jpg", "wide.tif"])
+def test_the_uncertainty_map_is_that_of_the_result(
+    server: Server, pictures: Path, tmp_path: Path, kind: str
 ) -> None:
-    job = server.job(
-        server.client.post(
-            "/api/v1/jobs",
-            params={"quality": "balanced", "spread": True},
-            content=(pictures / "turned.jpg").read_bytes(),
-        )
-    )
-    spread = _pixels(server.client.get(job["links"]["spread"]).content, tmp_path)
-    assert spread.shape == (52, 40)
-    assert spread.max() == 255
-    assert 0 < np.median(spread) < 255
+    """Of a part, at another strength and whole: as the library predicts it from the two files."""
+    noisy = (pictures / kind).read_bytes()
+    post = server.client.post
+    job = server.job(post("/api/v1/jobs", params={"strength": 1, "name": kind}, content=noisy))
+    (tmp_path / kind).write_bytes(server.client.get(job["links"]["result"]).content)
+    photo, clean = read_photo(pictures / kind), read_photo(tmp_path / kind)
+    space, _ = network_bridge_of(photo)
+    to_srgb = space.to_srgb if space else None
+    noise = estimate_noise(photo.pixels, to_srgb)
+    upright = [apply_exif_orientation(seen.pixels, photo.orientation) for seen in (photo, clean)]
+    expected = expected_error(upright[0], upright[1], noise, to_srgb)
+    found = _uncertainty(server, job, tmp_path)
+    assert found == pytest.approx(np.minimum(2550 * interval() * expected, 255), abs=1)
+    assert 0 < found.min() < 255
+    part = _uncertainty(server, job, tmp_path, x=9, y=5, w=20, h=17)
+    assert (part == found[5:22, 9:29]).all()
+    untouched = _uncertainty(server, job, tmp_path, strength=0)
+    nothing = expected_error(upright[0], upright[0], noise, to_srgb)
+    assert untouched == pytest.approx(np.minimum(2550 * interval() * nothing, 255), abs=1)
+    between = _uncertainty(server, job, tmp_path, strength="auto", detail=0.5)
+    assert not (between == found).all() and not (between == untouched).all()
+    answer = server.client.get(job["links"]["uncertainty"], params={"strength": 3.5})
+    assert answer.status_code == 422 and "strength" in answer.json()["detail"]
+
+
+def _uncertainty(server: Server, job: Any, folder: Path, **query: Any) -> Any:
+    answer = server.client.get(job["links"]["uncertainty"], params=query)
+    assert answer.status_code == 200, answer.text
+    return _pixels(answer.content, folder).astype(float)
 
 
 def test_the_options_are_those_of_denoising(server: Server) -> None:

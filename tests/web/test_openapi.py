@@ -26,7 +26,7 @@ PATHS = {
     "/api/v1/jobs/{identifier}/explained",
     "/api/v1/jobs/{identifier}/result",
     "/api/v1/jobs/{identifier}/rendering",
-    "/api/v1/jobs/{identifier}/spread",
+    "/api/v1/jobs/{identifier}/uncertainty",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -47,7 +47,7 @@ def test_every_path_is_described(server: Server) -> None:
 def test_every_path_does_what_it_says(server: Server, pictures: Path, path: str) -> None:
     """Status, type, headers and body of answers to requests that fit the description or do not."""
     noisy = (pictures / "tiny.png").read_bytes()
-    job = server.job(server.client.post("/api/v1/jobs?spread=true&quality=balanced", content=noisy))
+    job = server.job(server.client.post("/api/v1/jobs?quality=balanced", content=noisy))
     identifiers = {"photos": job["photo"]["id"], "jobs": job["id"]}
     schema = schemathesis.openapi.from_url(f"{server.client.base_url}api/v1/openapi.json")
     statuses: Counter[int] = Counter()

@@ -243,14 +243,13 @@ def test_several_photographs_in_a_filmstrip(
     assert len(removed) == 3  # the photograph, its result and the file that was downloaded
 
 
-def test_quality_and_uncertainty(visit: Visit, noisy: Path) -> None:
+def test_uncertainty(visit: Visit, noisy: Path) -> None:
+    """It comes with every result, and judges the look that is shown."""
     page = visit.page
+    overlay = page.get_by_role("switch", name="Show uncertainty")
     visit.drop(noisy)
     visit.until("done")
-    overlay = page.get_by_role("switch", name="Show uncertainty")
-    assert overlay.is_disabled()
-    page.get_by_role("radio", name="Balanced").check(force=True)
-    page.wait_for_function("() => !document.querySelector('#spread').disabled", timeout=120_000)
+    page.wait_for_function("() => !document.querySelector('#uncertainty').disabled")
     page.locator("#view").focus()
     page.keyboard.press("1")
     page.locator("#wipe").press("Home")
@@ -258,7 +257,14 @@ def test_quality_and_uncertainty(visit: Visit, noisy: Path) -> None:
     plain = visit.photograph(WIDTH, HEIGHT)
     overlay.check()
     visit.settled()
-    assert (visit.photograph(WIDTH, HEIGHT) != plain).mean() > 0.9
+    laid = visit.photograph(WIDTH, HEIGHT)
+    assert (laid != plain).mean() > 0.9
+    asked = [address for address in sent(visit) if "/uncertainty?" in address]
+    assert asked and all("strength=auto" in address for address in asked)
+    page.get_by_role("slider", name="Strength").press("Home")
+    visit.settled()
+    assert any("strength=0&" in address for address in sent(visit) if "/uncertainty?" in address)
+    page.get_by_role("button", name="Reset").click()
     overlay.uncheck()
     visit.settled()
     assert (visit.photograph(WIDTH, HEIGHT) == plain).all()

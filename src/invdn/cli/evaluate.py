@@ -80,7 +80,9 @@ _sampling_options = denoising_options(
     help="As published: --self-ensemble, with one sample of --latent-std 1 each.",
 )
 @_sampling_options
-@click.option("--uncertainty", is_flag=True, help="Maps of the spread, and whether it is right.")
+@click.option(
+    "--uncertainty", is_flag=True, help="Maps of the expected error, and whether it is right."
+)
 @click.option("--images", is_flag=True, help="Keep the denoised images too (16-bit PNG).")
 @click.option("--match", metavar="REGEX", help="The part of a file's name that partners share.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N pairs.")
@@ -124,7 +126,7 @@ def command(
     \b
     invdn evaluate Noisy GT
     invdn evaluate Noisy GT --published --against nlm --against Other=outputs/
-    invdn evaluate Noisy GT --num-samples 16 --uncertainty
+    invdn evaluate Noisy GT --uncertainty
     """
     from ..evaluation.evaluate import evaluate
     from ..evaluation.protocols import find_protocol
@@ -133,10 +135,8 @@ def command(
 
     options = _options(published, _sampling_options.take(choices))
     model = None if without_model else engine_options.take(choices)
-    if uncertainty and (without_model or options.total_samples < 2):
-        raise InputError(
-            "--uncertainty needs the model, with --num-samples of 2 or more, or --published"
-        )
+    if uncertainty and without_model:
+        raise InputError("--uncertainty needs the model: leave out --without-model")
     measured_by = [find_protocol(name) for name in dict.fromkeys(protocols)]
     _prepare_output(output, overwrite)
     samples = open_samples(noisy, clean, match)
@@ -192,7 +192,7 @@ def _methods(
         engine = open_engine(**model)
         named = model["model"]
         name = f"InvDN {named}" if named == "default" else f"InvDN {Path(named).stem}"
-        methods.append(invdn(name, engine, options, with_spread=uncertainty))
+        methods.append(invdn(name, engine, options, with_uncertainty=uncertainty))
         facts |= {"model": named, "engine": engine.description, "options": asdict(options)}
     others = [_other(what, samples, match) for what in against]
     return [*methods, *others, noisy_input()], {**facts, "machine": describe_machine()}
@@ -234,18 +234,18 @@ def _prepare_output(output: Path, overwrite: bool) -> None:
 
 
 def _keeper(output: Path, chief: str, uncertainty: bool, images: bool) -> Keep | None:
-    """Stores the chief method's images and spread as they come."""
+    """Stores the chief method's images and expected errors as they come."""
     if not (uncertainty or images):
         return None
-    from ..evaluation.maps import write_image, write_spread
+    from ..evaluation.maps import write_image, write_uncertainty
 
     def keep(sample: Any, method: Method, restored: Any) -> None:
         if method.name != chief:
             return
         if images:
             write_image(output / "images", sample.name, restored.pixels)
-        if restored.spread is not None:
-            write_spread(output / "spread", sample.name, restored.spread)
+        if restored.uncertainty is not None:
+            write_uncertainty(output / "uncertainty", sample.name, restored.uncertainty)
 
     return keep
 
@@ -289,8 +289,9 @@ def _print(found: Evaluation) -> None:
         if method.calibration:
             c = method.calibration
             console.print(
-                f"spread against true error: Pearson {c.pearson:.3f}, Spearman {c.spearman:.3f}, "
-                f"AUSE {c.ause:.3f} (random {c.ause_random:.3f})",
+                f"expected against true error: Pearson {c.pearson:.3f}, Spearman {c.spearman:.3f}, "
+                f"AUSE {c.ause:.3f} (random {c.ause_random:.3f}), {c.nominal:.0%} intervals cover "
+                f"{c.coverage:.1%}",
                 highlight=False,
             )
 

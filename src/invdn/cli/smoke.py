@@ -205,7 +205,7 @@ class _Chain:
 
         engine = open_engine(self.weights, "cpu")
         methods = [
-            invdn("smoke", engine, DenoiseOptions(strength=1), with_spread=False),
+            invdn("smoke", engine, DenoiseOptions(strength=1), with_uncertainty=False),
             noisy_input(),
         ]
         samples = _open_samples(self.validation).first(2)

@@ -14,11 +14,10 @@ from .pictures import worst_place
 from .profiling import profile_block
 from .protocols import Protocol, Score, Summary, measure, summarise
 from .samples import Sample, Samples
-from .uncertainty import Calibration, Values, calibrate, pixel_samples
+from .uncertainty import BlockSamples, Calibration, block_samples, calibrate
 
 ERROR_LEVELS = 48  # the histogram of errors runs from -48 to 48 levels of 8 bits
 CROP = 128  # edge in pixels of what a report shows of an image
-_CALIBRATION_PIXELS = 4_000_000
 
 #: Called with (images done, images in all).
 Progress = Callable[[int, int], None]
@@ -58,7 +57,7 @@ class FailureCase:
         noisy: ``(h, w, 3)`` or ``(h, w)`` float32.
         clean: the same part of the reference.
         restored: the same part of every method's result.
-        spread: the same part of the spread, for methods that have one.
+        uncertainty: the same part of the expected error, for methods that tell one.
         scores: of the whole image, by method, after the first protocol.
     """
 
@@ -68,7 +67,7 @@ class FailureCase:
     noisy: Floats
     clean: Floats
     restored: Mapping[str, Floats]
-    spread: Mapping[str, Floats]
+    uncertainty: Mapping[str, Floats]
     scores: Mapping[str, Score]
 
 
@@ -84,7 +83,7 @@ class MethodResult:
         lead: how much PSNR the first method has over this one, by the first protocol; None for
             the first method itself, and where no image has a finite PSNR in both.
         errors: how many values lie how far (in 8-bit levels, -48 to 48) from the reference.
-        calibration: whether its spread predicts its error; None without spread.
+        calibration: whether its expected error is the true one; None where it tells none.
     """
 
     name: str
@@ -146,8 +145,7 @@ def evaluate(
     rows: list[Row] = []
     exhibits: list[FailureCase] = []
     errors = {name: np.zeros(2 * ERROR_LEVELS + 1, np.int64) for name in names}
-    pixels: dict[str, list[tuple[Values, Values]]] = {name: [] for name in names}
-    limit = max(1000, _CALIBRATION_PIXELS // len(samples))
+    blocks: dict[str, list[BlockSamples]] = {name: [] for name in names}
     for index, sample in enumerate(samples, 1):
         clean = unit_floats(sample.clean)
         results: dict[str, Restoration] = {}
@@ -157,8 +155,8 @@ def evaluate(
             results[method.name] = restored
             result = unit_floats(restored.pixels)
             _count_errors(errors[method.name], result - clean)
-            if restored.spread is not None:
-                pixels[method.name].append(pixel_samples(restored.spread, result, clean, limit))
+            if restored.uncertainty is not None:
+                blocks[method.name].append(block_samples(restored.uncertainty, result, clean))
             if keep is not None:
                 keep(sample, method, restored)
         scores = {row.method: row.scores[protocols[0].name] for row in rows[-len(methods) :]}
@@ -167,7 +165,7 @@ def evaluate(
         if progress is not None:
             progress(index, len(samples))
     results_of = {
-        name: _method_result(name, names[0], rows, protocols, errors[name], pixels[name])
+        name: _method_result(name, names[0], rows, protocols, errors[name], blocks[name])
         for name in names
     }
     return Evaluation(
@@ -206,7 +204,7 @@ def _exhibit(
         unit_floats(sample.noisy)[place].copy(),
         clean[place].copy(),
         {name: unit_floats(result.pixels[place]) for name, result in results.items()},
-        {n: r.spread[place].copy() for n, r in results.items() if r.spread is not None},
+        {n: r.uncertainty[place].copy() for n, r in results.items() if r.uncertainty is not None},
         dict(scores),
     )
 
@@ -217,7 +215,7 @@ def _method_result(
     rows: Sequence[Row],
     protocols: Sequence[Protocol],
     errors: NDArray[np.int64],
-    pixels: Sequence[tuple[Values, Values]],
+    blocks: Sequence[BlockSamples],
 ) -> MethodResult:
     own = [row for row in rows if row.method == name]
     timed = [(row.seconds / row.megapixels) for row in own if row.seconds is not None]
@@ -229,7 +227,7 @@ def _method_result(
         max(grown) if grown else None,
         None if name == first else _lead(name, first, rows, protocols[0].name),
         errors,
-        calibrate(pixels) if pixels else None,
+        calibrate(blocks) if blocks else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Results of an evaluation as image files: denoised images, and the spread as map and picture."""
+"""Results of an evaluation as image files: denoised images, and the expected error as a map."""
 
 from pathlib import Path
 
@@ -21,26 +21,25 @@ def write_image(folder: Path, name: str, pixels: Pixels) -> Path:
     return _write(folder, f"{name}.png", from_float(to_float(pixels), np.uint16))
 
 
-def write_spread(folder: Path, name: str, spread: Floats) -> tuple[Path, Path]:
-    """Write the spread over draws twice: to be read by programs, and to be looked at.
+def write_uncertainty(folder: Path, name: str, expected: Floats) -> tuple[Path, Path]:
+    """Write the expected error twice: to be read by programs, and to be looked at.
 
     Args:
         folder: made if absent.
         name: of the image.
-        spread: ``(H, W)`` or ``(H, W, 3)`` standard deviation, 1 = full range.
+        expected: ``(H, W)`` root mean squared error, 1 = full range.
 
     Returns:
-        ``NAME.png``: 16 bits, the spread of each colour in the units of a 16-bit photograph
-        (65535 = full range); and ``NAME_picture.png``: the mean over the colours from black to
-        yellow, the brightest being the 99.5th percentile of this image.
+        ``NAME.png``: 16 bits, in the units of a 16-bit photograph (65535 = full range); and
+        ``NAME_picture.png``: from black to yellow, the brightest being the 99.5th percentile of
+        this image.
 
     Raises:
         OutputError: the folder or a file cannot be written.
     """
-    mean = np.atleast_3d(spread).mean(axis=2)
-    picture = in_colour(mean, float(np.quantile(mean, 0.995)))
+    picture = in_colour(expected, float(np.quantile(expected, 0.995)))
     return (
-        _write(folder, f"{name}.png", from_float(spread, np.uint16)),
+        _write(folder, f"{name}.png", from_float(expected, np.uint16)),
         _write(folder, f"{name}_picture.png", picture),
     )
 

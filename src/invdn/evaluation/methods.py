@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, EngineError
 from ..image.dtype import Pixels, to_float
-from ..inference import DenoiseOptions, Engine, Pipeline, denoise_pixels
+from ..inference import DenoiseOptions, Engine, denoise_pixels
+from ..inference.error_map import expected_error
 from .samples import Sample, read_image
 
 Floats = NDArray[np.float32]
@@ -26,11 +27,12 @@ class Restoration:
 
     Attributes:
         pixels: of the shape of the noisy image; float32 in [0, 1], or the type it was stored in.
-        spread: standard deviation of the estimate in every pixel, where the method knows it.
+        uncertainty: ``(H, W)``, the root mean squared error that is expected around every pixel
+            (1 = full range), where the method tells it.
     """
 
     pixels: Pixels
-    spread: Floats | None = None
+    uncertainty: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,15 @@ def unit_floats(pixels: Pixels) -> Floats:
     return np.asarray(np.clip(to_float(pixels), 0, 1))
 
 
-def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_spread: bool) -> Method:
+def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_uncertainty: bool) -> Method:
     """InvDN itself, through any engine; its result is not rounded."""
 
     def restore(sample: Sample) -> Restoration:
         noisy = unit_floats(sample.noisy)
-        if with_spread:
-            pixels, spread = Pipeline(engine, options).denoise_with_std(noisy)
-            return Restoration(np.asarray(pixels, np.float32), spread)
-        return Restoration(np.asarray(denoise_pixels(engine, noisy, options), np.float32))
+        result = np.asarray(denoise_pixels(engine, noisy, options), np.float32)
+        if with_uncertainty:
+            return Restoration(result, expected_error(noisy, np.asarray(np.clip(result, 0, 1))))
+        return Restoration(result)
 
     return Method(name, restore)
 

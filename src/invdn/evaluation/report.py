@@ -16,7 +16,7 @@ from .protocols import Score, Summary
 from .uncertainty import Calibration
 
 _FULL_ERROR = 32 / 255  # the mean absolute error that is drawn brightest
-_FULL_SPREAD = 8 / 255
+_FULL_EXPECTED = 8 / 255
 
 _STYLE = Path(__file__).with_name("report.css")
 _COSTS = (
@@ -130,11 +130,11 @@ def _distributions(evaluation: Evaluation) -> str:
 
 def _uncertainty(name: str, found: Calibration) -> str:
     lines = [
-        charts.Line("largest spread first", found.removed, found.by_spread, "line", 0),
+        charts.Line("largest prediction first", found.removed, found.by_prediction, "line", 0),
         charts.Line("largest error first", found.removed, found.by_error, "dashed", 2),
         charts.Line("at random", (0.0, found.removed[-1]), (1.0, 1.0), "dashed", 1),
     ]
-    sparse = charts.line_chart(lines, "share of pixels taken away", "RMS error of the rest")
+    sparse = charts.line_chart(lines, "share of blocks taken away", "RMS error of the rest")
     predicted, observed = (
         [value * 255 for value in values] for values in (found.predicted, found.observed)
     )
@@ -142,21 +142,32 @@ def _uncertainty(name: str, found: Calibration) -> str:
     reliable = charts.line_chart(
         [
             charts.Line("measured", predicted, observed, "dots", 0),
-            charts.Line("spread = error", ends, ends, "dashed", 2),
+            charts.Line("predicted = true", ends, ends, "dashed", 2),
         ],
-        "predicted spread, 8-bit levels",
+        "expected error, 8-bit levels",
         "RMS error, 8-bit levels",
+    )
+    coverage = charts.line_chart(
+        [
+            charts.Line("measured", predicted, [100 * v for v in found.covered], "dots", 0),
+            charts.Line("promised", ends, [100 * found.nominal] * 2, "dashed", 2),
+        ],
+        "expected error, 8-bit levels",
+        "values within the interval, %",
     )
     known = 1 - found.ause / found.ause_random if found.ause_random > 0 else 0.0
     return (
-        f"<h2>Does the spread know the error? {escape(name)}</h2>"
-        f"<p>Over {found.pixels:,} pixels the spread over draws correlates with the true error by "
-        f"<b>{found.pearson:.3f}</b> (Pearson) and <b>{found.spearman:.3f}</b> (ranks, Spearman). "
-        f"The area under the sparsification error (AUSE) is <b>{found.ause:.3f}</b>; pixels taken "
-        f"away at random give {found.ause_random:.3f} and perfect knowledge 0, so the spread holds "
-        f"<b>{known:.0%}</b> of what could be known.</p><div class='pair'>"
-        + _figure(sparse, "Sparsification: how the error falls when doubtful pixels are left out.")
-        + _figure(reliable, "Reliability: true error in each tenth of the pixels by spread.")
+        f"<h2>Is the expected error the true one? {escape(name)}</h2>"
+        f"<p>Over {found.blocks:,} blocks of 8x8 pixels the expected error correlates with the "
+        f"true one by <b>{found.spearman:.3f}</b> (ranks, Spearman) and <b>{found.pearson:.3f}</b> "
+        f"(Pearson). The area under the sparsification error (AUSE) is <b>{found.ause:.3f}</b>; "
+        f"blocks taken away at random give {found.ause_random:.3f} and perfect knowledge 0, so it "
+        f"holds <b>{known:.0%}</b> of what could be known. The intervals for "
+        f"{found.nominal:.0%} cover <b>{found.coverage:.1%}</b> of the values.</p>"
+        "<div class='pair'>"
+        + _figure(sparse, "Sparsification: how the error falls when doubtful blocks are left out.")
+        + _figure(reliable, "Reliability: true error in each tenth of the blocks by prediction.")
+        + _figure(coverage, "Coverage: values within the interval, in each tenth of the blocks.")
         + "</div>"
     )
 
@@ -184,9 +195,9 @@ def _exhibit(exhibit: FailureCase) -> str:
         remark = f"{decibels(exhibit.scores[name])} dB; here {error.mean() * 255:.1f} levels off"
         pictures = [_photograph(pixels), _map(error, _FULL_ERROR)]
         columns.append(_column(name, remark, pictures))
-    spreads = [_map(np.atleast_3d(s).mean(axis=2), _FULL_SPREAD) for s in exhibit.spread.values()]
-    remark = f"below: spread, 0 to {_FULL_SPREAD * 255:.0f} levels" if spreads else ""
-    columns.append(_column("reference", remark, [_photograph(exhibit.clean), *spreads]))
+    maps = [_map(expected, _FULL_EXPECTED) for expected in exhibit.uncertainty.values()]
+    remark = f"below: expected error, 0 to {_FULL_EXPECTED * 255:.0f} levels" if maps else ""
+    columns.append(_column("reference", remark, [_photograph(exhibit.clean), *maps]))
     place = f"rows from {exhibit.row}, columns from {exhibit.column}"
     return (
         f"<h3>{escape(exhibit.image)} <span class='soft'>{place}</span></h3>"

@@ -1,4 +1,4 @@
-"""Whether the spread over draws knows where the error is: sparsification and correlation."""
+"""Whether the expected error is the true one: sparsification, correlation, coverage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,84 +7,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..inference.error_map import BLOCK, COVERAGE, interval
 
 Values = NDArray[np.float64]
+_TENTHS = 10
+
+
+@dataclass(frozen=True)
+class BlockSamples:
+    """Predicted and true error of blocks of 8x8 pixels, in units of the full range.
+
+    Attributes:
+        predicted: (n,) root mean square over colours and pixels, as predicted.
+        error: (n,) the true one.
+        inside: (n,) share of the values whose error lies within the interval.
+    """
+
+    predicted: Values
+    error: Values
+    inside: Values
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predicted spread against true error over the pixels of a set.
-
-    Both are root mean squares over the colours of a pixel, in units of the full range.
+    """Predicted against true error over the blocks of a set.
 
     Attributes:
-        pixels: how many entered.
+        blocks: how many entered.
         pearson: linear correlation.
         spearman: correlation of the ranks.
-        removed: shares of pixels taken away, 0 to below 1.
-        by_spread: RMS error of what is left, when the pixels of largest spread go first, as a
-            share of the RMS error of all.
+        removed: shares of blocks taken away, 0 to below 1.
+        by_prediction: RMS error of what is left, when the blocks of largest prediction go first,
+            as a share of the RMS error of all.
         by_error: the same, when those of largest error go first: the best that is possible.
         ause: area between both (area under the sparsification error): 0 is perfect.
-        ause_random: the same area for pixels taken away at random: what knows nothing.
-        predicted: mean spread of each tenth of the pixels, from small to large.
-        observed: RMS error of that tenth; on ``predicted = observed`` the spread is the error.
+        ause_random: the same area for blocks taken away at random: what knows nothing.
+        predicted: mean prediction of each tenth of the blocks, from small to large.
+        observed: RMS error of that tenth; on ``predicted = observed`` the prediction is the error.
+        nominal: share of the values that the intervals are to cover.
+        coverage: share of the values that they cover.
+        covered: the same in each tenth of the blocks.
     """
 
-    pixels: int
+    blocks: int
     pearson: float
     spearman: float
     removed: tuple[float, ...]
-    by_spread: tuple[float, ...]
+    by_prediction: tuple[float, ...]
     by_error: tuple[float, ...]
     ause: float
     ause_random: float
     predicted: tuple[float, ...]
     observed: tuple[float, ...]
+    nominal: float
+    coverage: float
+    covered: tuple[float, ...]
 
 
-def pixel_samples(
-    spread: NDArray[np.floating],
+def block_samples(
+    predicted: NDArray[np.floating],
     restored: NDArray[np.floating],
     reference: NDArray[np.floating],
-    limit: int = 65_536,
-) -> tuple[Values, Values]:
-    """Spread and true error of one image's pixels (of a random part of a large image's).
+) -> BlockSamples:
+    """Compare predicted and true error of one image's blocks.
 
     Args:
-        spread: ``(H, W)`` or ``(H, W, 3)`` standard deviation over draws, 1 = full range.
-        restored: the mean over draws, the same shape, in [0, 1].
-        reference: the clean image.
-        limit: pixels that are taken at most, at random, to bound the memory of a large set.
+        predicted: ``(H, W)`` expected error, 1 = full range, as ``expected_error`` gives it.
+        restored: ``(H, W)`` or ``(H, W, 3)`` result, in [0, 1].
+        reference: the clean image, of the same shape.
 
     Returns:
-        Two ``(pixels,)`` arrays: RMS over the colours of spread and of error.
+        One number for each whole block.
 
     Raises:
         InputError: the shapes differ.
     """
-    if not spread.shape == restored.shape == reference.shape:
+    if restored.shape != reference.shape or predicted.shape != restored.shape[:2]:
         raise InputError(
-            f"spread {spread.shape}, image {restored.shape} and reference {reference.shape} "
-            "must have one shape"
+            f"prediction {predicted.shape}, image {restored.shape} and reference "
+            f"{reference.shape} must have one size"
         )
-    error = restored.astype(np.float64) - reference.astype(np.float64)
-    predicted, true = _rms_over_colours(spread), _rms_over_colours(error)
-    if predicted.size > limit:
-        chosen = np.random.default_rng(0).choice(predicted.size, limit, replace=False)
-        predicted, true = predicted[chosen], true[chosen]
-    return predicted, true
+    error = np.abs(restored.astype(np.float64) - reference.astype(np.float64))
+    error = error.reshape(*error.shape[:2], -1)
+    inside = (error <= interval() * predicted[:, :, None]).mean(axis=2)
+    return BlockSamples(
+        np.sqrt(_by_block(predicted.astype(np.float64) ** 2)),
+        np.sqrt(_by_block(np.mean(error**2, axis=2))),
+        _by_block(inside),
+    )
 
 
-def calibrate(samples: Sequence[tuple[Values, Values]], steps: int = 50) -> Calibration:
-    """Measure how well spread predicts error over the pixels of a set.
+def calibrate(samples: Sequence[BlockSamples], steps: int = 50) -> Calibration:
+    """Measure how well the expected error predicts the true one over a set.
 
     Args:
-        samples: spread and error of each image, as ``pixel_samples`` gives them.
-        steps: points of the sparsification curve.
+        samples: of each image.
+        steps: points of the sparsification curve, at most; one for each block suffices.
 
     Raises:
-        InputError: there are fewer than ``steps`` pixels.
+        InputError: there are fewer than ten blocks.
 
     Reference:
         Ilg et al., Uncertainty estimates and multi-hypotheses networks for optical flow,
@@ -93,34 +114,45 @@ def calibrate(samples: Sequence[tuple[Values, Values]], steps: int = 50) -> Cali
     Example:
         >>> import numpy as np
         >>> error = np.linspace(0.0, 1.0, 1000)
-        >>> perfect = calibrate([(error / 2, error)])
-        >>> round(perfect.ause, 6), round(perfect.spearman, 6)
-        (0.0, 1.0)
+        >>> perfect = calibrate([BlockSamples(error / 2, error, np.ones(1000))])
+        >>> round(perfect.ause, 6), round(perfect.spearman, 6), perfect.coverage
+        (0.0, 1.0, 1.0)
     """
-    spread = np.concatenate([np.zeros(0), *(predicted for predicted, _ in samples)])
-    error = np.concatenate([np.zeros(0), *(true for _, true in samples)])
-    if spread.size < steps:
-        raise InputError(f"calibration needs {steps} pixels or more, not {spread.size}")
+    predicted, error, inside = (
+        np.concatenate([np.zeros(0), *(getattr(sample, name) for sample in samples)])
+        for name in BlockSamples.__dataclass_fields__
+    )
+    if predicted.size < _TENTHS:
+        raise InputError(
+            f"calibration needs {_TENTHS} blocks of {BLOCK}x{BLOCK} pixels or more, not "
+            f"{predicted.size}"
+        )
+    steps = min(steps, predicted.size)
     removed = np.arange(steps) / steps
-    by_spread, by_error = (_sparsified(order, error, removed) for order in (spread, error))
-    tenths = np.array_split(np.argsort(spread, kind="stable"), 10)
+    by_prediction, by_error = (_sparsified(order, error, removed) for order in (predicted, error))
+    tenths = np.array_split(np.argsort(predicted, kind="stable"), _TENTHS)
     return Calibration(
-        pixels=int(spread.size),
-        pearson=_correlation(spread, error),
-        spearman=_correlation(_ranks(spread), _ranks(error)),
+        blocks=int(predicted.size),
+        pearson=_correlation(predicted, error),
+        spearman=_correlation(_ranks(predicted), _ranks(error)),
         removed=tuple(removed.tolist()),
-        by_spread=tuple(by_spread.tolist()),
+        by_prediction=tuple(by_prediction.tolist()),
         by_error=tuple(by_error.tolist()),
-        ause=float(np.trapezoid(by_spread - by_error, removed)),
+        ause=float(np.trapezoid(by_prediction - by_error, removed)),
         ause_random=float(np.trapezoid(1 - by_error, removed)),
-        predicted=tuple(float(spread[part].mean()) for part in tenths),
+        predicted=tuple(float(predicted[part].mean()) for part in tenths),
         observed=tuple(float(np.sqrt(np.mean(error[part] ** 2))) for part in tenths),
+        nominal=COVERAGE,
+        coverage=float(inside.mean()),
+        covered=tuple(float(inside[part].mean()) for part in tenths),
     )
 
 
-def _rms_over_colours(values: NDArray[np.floating]) -> Values:
-    wide = np.atleast_3d(values).astype(np.float64)
-    return np.asarray(np.sqrt(np.mean(wide**2, axis=2)).ravel())
+def _by_block(values: Values) -> Values:
+    """Average whole blocks, ``(H, W)`` to ``(blocks,)``."""
+    rows, columns = (size // BLOCK for size in values.shape)
+    whole = values[: rows * BLOCK, : columns * BLOCK]
+    return np.asarray(whole.reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3)).ravel())
 
 
 def _sparsified(order: Values, error: Values, removed: Values) -> Values:

@@ -3,6 +3,7 @@
 from ..options import QUALITIES, DenoiseOptions, Quality, Strength
 from .blending import Findings, blend, noise_word
 from .engine import Engine
+from .error_map import expected_error
 from .files import FileOptions, FileResult, denoise_file, denoise_photo, training_range_warning
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
@@ -24,6 +25,7 @@ __all__ = [
     "denoise_file",
     "denoise_photo",
     "denoise_pixels",
+    "expected_error",
     "noise_word",
     "training_range_warning",
 ]

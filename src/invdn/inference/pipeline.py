@@ -32,6 +32,7 @@ from ..photo.photo import Photo
 from .blending import Findings, blend
 from .blocks import plan_blocks, predict_blocks
 from .engine import Engine
+from .error_map import expected_error
 from .region import Region
 from .sampling import Block
 
@@ -424,6 +425,26 @@ class Prediction:
         pipeline = replace(self.pipeline, options=chosen)
         return pipeline.blend_saved(self.pixels, self.blocks)
 
+    def expected_error(
+        self, options: DenoiseOptions | None = None, **overrides: Unpack[Overrides]
+    ) -> Floats:
+        """Predict how far a result is from the clean photograph; the network does not run.
+
+        Args:
+            options: of the result, as :meth:`blend` takes them.
+            **overrides: single ones, over those.
+
+        Returns:
+            ``(H, W)``, as :func:`invdn.expected_error` tells it.
+
+        Raises:
+            InputError: an option is outside its range, or there is none of that name.
+        """
+        result = color_channels(self.blend(options, **overrides))
+        colors = self.pipeline.colors
+        noisy = color_channels(self.pixels)
+        return expected_error(noisy, result, self.noise, colors.to_srgb if colors else None)
+
     def _assembled(self, parts: list[Floats]) -> Floats:
         whole: Floats = np.empty(color_channels(self.pixels).shape, np.float32)
         for block, part in zip(self.blocks, parts, strict=True):
@@ -448,13 +469,6 @@ class StdMap:
     def __call__(self, block: Block) -> None:
         """Take the core of a block."""
         self.values[block.tile.core] = block.stats.std()[block.tile.inner]
-
-    def watch(self, blocks: Iterable["PredictedBlock"]) -> Iterator["PredictedBlock"]:
-        """Take the cores of blocks that were predicted earlier, and pass the blocks on."""
-        for block in blocks:
-            if block.std is not None:
-                self.values[block.tile.core] = block.std
-            yield block
 
     @property
     def map(self) -> Floats:

@@ -115,7 +115,6 @@ class Job:
         options: how.
         kept: where the result lies.
         result: its file, once it is there.
-        spread: the file of the uncertainty map, if one was asked for.
         once: nobody can ask for another look.
         prediction: the file of what the network predicted, if it is kept for another strength.
         state: how far it is.
@@ -130,14 +129,12 @@ class Job:
         options: DenoiseOptions,
         kept: StoredFolder,
         *,
-        spread: bool,
         once: bool = False,
     ) -> None:
         self.photo = photo
         self.options = options
         self.kept = kept
         self.result = kept.folder / f"result{PurePosixPath(photo.result_name).suffix}"
-        self.spread = kept.folder / "spread.png" if spread else None
         self.once = once
         self.prediction: Path | None = None
         self.state: State = "queued"

@@ -15,6 +15,7 @@ from .jobs import MEDIA_TYPES, Job
 from .openapi import file_answer, other_answer, photo_body, problems, upload_problems
 from .photos_api import (
     Identifier,
+    LookQuery,
     RenderingQuery,
     accept_photo,
     client_of,
@@ -72,7 +73,7 @@ def jobs_router(service: Service) -> APIRouter:
         status_code=202,
         response_model=JobDocument,
         responses=upload_problems("not-found"),
-        openapi_extra=photo_body({**_FIELDS, "spread": {"type": "boolean"}}, required=False),
+        openapi_extra=photo_body(_FIELDS, required=False),
     )
     async def make_job(
         request: Request, query: Annotated[JobQuery, Query()], response: Response
@@ -85,7 +86,7 @@ def jobs_router(service: Service) -> APIRouter:
             photo = find_photo(service, query.photo)
         try:
             options = options_of(query)
-            job = service.submit(photo, options, client_of(request), spread=query.spread)
+            job = service.submit(photo, options, client_of(request))
         except ProblemError:
             if query.photo is None:  # nobody knows of it
                 service.forget_photo(photo)
@@ -143,25 +144,25 @@ def jobs_router(service: Service) -> APIRouter:
             return await rendered(service, request, job.result, query, stack)
 
     @router.get(
-        "/jobs/{identifier}/spread",
+        "/jobs/{identifier}/uncertainty",
         response_class=Response,
         responses=file_answer(
             "The uncertainty map", "image/png", "image/jpeg", "application/octet-stream"
         )
         | problems("not-found", "not-ready", "invalid", "queue-full", "too-long"),
     )
-    async def get_spread(
-        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+    async def get_uncertainty(
+        request: Request, identifier: Identifier, query: Annotated[LookQuery, Query()]
     ) -> Response:
-        """How much the samples differ in every pixel: grey, upright, `spread_white` is white."""
+        """How far the result may be from the clean photograph: grey, upright. Nine of ten true
+        values lie within a tenth of the pixel's value, in steps of 8 bits."""
         job = _finished(_find(service, identifier))
-        if job.spread is None:
-            raise ProblemError("not-ready", "the job made no uncertainty map: ask for spread=true")
-        if query == RenderingQuery.model_validate({}):
-            return _file(job, job.spread)
+        photo = find_photo(service, job.photo.kept.id)
         async with AsyncExitStack() as stack:
             stack.enter_context(job.kept.used())
-            return await rendered(service, request, job.spread, query, stack)
+            stack.enter_context(photo.kept.used())
+            path, look = photo.path, query.look
+            return await rendered(service, request, job.result, query, stack, path, look)
 
     @router.get(
         "/jobs/{identifier}/explained",

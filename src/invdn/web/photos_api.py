@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..errors import InputError
 from ..inference import Region
+from ..options import SHARES, DenoiseOptions, option_help
 from .errors import ProblemError
 from .jobs import StoredPhoto
 from .openapi import file_answer, photo_body, problems, upload_problems
@@ -23,6 +25,7 @@ from .upload import receive
 Chosen = TypeVar("Chosen", bound=BaseModel)
 Identifier = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
 _LONGEST_SIDE = 65_535
+_HELPS = option_help()
 
 
 class PhotoQuery(BaseModel):
@@ -74,6 +77,30 @@ class RenderingQuery(BaseModel):
     def media_type(self) -> str:
         """Of the answer."""
         return "application/octet-stream" if self.format == "raw" else f"image/{self.format}"
+
+
+class LookQuery(RenderingQuery):
+    """Which picture, and how the result is blended with the photograph before it is judged.
+
+    For results of full strength, which the page blends itself.
+    """
+
+    strength: float | Literal["auto"] = Field(1.0, description=_HELPS["strength"])
+    luminance: float = Field(1.0, description=_HELPS["luminance"])
+    chroma: float = Field(1.0, description=_HELPS["chroma"])
+    detail: float = Field(0.0, description=_HELPS["detail"])
+
+    @property
+    def look(self) -> DenoiseOptions:
+        """The blending.
+
+        Raises:
+            ProblemError: a value is outside its range.
+        """
+        try:
+            return DenoiseOptions(**{name: getattr(self, name) for name in SHARES})
+        except InputError as error:
+            raise ProblemError("invalid", str(error)) from error
 
 
 def photos_router(service: Service) -> APIRouter:
@@ -184,6 +211,7 @@ async def rendered(
     query: RenderingQuery,
     stack: AsyncExitStack,
     noisy: FilePath | None = None,
+    look: DenoiseOptions | None = None,
 ) -> Response:
     """A picture of a file in the storage.
 
@@ -194,12 +222,14 @@ async def rendered(
         query: which picture.
         stack: what holds the file; goes over to the answer.
         noisy: show what noise explains of the difference from this file, instead.
+        look: show how far the file may be from the clean photograph, where it is blended so.
     """
     rendering = service.rendering(
         path,
         query.suffix,
         client_of(request),
         noisy=noisy,
+        look=look,
         region=query.region,
         max_side=query.max_side,
         shrink=query.shrink,

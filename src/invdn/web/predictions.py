@@ -1,24 +1,22 @@
 """Files of what the network predicted, so that another strength costs no second run.
 
-A file holds, for every block, its place, the mean of its samples, and their standard deviation if
-there are several: numpy arrays, one after another.
+A file holds, for every block, its place and the mean of its samples: numpy arrays, one after
+another.
 """
 
 import errno
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import EngineError
 from ..image.tiling import Tile
 from ..inference import DenoiseOptions
-from ..inference.pipeline import PredictedBlock, predicted
+from ..inference.pipeline import PredictedBlock
 from ..inference.sampling import Block
 
 _MEAN_BYTES = 16  # for a pixel: three float32, and a third more where tiles overlap
-_STD_BYTES = 12
 _HEAD = 256  # bytes of an array's description, at most
 
 
@@ -31,8 +29,7 @@ def prediction_bytes(pixels: int, options: DenoiseOptions) -> int:
     """
     if options.is_identity:
         return 0
-    several = options.total_samples > 1
-    return pixels * (_MEAN_BYTES + _STD_BYTES * several)
+    return pixels * _MEAN_BYTES
 
 
 class PredictionWriter:
@@ -55,14 +52,11 @@ class PredictionWriter:
         """Write one more block."""
         if self._full:
             return
-        kept = predicted(block)
-        rows, columns = kept.tile.core
-        place = (kept.tile.top, kept.tile.left, kept.tile.height, kept.tile.width)
+        tile = block.tile
+        rows, columns = tile.core
         core = (rows.start, rows.stop, columns.start, columns.stop)
-        head = np.array([*place, *core, kept.std is not None], np.int64)
-        arrays: list[NDArray[Any]] = [head, kept.mean]
-        if kept.std is not None:
-            arrays.append(kept.std)
+        head = np.array([tile.top, tile.left, tile.height, tile.width, *core], np.int64)
+        arrays = (head, block.stats.mean)
         try:
             size = sum(array.nbytes + _HEAD for array in arrays)
             if self._file.tell() + size > self._room:
@@ -85,15 +79,14 @@ def read_prediction(file: IO[bytes], height: int, width: int) -> Iterator[Predic
     while missing > 0:
         try:
             place = np.load(file, allow_pickle=False)
-            top, left, rows, columns, first_row, end_row, first_column, end_column, has_std = (
+            top, left, rows, columns, first_row, end_row, first_column, end_column = (
                 int(number) for number in place
             )
             mean = np.load(file, allow_pickle=False)
-            std = np.load(file, allow_pickle=False) if has_std else None
         except (EOFError, TypeError, ValueError, OSError) as error:
             raise EngineError(
                 "the network's prediction is not kept whole; run the network again"
             ) from error
         core = slice(first_row, end_row), slice(first_column, end_column)
-        yield PredictedBlock(Tile(top, left, rows, columns, core), mean, std)
+        yield PredictedBlock(Tile(top, left, rows, columns, core), mean, None)
         missing -= (end_row - first_row) * (end_column - first_column)

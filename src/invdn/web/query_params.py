@@ -56,10 +56,6 @@ class JobQuery(DenoiseQuery):
     photo: str | None = Field(
         None, description="Identifier of a photograph that was uploaded; there is no body then."
     )
-    spread: bool = Field(
-        False,
-        description="Make the uncertainty map too; needs 2 samples or more, as of 'balanced'.",
-    )
 
 
 class PreviewQuery(Choices):

@@ -61,9 +61,6 @@ class ResultDocument(BaseModel):
     depth: _DEPTHS
     displayable: bool
     seconds: float = Field(description="From reading the photograph to the finished file.")
-    spread_white: float | None = Field(
-        description="The spread that is white in the uncertainty map; 1 is the full range."
-    )
 
 
 class JobDocument(BaseModel):
@@ -158,7 +155,7 @@ def job_document(job: Job, position: int | None, expires_in: float | None) -> Jo
         problem=problem_document(job),
         links={
             name: own if name == "self" else f"{own}/{name}"
-            for name in ("self", "events", "result", "rendering", "spread", "explained")
+            for name in ("self", "events", "result", "rendering", "uncertainty", "explained")
         },
     )
 
@@ -186,5 +183,4 @@ def _result(job: Job) -> ResultDocument | None:
         depth=photo.inspection.depth,  # type: ignore[arg-type]
         displayable=photo.displayable,
         seconds=round(job.outcome.seconds, 3),
-        spread_white=job.outcome.spread_white,
     )

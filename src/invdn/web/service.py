@@ -20,7 +20,16 @@ from .rendering import check_region
 from .settings import Settings
 from .storage import Storage, StoredFolder
 from .supervisor import Supervisor
-from .tasks import Denoise, Denoised, Inspect, NoiseShareMap, Preview, Render, Task
+from .tasks import (
+    Denoise,
+    Denoised,
+    Inspect,
+    NoiseShareMap,
+    Preview,
+    Render,
+    Task,
+    UncertaintyMap,
+)
 from .upload import Upload
 
 _log = logging.getLogger(__name__)
@@ -155,7 +164,6 @@ class Service:
         options: DenoiseOptions,
         client: str,
         *,
-        spread: bool = False,
         once: bool = False,
     ) -> Job:
         """Queue the work on a photograph.
@@ -165,26 +173,19 @@ class Service:
             options: how. Where an earlier job of the photograph had the same ones but for the
                 look, the network is not run again.
             client: who asks.
-            spread: make the uncertainty map, too.
             once: nobody can ask for another look, so nothing is kept for one.
 
         Raises:
-            ProblemError: the queue is full, or a spread is asked for of a single sample.
+            ProblemError: the queue is full.
         """
         self.check()
-        if spread and options.total_samples < 2:
-            raise ProblemError(
-                "invalid",
-                "a spread needs 2 samples or more: choose quality=balanced or more num_samples",
-                (("spread", "needs 2 samples or more"),),
-            )
         kept = StoredFolder(self.storage)
         try:
             ticket = self.turns.enter(client, self.retry_after)
         except BaseException:
             kept.remove()
             raise
-        job = Job(photo, options, kept, spread=spread, once=once)
+        job = Job(photo, options, kept, once=once)
         self.jobs[job.id] = job
         job.ticket = ticket
         job.task = asyncio.create_task(self._work(job, ticket))
@@ -211,7 +212,14 @@ class Service:
 
     @asynccontextmanager
     async def rendering(
-        self, source: Path, suffix: str, client: str, *, noisy: Path | None = None, **how: Any
+        self,
+        source: Path,
+        suffix: str,
+        client: str,
+        *,
+        noisy: Path | None = None,
+        look: DenoiseOptions | None = None,
+        **how: Any,
     ) -> AsyncIterator[Path]:
         """A picture for the browser of a file in the storage, for the time of the block.
 
@@ -220,12 +228,15 @@ class Service:
             suffix: ``.png`` or ``.jpg``.
             client: who asks.
             noisy: show what noise explains of the difference from this file, instead.
+            look: show how far the file may be from the clean photograph, where it is blended so.
             how: region, largest side and shrinking.
         """
         async with self._scratch(suffix) as kept:
             pixels = self.settings.max_pixels
             task: Task = Render(source, kept.file, pixels, **how)
-            if noisy:
+            if noisy and look:
+                task = UncertaintyMap(noisy, source, kept.file, pixels, look, **how)
+            elif noisy:
                 task = NoiseShareMap(noisy, source, kept.file, pixels, **how)
             await self._picture(task, client)
             kept.count()
@@ -304,7 +315,6 @@ class Service:
                 job.result,
                 self.settings.max_pixels,
                 job.options,
-                job.spread,
                 job.prediction,
                 room,
                 earlier.prediction if earlier else None,
@@ -343,9 +353,7 @@ class Service:
                 other.photo is job.photo
                 and other.options.without_blending() == job.options.without_blending()
             )
-            # where the memory decides the tiles, a spread makes them smaller
-            tiled = job.options.max_memory is None or bool(other.spread) == bool(job.spread)
-            if same and tiled and other.predicted_bytes:
+            if same and other.predicted_bytes:
                 return other
         return None
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,21 +23,24 @@ from ..inference import (
     Region,
     denoise_photo,
 )
+from ..inference.blending import blend
+from ..inference.error_map import at_pixels, error_blocks, interval
 from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
-from ..inference.pipeline import Recorder, StdMap
-from ..inference.sampling import Block
 from ..photo.color import network_bridge_of
 from ..photo.photo import Photo
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
 from .predictions import PredictionWriter, read_prediction
-from .rendering import check_region, write_grey, write_rendering
+from .rendering import check_region, write_rendering
 
 _DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _HEADS = ("jpeg", "png", "tiff", "webp")  # libvips reads these without decoding
 _KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
+_ROWS = 256  # blended in one go
+#: In the uncertainty map, grey levels for one step of 8 bits; the interval is twice as wide.
+LEVELS_A_STEP = 10
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,30 @@ class NoiseShareMap:
 
 
 @dataclass(frozen=True)
+class UncertaintyMap:
+    """Make a picture of how far a result may be from the clean photograph.
+
+    A pixel is the distance within which nine of ten true values lie, ``LEVELS_A_STEP`` grey levels
+    for one step of 8 bits.
+
+    Attributes:
+        source: the photograph.
+        result: its denoised version.
+        target: a file as :class:`Render` takes it.
+        look: how the result is blended with the photograph first.
+    """
+
+    source: Path
+    result: Path
+    target: Path
+    max_pixels: int
+    look: DenoiseOptions
+    region: Region | None = None
+    max_side: int | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
 class Preview:
     """Denoise a region and make a picture of it for the browser."""
 
@@ -121,7 +148,6 @@ class Denoise:
     Attributes:
         source: the photograph.
         target: the result.
-        spread: where the map of its samples goes, if one is wanted.
         prediction: where what the network predicts goes, if it is to be kept.
         room: bytes that it may take there; where they do not suffice, nothing is kept.
         earlier: a prediction of an earlier job that takes the network's place.
@@ -131,7 +157,6 @@ class Denoise:
     target: Path
     max_pixels: int
     options: DenoiseOptions
-    spread: Path | None = None
     prediction: Path | None = None
     room: int = 0
     earlier: Path | None = None
@@ -143,20 +168,18 @@ class Denoised:
 
     Attributes:
         bytes: of the result.
-        size: bytes of the result, the map of its spread and the prediction.
+        size: bytes of the result and the prediction.
         predicted: bytes of the prediction.
         seconds: from reading to the finished file.
-        spread_white: the spread that is white in the map (1 = white of the photograph).
     """
 
     bytes: int
     size: int
     seconds: float
-    spread_white: float | None
     predicted: int
 
 
-Task = Inspect | Render | NoiseShareMap | Preview | Denoise
+Task = Inspect | Render | NoiseShareMap | UncertaintyMap | Preview | Denoise
 
 
 def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
@@ -179,6 +202,8 @@ def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
             return write_rendering(photo, task.target, task.region, task.max_side, task.shrink)
         case NoiseShareMap():
             return _explain(task)
+        case UncertaintyMap():
+            return _show_uncertainty(task)
         case Preview() if engine:
             return _preview(task, engine, progress)
         case Denoise() if engine:
@@ -214,11 +239,7 @@ def _noise(source: Path, max_pixels: int) -> NoiseEstimate | None:
 
 
 def _explain(task: NoiseShareMap) -> None:
-    photo = _looked_at(task.source, task.max_pixels)
-    result = _looked_at(task.result, task.max_pixels)
-    noisy, clean = (
-        apply_exif_orientation(seen.pixels, photo.orientation) for seen in (photo, result)
-    )
+    noisy, clean, to_srgb = _both(task.source, task.result, task.max_pixels)
     height, width = noisy.shape[:2]
     region = task.region or Region(0, 0, width, height)
     check_region(region, width, height)
@@ -227,16 +248,65 @@ def _explain(task: NoiseShareMap) -> None:
         slice(top, region.y + region.height + REACH),
         slice(left, region.x + region.width + REACH),
     )
-    before, after = (np.atleast_3d(to_float(seen[around])) for seen in (noisy, clean))
-    space, _ = network_bridge_of(photo)
-    if space:
-        before, after = space.to_srgb(before), space.to_srgb(after)
+    before, after = (to_srgb(to_float(seen[around])) for seen in (noisy, clean))
     shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
     rows = slice(region.y - top, region.y - top + region.height)
     columns = slice(region.x - left, region.x - left + region.width)
     levels = np.zeros((region.height, region.width, 3), np.uint8)
     levels[:, :, :2] = np.rint(255 * shares[rows, columns])
     write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
+
+
+def _show_uncertainty(task: UncertaintyMap) -> None:
+    height, width = _both(task.source, task.result, task.max_pixels)[0].shape[:2]
+    region = task.region or Region(0, 0, width, height)
+    check_region(region, width, height)
+    blocks = _error_blocks(task.source, task.result, task.max_pixels, task.look)
+    error = at_pixels(
+        blocks,
+        slice(region.y, region.y + region.height),
+        slice(region.x, region.x + region.width),
+    )
+    error *= 255 * LEVELS_A_STEP * np.float32(interval())
+    levels = np.rint(np.minimum(error, 255)).astype(np.uint8)
+    write_rendering(Photo(levels), task.target, None, task.max_side, task.shrink)
+
+
+@lru_cache(maxsize=8)  # a byte for every 16 of the photograph's
+def _error_blocks(
+    source: Path, result: Path, max_pixels: int, look: DenoiseOptions
+) -> NDArray[np.float32]:
+    """Predict the error of all blocks of a result, as the look blends it."""
+    noisy, clean, to_srgb = _both(source, result, max_pixels)
+    noise = _noise(source, max_pixels)
+    if not look.is_full_strength:
+        blended = np.empty(clean.shape, np.float32)
+        for top in range(0, len(noisy), _ROWS):
+            first = max(0, top - REACH)
+            rows = slice(first, top + _ROWS + REACH)
+            before, after = (to_srgb(to_float(seen[rows])) for seen in (noisy, clean))
+            made = blend(before, after, look, noise)
+            blended[top : top + _ROWS] = made[top - first : top - first + _ROWS]
+        noisy = np.concatenate(
+            [to_srgb(to_float(noisy[t : t + _ROWS])) for t in range(0, len(noisy), _ROWS)]
+        )
+        return error_blocks(noisy, blended, noise)
+    return error_blocks(noisy, clean, noise, to_srgb)
+
+
+def _unchanged(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values
+
+
+def _both(
+    source: Path, result: Path, max_pixels: int
+) -> tuple[Pixels, Pixels, Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
+    """Return a photograph and its result, upright and (H, W, C), and how the network sees them."""
+    photo, clean = (_looked_at(path, max_pixels) for path in (source, result))
+    space, _ = network_bridge_of(photo)
+    upright = [apply_exif_orientation(seen.pixels, photo.orientation) for seen in (photo, clean)]
+    noisy, denoised = (seen if seen.ndim == 3 else seen[:, :, None] for seen in upright)
+    return noisy, denoised, space.to_srgb if space else _unchanged
 
 
 def _inspect(task: Inspect) -> Inspection:
@@ -271,60 +341,32 @@ def _inspection(name: str, width: int, height: int, orientation: int, depth: str
 
 def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
     start = time.perf_counter()
-    white: list[float] = []
 
     def work(photo: Photo) -> tuple[Photo, Pipeline]:
         pipeline, photo = Pipeline.for_photo(engine, photo, task.options, progress)
-        std = StdMap(photo.pixels) if task.spread else None
         if task.earlier:
-            pixels = _blend_again(task.earlier, pipeline, photo.pixels, std)
+            with task.earlier.open("rb") as file:
+                blocks = read_prediction(file, *photo.pixels.shape[:2])
+                pixels = pipeline.blend_saved(photo.pixels, blocks)
         else:
-            pixels = _run_network(task, pipeline, photo.pixels, std)
-        if std and task.spread:
-            upright = apply_exif_orientation(std.map, photo.orientation)
-            white.append(_write_spread(upright, task.spread))
+            pixels = _run_network(task, pipeline, photo.pixels)
         return replace(photo, pixels=pixels), pipeline
 
     note = f"denoised, strength {task.options.strength}"
     files = FileOptions(max_pixels=task.max_pixels)
     process_file(task.source, task.target, files, work, note)
     sizes = [file.stat().st_size if file else 0 for file in (task.target, task.prediction)]
-    spread = task.spread.stat().st_size if task.spread else 0
-    seconds = time.perf_counter() - start
-    return Denoised(sizes[0], sum(sizes) + spread, seconds, white[0] if white else None, sizes[1])
+    return Denoised(sizes[0], sum(sizes), time.perf_counter() - start, sizes[1])
 
 
-def _run_network(task: Denoise, pipeline: Pipeline, pixels: Pixels, std: StdMap | None) -> Pixels:
+def _run_network(task: Denoise, pipeline: Pipeline, pixels: Pixels) -> Pixels:
     """Denoise the pixels in their own place, and keep the prediction if that is wanted."""
-    with ExitStack() as files:
-        recorders: list[Recorder] = [std] if std else []
-        if task.prediction:
-            file = files.enter_context(task.prediction.open("xb", buffering=0))
-            recorders.append(PredictionWriter(file, task.room))
-
-        def record(block: Block) -> None:
-            for recorder in recorders:
-                recorder(block)
-
-        kept = std.values.nbytes if std else 0
-        pipeline.denoise_in_place(pixels, record if recorders else None, kept=kept)
+    if not task.prediction:
+        pipeline.denoise_in_place(pixels)
+        return pixels
+    with task.prediction.open("xb", buffering=0) as file:
+        pipeline.denoise_in_place(pixels, PredictionWriter(file, task.room))
     return pixels
-
-
-def _blend_again(earlier: Path, pipeline: Pipeline, pixels: Pixels, std: StdMap | None) -> Pixels:
-    """Blend the prediction of an earlier job."""
-    with earlier.open("rb") as file:
-        blocks = read_prediction(file, *pixels.shape[:2])
-        return pipeline.blend_saved(pixels, std.watch(blocks) if std else blocks)
-
-
-def _write_spread(spread: NDArray[np.float32], target: Path) -> float:
-    """Write the mean over the colours as a grey PNG; returns the spread that is white in it."""
-    mean = spread if spread.ndim == 2 else spread.mean(axis=2)
-    white = float(np.quantile(mean, 0.995)) or 1.0
-    levels = np.rint(np.clip(mean / white, 0, 1) * 255).astype(np.uint8)
-    write_grey(levels, target)
-    return white
 
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:

@@ -57,10 +57,10 @@ const RAMP = Array.from({ length: 256 }, (_, value) => {
   return ANCHORS[left].map((low, channel) => low + (ANCHORS[left + 1][channel] - low) * (place - left));
 });
 
-/** Lay the uncertainty (grey RGB bytes) over RGBA bytes; where samples agree, the picture is dimmed only. */
-export function heat(spread, wide) {
-  for (let from = 0, to = 0; from < spread.length; from += 3, to += 4) {
-    const colour = RAMP[spread[from]];
+/** Lay the uncertainty (grey RGB bytes) over RGBA bytes; where it is small, the picture is dimmed only. */
+export function heat(uncertainty, wide) {
+  for (let from = 0, to = 0; from < uncertainty.length; from += 3, to += 4) {
+    const colour = RAMP[uncertainty[from]];
     for (let channel = 0; channel < 3; channel += 1) wide[to + channel] = 0.3 * wide[to + channel] + 0.7 * colour[channel];
   }
 }

@@ -64,7 +64,7 @@ function serve() {
   }
 }
 
-/** One picture: the photograph, its denoised version, or the spread of its samples. */
+/** One picture: the photograph, its denoised version, or a map of either. */
 export class Layer {
   #tiles = new Shelf(KEPT);
   #asked = new Map();

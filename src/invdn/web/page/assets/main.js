@@ -22,8 +22,7 @@ let quality = "fast";
 let look = USUAL;
 
 const about = await meet();
-const samples = (name) => (about.qualities[name].self_ensemble ? 8 : 1) * about.qualities[name].num_samples;
-const table = new Table(({ quality: name }) => ({ ...NEUTRAL, quality: name, spread: samples(name) > 1 ? "true" : undefined }));
+const table = new Table(({ quality: name }) => ({ ...NEUTRAL, quality: name }));
 const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "fast" }));
 const panel = new Panel(about);
 const strip = new Strip($("strip"), $("photos"));
@@ -126,23 +125,32 @@ function dress(scene, photo) {
   const job = photo.result;
   if (job && scene.job !== job.id) {
     const told = (problem) => arrived(photo, problem);
-    const previous = [scene.clean, scene.explained, scene.spread];
+    const previous = [scene.clean, scene.explained, scene.uncertainty];
     const layer = (link) => new Layer(link, scene.width, scene.height, told);
-    const spread = typeof job.result.spread_white === "number";
     scene.clean = layer(job.links.rendering);
     scene.explained = job.links.explained ? layer(job.links.explained) : null;
-    scene.spread = spread ? layer(job.links.spread) : null;
+    scene.uncertainty = null;
     scene.job = job.id;
     for (const layer of previous) layer?.close?.();
     scene.changed();
   }
-  const laid = overlay && scene.spread !== null;
+  const laid = overlay && Boolean(job);
   if (scene.look !== photo.look || scene.overlay !== laid) {
     Object.assign(scene, { look: photo.look, overlay: laid });
     scene.changed();
   }
+  if (laid && !viewer.moving) judge(scene, photo);
   viewer.redraw();
   lookAhead();
+}
+
+/** Ask how far the result may be from the truth, as the look of the photograph blends it. */
+function judge(scene, photo) {
+  const link = `${photo.result.links.uncertainty}${service.query(photo.look)}`;
+  if (scene.uncertainty?.link === link) return;
+  scene.uncertainty?.close();
+  scene.uncertainty = new Layer(link, scene.width, scene.height, (problem) => arrived(photo, problem));
+  scene.changed();
 }
 
 /** A tile has come, or could not. */
@@ -208,9 +216,10 @@ panel.addEventListener("look", ({ detail: { look: chosen, moving } }) => {
   if (!viewer.scene) return;
   viewer.scene.look = chosen;
   viewer.scene.changed();
+  if (overlay && !moving && table.current.result) judge(viewer.scene, table.current);
   viewer.redraw();
 });
-panel.addEventListener("spread", ({ detail }) => {
+panel.addEventListener("uncertainty", ({ detail }) => {
   overlay = detail;
   refresh();
 });
@@ -260,7 +269,7 @@ async function save(photos) {
 
 listen($("view"), $("wipe"), viewer, {
   s: () => $("side").click(),
-  u: () => $("spread").click(),
+  u: () => $("uncertainty").click(),
   PageUp: () => table.step(-1),
   PageDown: () => table.step(1),
 });

@@ -14,7 +14,7 @@ const SLIDERS = [
 const $ = (id) => document.getElementById(id);
 
 /**
- * Fires "quality", "look" (detail: `{look, moving}`), "spread", and what its buttons are named:
+ * Fires "quality", "look" (detail: `{look, moving}`), "uncertainty", and what its buttons are named:
  * "cancel", "again", "same", "download", "download-all", "remove".
  */
 export class Panel extends EventTarget {
@@ -32,7 +32,7 @@ export class Panel extends EventTarget {
     for (const name of ["cancel", "again", "same", "download", "download-all", "remove"]) {
       $(name).addEventListener("click", () => this.#tell(name));
     }
-    $("spread").addEventListener("change", () => this.#tell("spread", $("spread").checked));
+    $("uncertainty").addEventListener("change", () => this.#tell("uncertainty", $("uncertainty").checked));
     $("reset").addEventListener("click", () => {
       this.#tell("look", { look: USUAL, moving: false });
       this.#sliders.values().next().value?.input.focus();
@@ -116,7 +116,7 @@ export class Panel extends EventTarget {
     for (const input of $("quality").querySelectorAll("input")) input.checked = input.value === photo.quality;
     $("quality-note").textContent = this.#qualityNote(photo);
     this.showLook(photo.look);
-    this.#showSpread(photo, overlay);
+    this.#showUncertainty(photo, overlay);
     const ready = photo.result !== null;
     $("sliders").disabled = !ready && !photo.patches.length;
     const detail = this.#sliders.get("detail");
@@ -183,16 +183,14 @@ export class Panel extends EventTarget {
     return `${words}, about ${duration(seconds)} on this machine.`;
   }
 
-  #showSpread(photo, overlay) {
-    const white = photo.result?.result.spread_white;
-    const there = typeof white === "number";
-    $("spread").disabled = !there;
-    $("spread").checked = there && overlay;
+  #showUncertainty(photo, overlay) {
+    const there = Boolean(photo.result);
+    $("uncertainty").disabled = !there;
+    $("uncertainty").checked = there && overlay;
     $("ramp").hidden = !(there && overlay);
-    if (there) $("spread-note").textContent = `How much the samples differ: bright is ${percentage(white)} of white or more.`;
-    else if (this.#samples(photo.quality).samples < 2) {
-      $("spread-note").textContent = "Needs several samples: choose Balanced or Best.";
-    } else $("spread-note").textContent = "Comes with the full result.";
+    $("uncertainty-note").textContent = there
+      ? "Nine of ten true values lie within this distance of the result: dark is 0, bright 25 steps of 255 or more."
+      : "Comes with the full result.";
   }
 
   /** While the file is made, how far it is; null at the end. */
@@ -201,4 +199,3 @@ export class Panel extends EventTarget {
   }
 }
 
-const percentage = (share) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;

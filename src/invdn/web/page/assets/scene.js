@@ -9,7 +9,7 @@ const KEPT = 96; // drawn tiles of each side, 1 MB each
 export class Scene {
   clean = null; // Layer or Previews
   explained = null; // Layer: how much of the change is noise, for the detail slider and the automatic strength
-  spread = null; // Layer
+  uncertainty = null; // Layer
   look = NEUTRAL;
   overlay = false;
   #version = 0;
@@ -51,26 +51,26 @@ export class Scene {
     const clean = this.clean?.tile(level, column, row);
     if (!noisy || !clean) return there?.canvas ?? null;
     const explained = this.explained?.tile(level, column, row) ?? null;
-    const spread = this.overlay ? (this.spread?.tile(level, column, row) ?? null) : null;
+    const uncertainty = this.overlay ? (this.uncertainty?.tile(level, column, row) ?? null) : null;
     const place = tileRegion(this.width, this.height, level, column, row);
     const canvas = there?.canvas ?? new OffscreenCanvas(place.columns, place.rows);
-    painted(canvas, { noisy, clean, explained, look: this.look, spread });
-    const awaited = (this.overlay && this.spread && !spread) || (needsShares(this.look) && this.explained && !explained);
+    painted(canvas, { noisy, clean, explained, look: this.look, uncertainty });
+    const awaited = (this.overlay && this.uncertainty && !uncertainty) || (needsShares(this.look) && this.explained && !explained);
     this.#after.set(key, { canvas, version: awaited ? -1 : this.#version });
     return canvas;
   }
 
   close() {
-    for (const layer of [this.noisy, this.clean, this.explained, this.spread]) layer?.close?.();
+    for (const layer of [this.noisy, this.clean, this.explained, this.uncertainty]) layer?.close?.();
   }
 }
 
 const needsShares = ({ strength, detail }) => strength === "auto" || detail > 0;
 
-function painted(canvas, { noisy, clean, explained, look, spread = null }) {
+function painted(canvas, { noisy, clean, explained, look, uncertainty = null }) {
   const picture = new ImageData(canvas.width, canvas.height);
   blend(noisy, clean, explained, look, picture.data);
-  if (spread) heat(spread, picture.data);
+  if (uncertainty) heat(uncertainty, picture.data);
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;
 }

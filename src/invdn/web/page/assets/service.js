@@ -39,7 +39,7 @@ async function ask(path, options = {}) {
   throw new Problem(answer.status, sentence(named && !words.includes(named) ? `${words} (${named})` : words), wait || null);
 }
 
-const query = (values) => {
+export const query = (values) => {
   const kept = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 };
@@ -74,7 +74,8 @@ export async function result(id) {
 
 /** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
 export async function region(link, { x, y, w, h }, shrink, signal) {
-  const answer = await ask(`${link}${query({ x, y, w, h, shrink, format: "raw" })}`, { signal });
+  const place = query({ x, y, w, h, shrink, format: "raw" });
+  const answer = await ask(link + (link.includes("?") ? place.replace("?", "&") : place), { signal });
   return new Uint8Array(await answer.arrayBuffer());
 }
 
