@@ -1,9 +1,8 @@
 """Wall time and memory of a piece of work."""
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def profile_block() -> Iterator[Meter]:
     The memory is looked at every two milliseconds by a thread, so shorter peaks may be missed.
 
     Raises:
-        MissingDependencyError: the memory of a process cannot be asked for here without psutil.
+        MissingDependencyError: psutil is not installed.
 
     Example:
         >>> with profile_block() as meter:
@@ -41,14 +40,14 @@ def profile_block() -> Iterator[Meter]:
         >>> meter.seconds > 0, meter.memory > 32_000_000
         (True, True)
     """
-    resident = _resident_memory()
-    meter, done, before = Meter(), threading.Event(), resident()
+    process = _process()
+    meter, done, before = Meter(), threading.Event(), process.memory_info().rss
     peak = before
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(_PAUSE):
-            peak = max(peak, resident())
+            peak = max(peak, process.memory_info().rss)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -57,7 +56,7 @@ def profile_block() -> Iterator[Meter]:
         yield meter
     finally:
         meter.seconds = time.perf_counter() - start
-        peak = max(peak, resident())
+        peak = max(peak, process.memory_info().rss)
         done.set()
         watcher.join()
         meter.memory = peak - before
@@ -79,16 +78,6 @@ def peak_memory() -> int:
         return int(high.split()[1]) * 1024
     memory = _process().memory_info()
     return int(getattr(memory, "peak_wset", memory.rss))
-
-
-def _resident_memory() -> Callable[[], int]:
-    """Return a function that tells the resident memory of this process in bytes."""
-    statistics = Path("/proc/self/statm")
-    if statistics.exists():
-        page = os.sysconf("SC_PAGE_SIZE")
-        return lambda: int(statistics.read_text().split()[1]) * page
-    process = _process()
-    return lambda: int(process.memory_info().rss)
 
 
 def _process() -> Any:
