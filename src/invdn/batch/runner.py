@@ -233,7 +233,7 @@ class JobRunner:
     _written: dict[Identity, Path] = field(default_factory=dict)
 
     def __call__(self, job: Job) -> Outcome | None:
-        """What became of the job; None: another run is working on it."""
+        """Return what became of the job; None: another run is working on it."""
         try:
             if self.stop.requested:
                 return _outcome(job, "left")
@@ -258,7 +258,7 @@ class JobRunner:
             return _outcome(job, "failed", f"cannot denoise {str(job.source)!r}: {reason}")
 
     def _finished(self, job: Job) -> Outcome | None:
-        """The outcome of a job whose result is there and stays; None: there is work to do."""
+        """Give the outcome of a job whose result is there and stays; None: there is work to do."""
         if self.existing == "edit" or not os.path.lexists(job.target):
             return None
         self._refuse_what_is_no_result(job)
@@ -290,7 +290,7 @@ class JobRunner:
             raise _unfit(job, "something that is no file has that name")
 
     def _reason_to_skip(self, job: Job) -> str:
-        """Why an existing result stays as it is; empty: it is to be replaced.
+        """Return why an existing result stays as it is; empty: it is to be replaced.
 
         A file appears under the name of a result when it is complete; an empty one is a name that
         a killed run reserved on a drive without links, and holds nothing.
@@ -317,7 +317,7 @@ class JobRunner:
         )
 
     def _guarded(self, job: Job, progress: Progress) -> Progress:
-        """Progress that ends the work when it is to stop, or its photograph has changed.
+        """Return progress that ends the work when it is to stop, or its photograph has changed.
 
         It is called between reading and writing; so of a photograph that grew or was replaced
         while it was read nothing is written.
@@ -363,7 +363,7 @@ def _outcome(job: Job, status: Status, reason: str = "", result: Any = None) -> 
 
 
 def _errno(error: BaseException | None) -> int | None:
-    """The number of the system's error that an error comes from."""
+    """Return the number of the system's error that an error comes from."""
     while error is not None:
         if isinstance(error, OSError):
             return error.errno

@@ -40,7 +40,7 @@ class BatchProgress:
 
     @contextmanager
     def photograph(self, job: Job) -> Iterator[Callable[[int, int], None]]:
-        """A bar for one photograph; yields what the work calls with (done, in all)."""
+        """Yield a bar for one photograph; yields what the work calls with (done, in all)."""
         name = printable(job.source.name)
         if len(name) > _LONGEST_NAME:
             name = f"{name[: _LONGEST_NAME - 1]}…"
@@ -140,7 +140,7 @@ class Workload:
                 self._ended.add(source)
 
     def leave_out(self, source: Path) -> None:
-        """Nothing is done about this photograph: it takes no time."""
+        """Take a photograph out, about which nothing is done: it takes no time."""
         with self._lock:
             self._open.discard(source)
             self._parts.pop(source, None)
@@ -156,7 +156,7 @@ class Workload:
 
 @contextmanager
 def batch_progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[BatchProgress]:
-    """A :class:`BatchProgress`; ``quiet``, or without a terminal, it shows messages only."""
+    """Yield a :class:`BatchProgress`; ``quiet``, or without a terminal, it shows messages only."""
     bars = open_bars(quiet=quiet, speed_estimate_period=_MEMORY)
     shown = BatchProgress(bars, jobs)
     measuring = threading.Thread(target=shown.measure, daemon=True)
@@ -279,7 +279,7 @@ class BatchReport:
 
 
 def _entry(outcome: Outcome, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """An outcome as JSON has it."""
+    """Return an outcome as JSON has it."""
     entry: dict[str, Any] = {
         "status": outcome.status,
         "source": outcome.source,
@@ -347,7 +347,7 @@ def existing_of(
     on_conflict: str | None = None,
     inputs: Sequence[str] = (),
 ) -> Existing:
-    """What is done where a result exists, from the options that tell.
+    """Return what is done where a result exists, from the options that tell.
 
     Without any, a result of a photograph that was named is an error, and those of a folder are
     left: who runs a folder again wants what is missing.
@@ -496,7 +496,7 @@ class FolderScanner:
                 raise InputError(f"--watch watches folders, and {given} is none")
 
     def __call__(self, report: BatchReport) -> tuple[Job, ...]:
-        """All jobs that are there now."""
+        """Return all jobs that are there now."""
         found = find_sources(self.inputs, recursive=self.recursive, leave_out=self.output)
         sources = [source for source in found.sources if source.searched]  # a folder may be away
         assigned = assign_targets(sources, self.output, name=self.name, suffix_of=self._suffix)
@@ -509,7 +509,7 @@ class FolderScanner:
         return assigned.jobs
 
     def _suffix(self, source: Path) -> str:
-        """The ending of a result; asked once of a photograph as it is, since that may open it."""
+        """Return the ending of a result; it is asked once, since that may open the photograph."""
         key = source, stamp_of(source)
         if key not in self._suffixes:
             self._suffixes[key] = self.suffix_of(source)

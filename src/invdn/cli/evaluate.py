@@ -180,7 +180,7 @@ def _methods(
     uncertainty: bool,
     match: str | None,
 ) -> tuple[list[Method], dict[str, Any]]:
-    """What is measured, the chief first, and the facts that every file repeats."""
+    """Return what is measured, the chief first, and the facts that every file repeats."""
     from ..evaluation.machine import describe_machine
     from ..evaluation.methods import invdn, noisy_input
 
@@ -199,7 +199,7 @@ def _methods(
 
 
 def _other(what: str, samples: Samples, match: str | None) -> Method:
-    """A baseline, an ONNX file or a folder, from ``[NAME=]WHAT``."""
+    """Return a baseline, an ONNX file or a folder, from ``[NAME=]WHAT``."""
     from ..evaluation.baselines import BASELINES, baseline
     from ..evaluation.methods import onnx_denoiser, precomputed_outputs
     from ..evaluation.samples import open_outputs
@@ -234,7 +234,7 @@ def _prepare_output(output: Path, overwrite: bool) -> None:
 
 
 def _keeper(output: Path, chief: str, uncertainty: bool, images: bool) -> Keep | None:
-    """Stores the chief method's images and expected errors as they come."""
+    """Return stores the chief method's images and expected errors as they come."""
     if not (uncertainty or images):
         return None
     from ..evaluation.maps import write_image, write_uncertainty

@@ -161,14 +161,14 @@ class _Chain:
     psnr: float = field(init=False)
 
     def prepare(self) -> str:
-        """Pairs of the user, or some made by code."""
+        """Return pairs of the user, or some made by code."""
         if self.draws_pairs:
             _make_pairs(self.pairs)
         training, validation = _open_samples(self.pairs), _open_samples(self.validation)
         return f"{len(training)} pairs, {len(validation)} to measure on"
 
     def train(self) -> str:
-        """The smoke recipe on these pairs."""
+        """Return the smoke recipe on these pairs."""
         try:
             from ..training.loop import train
             from ..training.recipe_files import load_recipe
@@ -196,7 +196,7 @@ class _Chain:
         return f"{self.steps} steps, loss {first:.4f} to {last:.4f}"
 
     def evaluate(self) -> str:
-        """The trained network on the validation pairs."""
+        """Return the trained network on the validation pairs."""
         from ..engines import open_engine
         from ..evaluation.evaluate import evaluate
         from ..evaluation.methods import invdn, noisy_input
@@ -215,7 +215,7 @@ class _Chain:
         return f"PSNR {scores[0]:.2f} dB (noisy input {scores[1]:.2f}), protocol paddle"
 
     def export(self) -> str:
-        """ONNX graphs of it."""
+        """Return ONNX graphs of it."""
         try:
             from ..weights.onnx_export import export_onnx
         except ModuleNotFoundError as error:
@@ -231,11 +231,11 @@ class _Chain:
         return f"{len(checks)} checks against torch, largest difference {worst:.1e}"
 
     def infer_on_cpu(self) -> str:
-        """The exported graphs through ONNX Runtime, against torch."""
+        """Return the exported graphs through ONNX Runtime, against torch."""
         return self._compare(("cpu", "onnxruntime"), ("cpu", "torch"))
 
     def infer_on_gpu(self) -> str:
-        """The weights on the first GPU, against the CPU."""
+        """Return the weights on the first GPU, against the CPU."""
         device = available_devices()[0]
         if device == "cpu":
             raise _Skipped("there is no GPU that torch can use")
@@ -310,12 +310,12 @@ def _open_samples(folder: Path) -> Samples:
 
 
 def _as_toml(folder: Path) -> str:
-    """A list of one path; JSON's text is TOML's too."""
+    """Return a list of one path; JSON's text is TOML's too."""
     return json.dumps([str(folder.resolve())])
 
 
 def _make_pairs(root: Path) -> None:
-    """Four drawn photographs with noise, as ``Noisy/`` and ``GT/``."""
+    """Draw four photographs with noise, as ``Noisy/`` and ``GT/``."""
     import numpy as np
 
     from ..image.dtype import from_float, to_float

@@ -84,7 +84,7 @@ def open_engine(
 
 
 def why_native_unavailable() -> str | None:
-    """Why the native engine cannot run here, or ``None`` where it can.
+    """Return why the native engine cannot run here, or ``None`` where it can.
 
     Example:
         >>> reason = why_native_unavailable()
@@ -101,7 +101,7 @@ def why_native_unavailable() -> str | None:
 
 
 def available_devices() -> tuple[str, ...]:
-    """Devices that a model can run on, the fastest first; ``"cpu"`` is always the last.
+    """Return devices that a model can run on, the fastest first; ``"cpu"`` is always the last.
 
     torch is asked only where it is installed and the machine seems to have a GPU, since importing
     it takes seconds.
@@ -122,7 +122,7 @@ def _may_have_gpu() -> bool:
 
 
 def _read_model(model: Path) -> tuple[Path | None, Parameters]:
-    """The folder of the model's graphs, if it has graphs, and its parameters."""
+    """Return the folder of the model's graphs, if it has graphs, and its parameters."""
     if model.is_dir():
         return model, read_parameters(model / "weights.safetensors")
     parameters = read_parameters(model)

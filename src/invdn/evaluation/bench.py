@@ -139,7 +139,7 @@ class StopwatchEngine:
         self.seconds: dict[str, float] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """What the engine says of its tiles and memory."""
+        """Return what the engine says of its tiles and memory."""
         return getattr(self._engine, name)
 
     @property
@@ -164,11 +164,11 @@ class StopwatchEngine:
         self._since = now
 
     def encode(self, noisy: Floats) -> Floats:
-        """As the engine does."""
+        """Do what the engine does, and stop the time."""
         return self.inside(lambda: self._engine.encode(noisy))
 
     def decode(self, low: Floats, latent: Floats) -> Floats:
-        """As the engine does."""
+        """Do what the engine does, and stop the time."""
         return self.inside(lambda: self._engine.decode(low, latent))
 
     def inside(self, work: Callable[[], Result]) -> Result:
@@ -183,11 +183,11 @@ class StopwatchRows(StopwatchEngine):
     """The same of an engine that works row by row."""
 
     def encode_rows(self, *size: int) -> "_StopwatchPushes":
-        """As the engine does."""
+        """Do what the engine does, and stop the time."""
         return _StopwatchPushes(self, self.inside(lambda: self._engine.encode_rows(*size)))
 
     def decode_rows(self, *size: int) -> "_StopwatchPushes":
-        """As the engine does."""
+        """Do what the engine does, and stop the time."""
         return _StopwatchPushes(self, self.inside(lambda: self._engine.decode_rows(*size)))
 
 
@@ -198,12 +198,12 @@ class _StopwatchPushes:
         self._stopwatch, self._rows = stopwatch, rows
 
     def push(self, *rows: Floats) -> Floats:
-        """As the engine does."""
+        """Do what the engine does, and stop the time."""
         return self._stopwatch.inside(lambda: self._rows.push(*rows))
 
 
 def stopwatch(engine: Engine) -> StopwatchEngine:
-    """The engine with a stopwatch, on the same way through a photograph as without."""
+    """Return the engine with a stopwatch, on the same way through a photograph as without."""
     return (StopwatchRows if hasattr(engine, "decode_rows") else StopwatchEngine)(engine)
 
 
@@ -239,7 +239,7 @@ def measure_case(case: Case, open_engine: Callable[[], Engine], folder: Path) ->
 
 
 def noisy_photograph(width: int, height: int) -> NDArray[np.uint8]:
-    """A picture of soft shapes with noise, always the same: ``(height, width, 3)`` uint8."""
+    """Return a picture of soft shapes with noise, always the same: ``(height, width, 3)`` uint8."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / 64
     planes = [
         0.5 + 0.3 * np.sin(x * a) * np.cos(y * b) for a, b in ((1, 1), (0.7, 1.3), (1.9, 0.4))
@@ -249,7 +249,7 @@ def noisy_photograph(width: int, height: int) -> NDArray[np.uint8]:
 
 
 def cost_chart(outcomes: Sequence[Outcome]) -> str:
-    """Seconds for a photograph against its megapixels, a curve for each series, as SVG."""
+    """Return seconds for a photograph against its megapixels, a curve for each series, as SVG."""
     curves: dict[str, list[tuple[float, float]]] = {}
     for outcome in outcomes:
         place = (outcome.case.megapixels, outcome.latency)
@@ -265,7 +265,7 @@ def cost_chart(outcomes: Sequence[Outcome]) -> str:
 
 
 def as_record(outcome: Outcome) -> Mapping[str, object]:
-    """The outcome as plain values for JSON."""
+    """Return the outcome as plain values for JSON."""
     return {
         **asdict(outcome),
         "megapixels": outcome.case.megapixels,

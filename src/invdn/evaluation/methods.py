@@ -51,12 +51,12 @@ class Method:
 
 
 def unit_floats(pixels: Pixels) -> Floats:
-    """Pixels of any kind as float32 in [0, 1]."""
+    """Return pixels of any kind as float32 in [0, 1]."""
     return np.asarray(np.clip(to_float(pixels), 0, 1))
 
 
 def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_uncertainty: bool) -> Method:
-    """InvDN itself, through any engine; its result is not rounded."""
+    """Return InvDN itself, through any engine; its result is not rounded."""
 
     def restore(sample: Sample) -> Restoration:
         noisy = unit_floats(sample.noisy)
@@ -69,12 +69,12 @@ def invdn(name: str, engine: Engine, options: DenoiseOptions, *, with_uncertaint
 
 
 def noisy_input() -> Method:
-    """The noisy image as it is: where every denoiser starts from."""
+    """Return the noisy image as it is: where every denoiser starts from."""
     return Method("noisy input", lambda sample: Restoration(sample.noisy), timed=False)
 
 
 def precomputed_outputs(name: str, files: dict[str, Path], *, swap_red_and_blue: bool) -> Method:
-    """Outputs that lie in a folder.
+    """Return outputs that lie in a folder.
 
     Args:
         name: what tables call it.
@@ -95,7 +95,7 @@ def precomputed_outputs(name: str, files: dict[str, Path], *, swap_red_and_blue:
 
 
 def onnx_denoiser(name: str, file: Path) -> Method:
-    """Any network ``(1, 3, H, W) -> (1, 3, H, W)`` on RGB floats in [0, 1], stored as ONNX.
+    """Return any network ``(1, 3, H, W) -> (1, 3, H, W)`` on RGB floats in [0, 1], stored as ONNX.
 
     Height and width are mirrored outwards to multiples of 64 and cut back.
 

@@ -29,7 +29,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def as_html(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
-    """The report.
+    """Return the report.
 
     Args:
         evaluation: what was measured.
@@ -59,7 +59,7 @@ def as_html(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
 
 
 def decibels(summary: Summary | Score) -> str:
-    """A PSNR for people: infinite ones, and those left out of a mean, are told of."""
+    """Return a PSNR for people: infinite ones, and those left out of a mean, are told of."""
     if math.isinf(summary.psnr):
         return "infinite"
     identical = summary.identical if isinstance(summary, Summary) else 0
@@ -186,7 +186,7 @@ def _worst(evaluation: Evaluation) -> str:
 
 
 def _exhibit(exhibit: FailureCase) -> str:
-    """A column for each method: what it made of the part, and its error below."""
+    """Return a column for each method: what it made of the part, and its error below."""
     columns = []
     if "noisy input" not in exhibit.restored:
         columns.append(_column("noisy", "", [_photograph(exhibit.noisy)]))
@@ -238,7 +238,7 @@ def _quantity(value: float | None, unit: float, form: str) -> str:
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Cells are HTML already."""
+    """Return cells are HTML already."""
     top = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
     table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"

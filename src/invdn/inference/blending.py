@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 def blend(
     noisy: Floats, denoised: Floats, options: DenoiseOptions, noise: NoiseEstimate | None
 ) -> Floats:
-    """The result between a noisy window and what the network made of it, as the options say.
+    """Return the result between a noisy window and what the network made of it, as the options say.
 
     Args:
         noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1].

@@ -51,7 +51,7 @@ def expected_error(
     noise: NoiseEstimate | None = None,
     to_srgb: Callable[[Floats], Floats] | None = None,
 ) -> Floats:
-    """Predict the root mean squared error around every pixel of a result.
+    """Return predict the root mean squared error around every pixel of a result.
 
     Args:
         noisy: ``(H, W)`` or ``(H, W, 1 or 3)``: uint8, uint16, or floating point in [0, 1].
@@ -237,7 +237,7 @@ def _sums(plane: Floats, radius: int) -> Floats:
 
 @cache
 def _layers() -> dict[str, NDArray[np.float64]]:
-    """The trained numbers, as float64."""
+    """Return the trained numbers, as float64."""
     with (files(__package__) / "error_map.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return {name: arrays[name].astype(np.float64) for name in arrays.files}

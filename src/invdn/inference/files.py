@@ -40,7 +40,7 @@ LEAST_CORRELATION = 0.13
 def training_range_warning(
     noise: NoiseEstimate | None, findings: Findings | None = None
 ) -> str | None:
-    """What the user should know before trusting the result, in one line; None if nothing.
+    """Return what the user should know before trusting the result, in one line; None if nothing.
 
     Example:
         >>> white = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0)

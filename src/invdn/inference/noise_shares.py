@@ -174,7 +174,7 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
 
 @cache
 def _layers() -> dict[str, NDArray[np.float64]]:
-    """The trained numbers, as float64: the rounding of their sums then never comes to light."""
+    """Return the trained numbers, as float64: so their sums' rounding never comes to light."""
     with (files(__package__) / "noise_shares.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return {name: arrays[name].astype(np.float64) for name in arrays.files}

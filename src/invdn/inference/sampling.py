@@ -204,7 +204,7 @@ class RowEncoder(Protocol):
     """Takes noisy rows, gives rows of ``low``."""
 
     def push(self, noisy: Array) -> Array:
-        """The next ``(3, n, W)`` rows, to the ``(3, m, w)`` rows that they finish."""
+        """Return the next ``(3, n, W)`` rows, to the ``(3, m, w)`` rows that they finish."""
         ...
 
 
@@ -212,7 +212,7 @@ class RowDecoder(Protocol):
     """Takes rows of ``low`` and of latents, gives rows of images."""
 
     def push(self, low: Array, latent: Array) -> Array:
-        """The next ``(3, n, w)`` and ``(N, 45, n, w)`` rows, to the ``(N, 3, m, W)`` finished."""
+        """Take ``(3, n, w)`` and ``(N, 45, n, w)`` rows; return the ``(N, 3, m, W)`` finished."""
         ...
 
 
@@ -228,11 +228,11 @@ class StreamingEngine(Engine, Protocol):
     bytes_per_column: int
 
     def encode_rows(self, height: int, width: int, piece: int) -> RowEncoder:
-        """An encoder of one picture, for at most ``piece`` rows at a time."""
+        """Return an encoder of one picture, for at most ``piece`` rows at a time."""
         ...
 
     def decode_rows(self, height: int, width: int, draws: int, piece: int) -> RowDecoder:
-        """A decoder of one picture, for at most ``piece`` rows of ``low`` at a time."""
+        """Return a decoder of one picture, for at most ``piece`` rows of ``low`` at a time."""
         ...
 
 
@@ -351,7 +351,7 @@ class RowBuffer:
         self._images: Floats | None = None  # (N, 3, n, W)
 
     def next(self, images: Floats) -> Block:
-        """The band that these new rows finish."""
+        """Return the band that these new rows finish."""
         height, width, channels = self._colours.shape
         first = self._top + len(self._noisy)
         new = to_float(self._colours[first : first + images.shape[2]])
@@ -369,7 +369,7 @@ class RowBuffer:
 
 
 def _piece(engine: Engine, height: int, width: int) -> int:
-    """Rows in one piece: all, or as many as are worth a push."""
+    """Return rows in one piece: all, or as many as are worth a push."""
     rows, columns = framed(engine, height, width)
     scale = engine.architecture.scale
     return rows if rows * columns <= WHOLE else min(-(-_ROWS // scale) * scale, rows)
@@ -378,7 +378,7 @@ def _piece(engine: Engine, height: int, width: int) -> int:
 def _latents(
     engine: Engine, options: DenoiseOptions, row: int, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """The latent of every draw for rows of ``low`` of this shape: ``(N, 45, n, w)``."""
+    """Return the latent of every draw for rows of ``low`` of this shape: ``(N, 45, n, w)``."""
     channels = engine.architecture.latent_channels
     scale = np.float32(options.effective_latent_std)
     if scale == 0:

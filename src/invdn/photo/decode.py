@@ -25,7 +25,7 @@ _one_at_a_time = threading.Lock()
 
 
 def decode(file: BinaryIO, name: str, header: Header, max_pixels: int) -> Photo:
-    """The photograph of an open file whose blocks have been read.
+    """Return the photograph of an open file whose blocks have been read.
 
     Raises:
         ImageError: damaged, too large, or of a kind that is not supported.
@@ -70,7 +70,7 @@ def _bytes_of(file: BinaryIO) -> bytes:
 
 
 def _is_damage(name: str, messages: str) -> bool:
-    """Whether pixels are at stake, and not only a formality such as an impossible orientation."""
+    """Tell whether pixels are at stake, and not only a formality such as the orientation."""
     match name:
         case "jpeg":
             return any(sign in messages for sign in ("Corrupt JPEG data", "premature end"))
@@ -120,7 +120,7 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
 
 
 def _source(file: BinaryIO) -> Any:
-    """The file behind Python's own reading.
+    """Return the file behind Python's own reading.
 
     libvips maps a file that it opens itself into memory, and the process dies if it shrinks then.
     """
@@ -132,7 +132,7 @@ def _source(file: BinaryIO) -> Any:
 
 
 def _loaded(source: Any, name: str, header: Header, strictness: str) -> Any:
-    """libvips' picture, whose pixels are still in the file."""
+    """Return libvips' picture, whose pixels are still in the file."""
     how: dict[str, Any] = {"access": "sequential", "fail_on": strictness}
     if name == "avif":
         pages = pyvips.Image.heifload_source(source).get("n-pages")
@@ -149,7 +149,7 @@ def _loaded(source: Any, name: str, header: Header, strictness: str) -> Any:
 
 
 def _from_cmyk(image: Any) -> Any:
-    """The picture in sRGB, by relative colorimetry, without its profile."""
+    """Return the picture in sRGB, by relative colorimetry, without its profile."""
     converted = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
     converted = converted.copy()
     converted.remove("icc-profile-data")

@@ -8,7 +8,7 @@ from .read import format_of_file
 
 
 def output_suffix(source: Path, wanted: str | None = None) -> str:
-    """The ending for the result of a photograph: its own, if that tells the truth.
+    """Return the ending for the result of a photograph: its own, if that tells the truth.
 
     The format is the one asked for, else the source's by its content, else (HEIC and raw, which
     cannot be written) the one that stands in for it. A file that cannot be read keeps its ending;

@@ -134,7 +134,7 @@ def _read(file: BinaryIO, max_pixels: int) -> Photo:
 
 
 def _balance(raw: Any) -> NDArray[np.float64]:
-    """Gains of red, green and blue: as the camera set them, else of daylight."""
+    """Return gains of red, green and blue: as the camera set them, else of daylight."""
     for gains in (raw.camera_whitebalance, raw.daylight_whitebalance):
         found = np.array(gains[:3], np.float64)
         if np.isfinite(found).all() and found.min() > 0:
@@ -144,7 +144,7 @@ def _balance(raw: Any) -> NDArray[np.float64]:
 
 
 def _unbalanced(stored: NDArray[np.uint16], gains: NDArray[np.float64]) -> Pixels:
-    """Camera colours without white balance, in place."""
+    """Return camera colours without white balance, in place."""
     scale = (1 / gains).astype(np.float32)
     for top in range(0, len(stored), _ROWS):
         rows = stored[top : top + _ROWS]
@@ -155,7 +155,7 @@ def _unbalanced(stored: NDArray[np.uint16], gains: NDArray[np.float64]) -> Pixel
 def _metadata(
     file: BinaryIO, raw: Any, rawpy: Any, balance: NDArray[np.float64]
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """EXIF, XMP, IPTC and the tags of the camera; and what of it cannot be kept."""
+    """Return EXIF, XMP, IPTC and the tags of the camera; and what of it cannot be kept."""
     found, first, picture = Metadata(), Directory(), Directory()
     with suppress(DirectoryError):
         found = metadata_of_tags(file)
@@ -188,7 +188,7 @@ def _metadata(
 
 
 def _picture_of(file: BinaryIO, first: Directory) -> Directory:
-    """The directory of the mosaic: the first, or one below it."""
+    """Return the directory of the mosaic: the first, or one below it."""
     places = first.entries.get(_PARTS)
     found = [first]
     if places:
@@ -203,7 +203,7 @@ def _picture_of(file: BinaryIO, first: Directory) -> Directory:
 
 
 def _whole_area(picture: Directory, raw: Any) -> bool:
-    """Whether LibRaw gives just the area that the crop counts from."""
+    """Return whether LibRaw gives just the area that the crop counts from."""
     area = picture.entries.get(_ACTIVE_AREA)
     if area is None:
         return bool((raw.sizes.raw_height, raw.sizes.raw_width) == _size(raw))
@@ -219,7 +219,7 @@ def _size(raw: Any) -> tuple[int, int]:
 
 
 def _camera_matrix(raw: Any) -> NDArray[np.float64]:
-    """XYZ under D65 to camera colours, as DNG has it."""
+    """Return XYZ under D65 to camera colours, as DNG has it."""
     known = np.array(raw.rgb_xyz_matrix, np.float64)[:3]
     if np.abs(known).max() > 0:
         return known
@@ -229,7 +229,7 @@ def _camera_matrix(raw: Any) -> NDArray[np.float64]:
 
 
 def _directory(exif: bytes | None) -> Directory:
-    """EXIF as tags that belong into a DNG's first directory."""
+    """Return EXIF as tags that belong into a DNG's first directory."""
     try:
         found = read_directory(io.BytesIO(exif or b""))[1]
     except DirectoryError:

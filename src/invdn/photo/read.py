@@ -71,7 +71,7 @@ def read_photo(
 
 
 def format_of_file(path: str | os.PathLike[str]) -> str:
-    """The format of a file by its first bytes and, for TIFF, its tags.
+    """Return the format of a file by its first bytes and, for TIFF, its tags.
 
     Raises:
         ImageError: it cannot be opened or is no photograph.
@@ -136,7 +136,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, if it is a regular one: opening a pipe would wait for ever."""
+    """Yield the file, if it is a regular one: opening a pipe would wait for ever."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise ImageError("it is a folder; give the photographs in it")

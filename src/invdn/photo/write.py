@@ -173,7 +173,7 @@ def encode(photo: Photo, file: BinaryIO, name: str, choices: WriteOptions) -> No
 
 
 def _image(photo: Photo, name: str) -> Any:
-    """The photograph as libvips sees it, its pixels shared where the depth is kept."""
+    """Return the photograph as libvips sees it, its pixels shared where the depth is kept."""
     image = as_image(_converted(photo.pixels, photo, name))
     if photo.alpha is not None and name != "jpeg":
         image = image.bandjoin(as_image(_converted(photo.alpha, photo, name)))
@@ -192,7 +192,7 @@ def _image(photo: Photo, name: str) -> Any:
 
 
 def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
-    """The pixels in a type that the format holds."""
+    """Return the pixels in a type that the format holds."""
     if name == "avif" and pixels.dtype != np.uint8:
         return _rounded_to(pixels, _avif_bits(photo))
     if pixels.dtype in _TYPES[name]:
@@ -206,7 +206,7 @@ def _converted(pixels: Pixels, photo: Photo, name: str) -> Pixels:
 
 
 def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
-    """Values that an encoder of so many bits keeps: it would cut off the lower ones."""
+    """Return values that an encoder of so many bits keeps: it would cut off the lower ones."""
     result = np.empty(pixels.shape, np.uint16)
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
@@ -216,7 +216,7 @@ def _rounded_to(pixels: Pixels, bits: int) -> Pixels:
 
 
 def _quality(photo: Photo, name: str, choices: WriteOptions) -> int:
-    """What the user wants, else the source's, whose scale is the same in its own format only."""
+    """Choose what the user wants, else the source's, if that has the format's scale."""
     own = photo.compression.quality if photo.format == name else None
     return choices.quality or own or DEFAULT_QUALITY
 
@@ -246,7 +246,7 @@ def _write_jpeg(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions)
 
 
 def _subsample_mode(photo: Photo, choices: WriteOptions) -> str:
-    """Encoders know full chroma and half in both directions; what lies between becomes full."""
+    """Choose full chroma or half in both directions; what lies between becomes full."""
     wanted = choices.subsampling or photo.compression.subsampling
     return "on" if wanted in ("4:2:0", "4:1:1") else "off"
 
@@ -328,7 +328,7 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions)
 
 
 def _write_jxl(file: BinaryIO, _: Any, photo: Photo, choices: WriteOptions) -> None:
-    """Without loss, unless a quality is wanted: nothing tells whether the source had any."""
+    """Write without loss, unless a quality is wanted: nothing tells what the source had."""
     quality = choices.quality
     file.write(run_interruptibly(lambda: encode_jxl(photo, quality)))
 
@@ -362,7 +362,7 @@ class _Sink:
         self.stopped = True
 
     def write(self, data: Any) -> int:
-        """libvips' ``write``: how many bytes were taken."""
+        """Return libvips' ``write``: how many bytes were taken."""
         if self.stopped:
             return -1
         head, rest = bytes(data[: self.missing]), data[self.missing :]
@@ -379,7 +379,7 @@ class _Sink:
         return len(data)
 
     def seek(self, offset: int, origin: int) -> int:
-        """libvips' ``seek``: the new position."""
+        """Return libvips' ``seek``: the new position."""
         try:
             return self.file.seek(offset, origin)
         except OSError as error:  # what was buffered could not be written
@@ -387,7 +387,7 @@ class _Sink:
             return -1
 
     def read(self, size: int) -> bytes | None:
-        """libvips' ``read``, as TIFF needs it: nothing at the end."""
+        """Return libvips' ``read``, as TIFF needs it: nothing at the end."""
         return self.file.read(size) or None
 
 
