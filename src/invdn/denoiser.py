@@ -1,10 +1,10 @@
 """The public class: a model opened once, for arrays, images, tensors, bytes and files."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -23,6 +23,7 @@ from .inference import (
     Prediction,
     Progress,
     Region,
+    denoise_content,
     denoise_file,
 )
 from .options import Backend, Dtype, Overrides, Strength, model_of_quality, options_with
@@ -334,15 +335,19 @@ def _denoise_tensor(pipeline: Pipeline, tensor: "Tensor") -> "Tensor":
 
 
 def _denoise_bytes(pipeline: Pipeline, content: bytes) -> bytes:
-    """Denoise the content of a photograph's file, by way of files."""
+    """Denoise the content of a photograph's file."""
     name = format_of_content(content[:64])
     suffix = {"heic": ".heic", "raw": ".dng"}.get(name) or suffix_of_format(name)
     written = {"heic": ".avif", "raw": ".tif"}.get(name, suffix)
-    with TemporaryDirectory(prefix="invdn-") as folder:
-        source, target = Path(folder, f"noisy{suffix}"), Path(folder, f"clean{written}")
-        source.write_bytes(content)
-        denoise_file(pipeline.engine, source, target, pipeline.options, progress=pipeline.progress)
-        return target.read_bytes()
+    source, target = Path(f"noisy{suffix}"), Path(f"clean{written}")
+    return denoise_content(
+        pipeline.engine,
+        io.BytesIO(content),
+        source,
+        target,
+        pipeline.options,
+        progress=pipeline.progress,
+    ).content
 
 
 def denoise_invdn(

@@ -4,12 +4,21 @@ from ..options import QUALITIES, DenoiseOptions, Quality, Strength
 from .blending import Findings, blend, noise_word
 from .engine import Engine
 from .error_map import expected_error
-from .files import FileOptions, FileResult, denoise_file, denoise_photo, training_range_warning
+from .files import (
+    ContentResult,
+    FileOptions,
+    FileResult,
+    denoise_content,
+    denoise_file,
+    denoise_photo,
+    training_range_warning,
+)
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 
 __all__ = [
     "QUALITIES",
+    "ContentResult",
     "DenoiseOptions",
     "Engine",
     "FileOptions",
@@ -22,6 +31,7 @@ __all__ = [
     "Region",
     "Strength",
     "blend",
+    "denoise_content",
     "denoise_file",
     "denoise_photo",
     "denoise_pixels",

@@ -3,10 +3,11 @@
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from ..atomic import ensure_output
 from ..errors import ImageError, InputError
@@ -17,8 +18,8 @@ from ..photo.keeping import is_marked, marked, of_a_part
 from ..photo.linear_raw import read_linear_raw
 from ..photo.photo import Photo, WriteOptions
 from ..photo.read import MAX_PIXELS, read_photo
-from ..photo.sidecars import copy_sidecars
-from ..photo.write import check_writable, write_photo
+from ..photo.sidecars import choose_sidecars, copy_sidecars
+from ..photo.write import check_fits, check_writable, encode_photo, write_photo
 from .blending import Findings
 from .engine import Engine
 from .pipeline import Pipeline, Progress
@@ -165,13 +166,8 @@ def denoise_file(
         MissingDependencyError: the package that reads HEIC or raw files is not installed.
         InputError: the region lies outside the photograph, or the memory allowed is too small.
     """
-    return process_file(
-        source,
-        target,
-        files,
-        lambda photo: run_on_photo(engine, photo, options, files.region, progress),
-        f"denoised, strength {options.strength}",
-    )
+    work = _denoising(engine, options, files.region, progress)
+    return process_file(source, target, files, work, _note(options))
 
 
 def process_file(
@@ -189,28 +185,106 @@ def process_file(
     start = time.perf_counter()
     ensure_output(target, files.overwrite)
     before = _status(source)
-    if target.suffix.lower() == DNG:
-        photo = read_linear_raw(source, max_pixels=files.max_pixels)
-    else:
-        photo = read_photo(source, max_pixels=files.max_pixels, page=files.page)
+    photo = _read(source, target, files)
     check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
-    if is_marked(photo):
-        photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
-    try:
-        photo, pipeline = work(photo)
-    except (InputError, ImageError) as error:
-        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
-    if not files.write.strip_metadata:
-        photo = marked(photo, note)
+    photo, pipeline = _worked(photo, source, files, work, note)
     mode = stat.S_IMODE(before.st_mode) & 0o666 if before else 0o666
     notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write, mode=mode)
     if files.keep_time and before:
         with suppress(OSError):  # another user's file, which may be replaced but not dated
             os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     if not files.write.strip_metadata:
-        notes += copy_sidecars(
-            source, target, developed=photo.format == "raw" and not photo.metadata.camera
-        )
+        notes += copy_sidecars(source, target, developed=_is_developed(photo))
+    return _result(source, target, photo, pipeline, notes, start)
+
+
+@dataclass(frozen=True)
+class ContentResult:
+    """A denoised photograph as the bytes of its file.
+
+    Attributes:
+        content: the bytes.
+        facts: what became of the photograph; its paths are names only.
+        sidecars: names of files beside the source that belong beside the target, and the names
+            that they have there.
+    """
+
+    content: bytes
+    facts: FileResult
+    sidecars: tuple[tuple[str, str], ...] = ()
+
+
+def denoise_content(
+    engine: Engine,
+    content: BinaryIO,
+    source: Path,
+    target: Path,
+    options: DenoiseOptions = DenoiseOptions(),
+    files: FileOptions = FileOptions(),
+    progress: Progress | None = None,
+    beside: Sequence[str] = (),
+) -> ContentResult:
+    """Do what :func:`denoise_file` does without a disk: a file's bytes in, a file's bytes out.
+
+    Args:
+        engine: the network, ready to run.
+        content: what the photograph's file holds.
+        source: its name, for its ending and for messages.
+        target: the name of the result; its ending decides the format.
+        options: how to denoise.
+        files: how to read and write.
+        progress: called after every pass of the network.
+        beside: names of the files beside the photograph, to choose its sidecars from.
+
+    Raises:
+        ImageError: the content is no readable photograph.
+        OutputError: the format cannot hold the photograph.
+        MissingDependencyError: the package that reads HEIC or raw files is not installed.
+        InputError: the region lies outside the photograph, or the memory allowed is too small.
+    """
+    start = time.perf_counter()
+    photo = _read(source, target, files, content)
+    check_fits(photo, target, files.write)
+    work = _denoising(engine, options, files.region, progress)
+    photo, pipeline = _worked(photo, source, files, work, _note(options))
+    encoded, notes = encode_photo(photo, target, files.write)
+    sidecars: list[tuple[str, str]] = []
+    if beside and not files.write.strip_metadata:
+        names = {name.casefold(): name for name in beside}
+        developed = _is_developed(photo)
+        sidecars, left = choose_sidecars(source, target, names, developed=developed)
+        notes += left
+    facts = _result(source, target, photo, pipeline, notes, start)
+    return ContentResult(encoded, facts, tuple(sidecars))
+
+
+def _read(source: Path, target: Path, files: FileOptions, content: BinaryIO | None = None) -> Photo:
+    if target.suffix.lower() == DNG:
+        return read_linear_raw(source, max_pixels=files.max_pixels, content=content)
+    return read_photo(source, max_pixels=files.max_pixels, page=files.page, content=content)
+
+
+def _worked(
+    photo: Photo, source: Path, files: FileOptions, work: Work, note: str
+) -> tuple[Photo, Pipeline]:
+    """The photograph after the work, with the work noted in its metadata."""
+    if is_marked(photo):
+        photo = replace(photo, remarks=(*photo.remarks, _AGAIN))
+    try:
+        photo, pipeline = work(photo)
+    except (InputError, ImageError) as error:
+        raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
+    return photo if files.write.strip_metadata else marked(photo, note), pipeline
+
+
+def _result(
+    source: Path,
+    target: Path,
+    photo: Photo,
+    pipeline: Pipeline,
+    notes: tuple[str, ...],
+    start: float,
+) -> FileResult:
     noise, findings = pipeline.noise, pipeline.findings
     return FileResult(
         source,
@@ -226,6 +300,21 @@ def process_file(
         findings.strength,
         findings.noise_level,
     )
+
+
+def _is_developed(photo: Photo) -> bool:
+    """Whether it was a raw file and its result is none."""
+    return photo.format == "raw" and not photo.metadata.camera
+
+
+def _denoising(
+    engine: Engine, options: DenoiseOptions, region: Region | None, progress: Progress | None
+) -> Work:
+    return lambda photo: run_on_photo(engine, photo, options, region, progress)
+
+
+def _note(options: DenoiseOptions) -> str:
+    return f"denoised, strength {options.strength}"
 
 
 def denoise_photo(

@@ -70,8 +70,18 @@ _SRGB_TO_XYZ = np.array(  # from: IEC 61966-2-1, under D65
 _TURNED = {0: 1, 3: 3, 5: 8, 6: 6}  # LibRaw's number, EXIF's
 
 
-def read_linear_raw(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_linear_raw(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    content: BinaryIO | None = None,
+) -> Photo:
     """Read a camera's raw file as the drawing above says.
+
+    Args:
+        path: the file.
+        max_pixels: refuse larger ones before developing them.
+        content: what the file holds, where it lies elsewhere than on a disk.
 
     Returns:
         Linear camera colours as ``(H, W, 3)`` uint16 as the sensor lies, 65535 where it saturates,
@@ -84,10 +94,12 @@ def read_linear_raw(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXEL
     """
     path = Path(path)
     try:
-        if format_of_file(path) != "raw":
+        if format_of_file(path, content) != "raw":
             raise ImageError(
                 "a DNG is made of a camera's raw file only; choose another format for its result"
             )
+        if content is not None:
+            return _read(content, max_pixels)
         with path.open("rb") as file:
             return _read(file, max_pixels)
     except ImageError as error:

@@ -25,7 +25,11 @@ MAX_PIXELS = 500_000_000
 
 
 def read_photo(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    page: int | None = None,
+    content: BinaryIO | None = None,
 ) -> Photo:
     """Read a photograph exactly as it is stored, in any of the formats of docs/formats.md.
 
@@ -39,6 +43,8 @@ def read_photo(
         max_pixels: refuse larger pictures before decoding them (a guard against files that
             unpack to more than the memory holds).
         page: which picture of a file with several pages, from 1; ``None`` refuses such files.
+        content: what the file holds, where it lies elsewhere than on a disk; ``path`` is then
+            only its name.
 
     Raises:
         ImageError: missing, unreadable, damaged, cut short, too large, not a photograph, of a kind
@@ -56,7 +62,7 @@ def read_photo(
     """
     path = Path(path)
     try:
-        with _opened(path) as file:
+        with _opened(path, content) as file:
             name = _format(file, path)
             photo = run_interruptibly(lambda: _read(file, name, max_pixels, page))
     except (ImageError, pyvips.Error, OSError, MemoryError, ValueError) as error:
@@ -70,8 +76,12 @@ def read_photo(
     return photo
 
 
-def format_of_file(path: str | os.PathLike[str]) -> str:
+def format_of_file(path: str | os.PathLike[str], content: BinaryIO | None = None) -> str:
     """Return the format of a file by its first bytes and, for TIFF, its tags.
+
+    Args:
+        path: the file.
+        content: what it holds, as of :func:`read_photo`.
 
     Raises:
         ImageError: it cannot be opened or is no photograph.
@@ -84,7 +94,7 @@ def format_of_file(path: str | os.PathLike[str]) -> str:
     """
     path = Path(path)
     try:
-        with _opened(path) as file:
+        with _opened(path, content) as file:
             return _format(file, path)
     except (ImageError, OSError, ValueError) as error:
         raise ImageError(f"cannot read {str(path)!r}: {_reason(error)}") from error
@@ -135,8 +145,12 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path, content: BinaryIO | None) -> Iterator[BinaryIO]:
     """Yield the file, if it is a regular one: opening a pipe would wait for ever."""
+    if content is not None:
+        content.seek(0)
+        yield content
+        return
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise ImageError("it is a folder; give the photographs in it")

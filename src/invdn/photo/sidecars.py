@@ -42,9 +42,33 @@ def copy_sidecars(source: Path, target: Path, *, developed: bool) -> tuple[str, 
     """
     if source.parent.resolve() == target.parent.resolve() and source.name == target.name:
         return ()
+    copies, left = choose_sidecars(source, target, _names(source.parent), developed=developed)
     notes = []
-    names = _names(source.parent)
-    left = []
+    for found, copy in copies:
+        if problem := _copied(source.with_name(found), target.with_name(copy)):
+            notes.append(problem)
+    return (*notes, *left)
+
+
+def choose_sidecars(
+    source: Path, target: Path, names: dict[str, str], *, developed: bool
+) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """Choose what is copied of the files beside a photograph, as :func:`copy_sidecars` says.
+
+    Args:
+        source: the photograph; only its name counts, as of the target.
+        target: its result.
+        names: the names of the files beside it, by their folded names.
+        developed: whether the photograph was a raw file and the result is none.
+
+    Returns:
+        Pairs of a sidecar's name and its copy's; what is not copied, for people.
+
+    Example:
+        >>> choose_sidecars(Path("a.jpg"), Path("b.jpg"), {"a.xmp": "a.XMP"}, developed=False)
+        ([('a.XMP', 'b.xmp')], ())
+    """
+    copies, left = [], []
     for name, copy in (
         (source.stem + _XMP, target.stem + _XMP),
         (source.name + _XMP, target.name + _XMP),
@@ -54,17 +78,16 @@ def copy_sidecars(source: Path, target: Path, *, developed: bool) -> tuple[str, 
             continue
         if developed:
             left.append(found)
-        elif problem := _copied(source.with_name(found), target.with_name(copy)):
-            notes.append(problem)
+        else:
+            copies.append((found, copy))
     for name, found in names.items():
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  folded names, not paths
         if suffix in _SETTINGS and stem in (source.stem.casefold(), source.name.casefold()):
             left.append(found)
         elif suffix in _VIDEOS and stem == source.stem.casefold() and found != source.name:
             left.append(f"{found} (the video of a Live Photo)")
-    if left:
-        notes.append(f"beside it, and not copied: {', '.join(sorted(left))}")
-    return tuple(notes)
+    notes = (f"beside it, and not copied: {', '.join(sorted(left))}",) if left else ()
+    return copies, notes
 
 
 def _names(folder: Path) -> dict[str, str]:

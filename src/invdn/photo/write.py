@@ -69,14 +69,46 @@ name or allow overwriting
     """
     path = Path(path)
     check_writable(photo, path, overwrite=overwrite, choices=choices)
+    with atomic_output(path, overwrite, mode) as temporary, temporary.open("w+b") as file:
+        return _encoded(photo, path, file, choices)
+
+
+def encode_photo(
+    photo: Photo, name: str | os.PathLike[str], choices: WriteOptions = WriteOptions()
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return what :func:`write_photo` would write, for a place that is no disk.
+
+    Args:
+        photo: what to write.
+        name: of the file; its ending decides the format.
+        choices: quality, chroma, and what to leave out.
+
+    Returns:
+        The bytes of the file; what of the photograph they do not hold, for people.
+
+    Raises:
+        OutputError: the format cannot hold the photograph.
+
+    Example:
+        >>> import numpy as np
+        >>> content, notes = encode_photo(Photo(np.zeros((8, 8, 3), np.uint8)), "black.png")
+        >>> content[:4]
+        b'\\x89PNG'
+    """
+    path = Path(name)
+    check_fits(photo, path, choices)
+    file = io.BytesIO()
+    notes = _encoded(photo, path, file, choices)
+    return file.getvalue(), notes
+
+
+def _encoded(photo: Photo, path: Path, file: BinaryIO, choices: WriteOptions) -> tuple[str, ...]:
     name = format_of_name(path)
     photo, notes = fitted(photo, name, choices)
-    photo = with_new_copies(photo, name)
-    with atomic_output(path, overwrite, mode) as temporary, temporary.open("w+b") as file:
-        try:
-            encode(photo, file, name, choices)
-        except pyvips.Error as error:
-            raise OutputError(f"cannot write {str(path)!r}: {error.detail.strip()}") from error
+    try:
+        encode(with_new_copies(photo, name), file, name, choices)
+    except pyvips.Error as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.detail.strip()}") from error
     return notes
 
 
@@ -101,8 +133,25 @@ def check_writable(
 format; use one of .jpg, ...
     """
     path = Path(path)
-    name = format_of_name(path)
+    format_of_name(path)
     ensure_output(path, overwrite)
+    check_fits(photo, path, choices)
+
+
+def check_fits(
+    photo: Photo, path: str | os.PathLike[str], choices: WriteOptions = WriteOptions()
+) -> None:
+    """Raise if the format of a name cannot hold a photograph.
+
+    Raises:
+        OutputError: it cannot; says what to do.
+
+    Example:
+        >>> import numpy as np
+        >>> check_fits(Photo(np.zeros((8, 8, 3), np.uint8)), "photo.jpg")
+    """
+    path = Path(path)
+    name = format_of_name(path)
     largest = _LARGEST_SIDE.get(name)
     if largest and max(photo.height, photo.width) > largest:
         raise _unfit(path, f"it holds at most {largest} pixels a side")
