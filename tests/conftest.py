@@ -1,7 +1,9 @@
 """What the tests share: real data, where it is."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from support.drawn_data import draw
+from support.s3_server import environment, make_bucket, s3_server
 
 # Properties are tested without a clock: the machine may be busy.
 settings.register_profile("invdn", deadline=None)
@@ -52,3 +55,20 @@ def scene() -> NDArray[np.float32]:
         coarse = generator.random((180 // cell + 2, 220 // cell + 2, 3))
         total += strength * np.kron(coarse, np.ones((cell, cell, 1)))[:180, :220]
     return np.asarray(0.1 + 0.8 * (total - total.min()) / np.ptp(total), np.float32)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket on it, which clients find by the environment."""
+    for name, value in environment(server).items():
+        monkeypatch.setenv(name, value)
+    return make_bucket(server, f"b{uuid4().hex[:12]}")

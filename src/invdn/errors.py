@@ -39,3 +39,31 @@ class MissingDependencyError(InvDNError):
 
 class VideoError(InvDNError):
     """A video cannot be read or kept: damaged, unsupported, or without moving pictures."""
+
+
+class StoreError(InvDNError):
+    """A store (bucket, folder, server) refuses what was asked, and will again."""
+
+
+class BusyStoreError(StoreError):
+    """A store could not serve for the moment: throttled, down, or cut off. Try again later."""
+
+
+class FullStoreError(StoreError):
+    """A store has no room left."""
+
+
+class AccessError(StoreError):
+    """A store refuses the credentials, or there are none."""
+
+
+class MissingObjectError(StoreError):
+    """There is no object of that name, or no bucket."""
+
+
+class ObjectExistsError(StoreError):
+    """An object of that name exists already, and was not to be replaced."""
+
+
+class ChangedObjectError(StoreError):
+    """An object is not the one any more that was asked for by its etag."""

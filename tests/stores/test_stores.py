@@ -1,0 +1,265 @@
+"""What every store promises, held against a folder and a real server of S3."""
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invdn.errors import (
+    AccessError,
+    BusyStoreError,
+    ChangedObjectError,
+    FullStoreError,
+    InputError,
+    MissingObjectError,
+    ObjectExistsError,
+    StoreError,
+)
+from invdn.stores import Store, open_store
+from support.fault_proxy import fault_proxy
+
+NAMES = ["a.jpg", "b/c d.jpg", "b/é.jpg", "b/100%.jpg", "b/x+y&z=1#2.jpg", "Ä/ö/ü.tif", "q'\".png"]
+
+
+def test_what_is_written_is_read(store: Store) -> None:
+    written = store.create("2024/a.jpg", b"pixels", {"invdnkey": "1"}, content_type="image/jpeg")
+    content, entry = store.fetch("2024/a.jpg", written.etag)
+    found = store.head("2024/a.jpg")
+    assert content == b"pixels"
+    assert entry.size == found.size == 6
+    assert entry.etag == found.etag == written.etag
+    assert found.metadata["invdnkey"] == "1"
+
+
+def test_any_name_goes_through(store: Store) -> None:
+    for name in NAMES:
+        store.create(name, name.encode())
+    assert sorted(entry.key for entry in store.entries()) == sorted(NAMES)
+    for name in NAMES:
+        assert store.fetch(name)[0] == name.encode()
+
+
+def test_names_of_one_stem_come_together(store: Store) -> None:
+    for name in ("x/a.xmp", "x/a.jpg", "x/a/b.jpg", "x/a-1.jpg", "x/b.jpg", "x/a.b.jpg"):
+        store.create(name, b"1")
+    keys = [entry.key for entry in store.entries() if entry.key.startswith("x/a.")]
+    listed = [entry.key for entry in store.entries()]
+    first = listed.index(keys[0])
+    assert listed[first : first + 3] == keys
+
+
+def test_many_pages(store: Store) -> None:
+    names = [f"{number % 7}/{number:04d}.jpg" for number in range(1203)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: store.create(name, b"1"), names))
+    assert sorted(entry.key for entry in store.entries()) == sorted(names)
+    assert len(list(store.entries("3"))) == sum(name.startswith("3/") for name in names)
+
+
+def test_of_many_writers_one_wins(store: Store) -> None:
+    def write(number: int) -> int | None:
+        try:
+            store.create("result.jpg", str(number).encode() * 1000, {"invdnkey": str(number)})
+        except ObjectExistsError:
+            return None
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [won for won in pool.map(write, range(8)) if won is not None]
+    (winner,) = winners
+    assert store.fetch("result.jpg")[0] == str(winner).encode() * 1000
+    assert store.head("result.jpg").metadata["invdnkey"] == str(winner)
+
+
+def test_replacing_what_is_meant(store: Store) -> None:
+    first = store.create("a", b"1")
+    second = store.replace("a", b"22", {"invdnkey": "2"}, etag=first.etag)
+    with pytest.raises(ChangedObjectError):
+        store.replace("a", b"333", etag=first.etag)
+    assert store.fetch("a")[0] == b"22"
+    assert store.head("a").etag == second.etag
+    store.replace("a", b"4444")
+    assert store.fetch("a")[0] == b"4444"
+
+
+def test_what_changed_is_not_read(store: Store) -> None:
+    first = store.create("a", b"1")
+    store.replace("a", b"2")
+    with pytest.raises(ChangedObjectError, match="any more"):
+        store.fetch("a", first.etag)
+
+
+def test_what_is_not_there(store: Store) -> None:
+    store.create("other", b"1")
+    assert store.head("missing") is None
+    for act in (store.fetch, lambda key: store.start(key, 4), lambda key: list(store.stream(key))):
+        with pytest.raises(MissingObjectError):
+            act("missing")
+
+
+def test_parts(store: Store) -> None:
+    content = bytes(range(256)) * 80_000  # more than two pieces
+    store.create("large", content)
+    assert store.start("large", 300) == content[:300]
+    assert store.start("large", len(content) + 5) == content
+    assert b"".join(store.stream("large")) == content
+
+
+def test_the_first_bytes_of_an_empty_object(store: Store) -> None:
+    store.create("empty", b"")
+    assert store.fetch("empty")[0] == b""
+    assert store.start("empty", 10) == b""
+    assert list(store.stream("empty")) == []
+
+
+def test_no_bucket(bucket: str) -> None:
+    store = open_store("s3://no-such-bucket-here/in", patience=1)
+    for act in (
+        lambda: list(store.entries()),
+        lambda: store.fetch("a"),
+        lambda: store.create("a", b""),
+    ):
+        with pytest.raises(MissingObjectError, match="no bucket 'no-such-bucket-here'"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "message"),
+    [
+        (403, "<Error><Code>AccessDenied</Code></Error>", AccessError, "AWS_ACCESS_KEY_ID"),
+        (403, "<Error><Code>InvalidAccessKeyId</Code></Error>", AccessError, "credentials"),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", StoreError, "AWS_REGION"),
+        (
+            400,
+            "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is "
+            "wrong; expecting 'eu-west-1'</Message></Error>",
+            StoreError,
+            "AWS_REGION",
+        ),
+        (503, "<Error><Code>SlowDown</Code></Error>", BusyStoreError, "cannot be reached for now"),
+        (429, "<Error><Code>TooManyRequests</Code></Error>", BusyStoreError, "for now"),
+        (500, "<Error><Code>InternalError</Code></Error>", BusyStoreError, "for now"),
+    ],
+)
+def test_refusals_in_words(
+    server: str,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    body: str,
+    kind: type[StoreError],
+    message: str,
+) -> None:
+    with fault_proxy(server, answer=lambda method, path: (status, body)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        store = open_store(bucket, patience=0.5)
+        for act in (
+            lambda: list(store.entries()),
+            lambda: store.fetch("a"),
+            lambda: store.create("a", b"1"),
+        ):
+            with pytest.raises(kind, match=message):
+                act()
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(BusyStoreError, match="for now"):
+        open_store(bucket, patience=0.5).fetch("a")
+
+
+def test_faults_are_sat_out(server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fault_proxy(server, share=0.3, seed=5) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        store = open_store(bucket, patience=60)
+        for number in range(12):
+            content = bytes([number]) * 5000
+            try:
+                store.create(f"{number:02d}", content)
+            except ObjectExistsError:  # the answer was lost, and the second try finds the object
+                assert proxy.faults["lost"]
+            assert store.fetch(f"{number:02d}")[0] == content
+        assert len(list(store.entries())) == 12
+        assert {"busy", "lost"} <= set(proxy.faults)
+
+
+def test_a_stop_ends_the_waiting(server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return len(waited) == 3
+
+    with fault_proxy(server, answer=lambda method, path: (503, "")) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        with pytest.raises(BusyStoreError):
+            open_store(bucket, wait=wait).fetch("a")
+    assert len(waited) == 3
+    assert waited == sorted(waited), "pauses grow"
+
+
+def test_a_web_server_is_read_only(server: str, bucket: str) -> None:
+    import boto3  # comes with the server
+
+    open_store(bucket).create("in/a b.jpg", b"pixels")
+    where = {"Bucket": bucket.removeprefix("s3://"), "Key": "in/a b.jpg"}
+    boto3.client("s3", endpoint_url=server).put_object_acl(ACL="public-read", **where)
+    web = open_store(f"{server}/{bucket.removeprefix('s3://')}/in")
+    content, entry = web.fetch("a b.jpg")
+    assert content == b"pixels" and entry.etag
+    with pytest.raises(StoreError, match="--files-from"):
+        list(web.entries())
+    with pytest.raises(StoreError, match="only be read"):
+        web.create("b", b"")
+
+
+@pytest.mark.parametrize("url", ["ftp://host/in", "s4://bucket", "file://relative/path"])
+def test_other_urls(url: str) -> None:
+    with pytest.raises(InputError, match=r"use s3://|whole path"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/../../b", "/etc/passwd", ""])
+def test_no_key_leads_out_of_a_folder(tmp_path: Path, key: str) -> None:
+    store = open_store(str(tmp_path / "in"))
+    for act in (store.fetch, store.head, lambda key: store.create(key, b"1")):
+        with pytest.raises(InputError):
+            act(key)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path))
+    store.create("a", b"1")
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+
+    def write(path: Path, content: bytes) -> int:
+        with full.open("wb", buffering=0) as file:
+            return file.write(content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(FullStoreError, match="full"):
+        store.create("b", b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_permissions_of_a_file(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.create("a", b"1", mode=0o640)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) & ~0o640 == 0
+
+
+def test_a_drive_without_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    for name in ("setxattr", "getxattr"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+    store = open_store(str(tmp_path))
+    store.create("a", b"1", {"invdnkey": "1"})
+    assert store.head("a").metadata is None
