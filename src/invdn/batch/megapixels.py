@@ -36,6 +36,20 @@ def megapixels_of(path: Path) -> float | None:
     return width * height / 1e6
 
 
+def megapixels_of_content(file: BinaryIO) -> float | None:
+    """Do what :func:`megapixels_of` does for the first bytes of a file that lies elsewhere.
+
+    Example:
+        >>> import io
+        >>> megapixels_of_content(io.BytesIO(b"no photograph"))
+    """
+    try:
+        width, height = _size(file)
+    except (OSError, ValueError, LookupError, ImageError):
+        return None
+    return width * height / 1e6
+
+
 def _size(file: BinaryIO) -> tuple[int, int]:
     start = file.read(64)
     match format_of_content(start):

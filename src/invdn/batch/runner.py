@@ -192,15 +192,15 @@ class Outcome:
     """What became of one photograph.
 
     Attributes:
-        source: the photograph.
+        source: the photograph; a path, or the URL of an object.
         target: its result, if it was to have one.
         status: done, skipped, failed, or left.
         reason: why it was skipped or failed.
         result: what the work gave back; None unless done.
     """
 
-    source: Path
-    target: Path | None
+    source: Path | str
+    target: Path | str | None
     status: Status
     reason: str = ""
     result: Any = None

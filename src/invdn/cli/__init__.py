@@ -22,6 +22,10 @@ _COMMANDS = {
         "video": "Remove the noise of a video, frame by frame.",
         "serve": "Start the page and the REST service on this machine.",
     },
+    "Archives of millions": {
+        "plan": "List an archive, cut it into shards, tell its cost.",
+        "status": "Tell how far an archive is: done, failed, left, time left.",
+    },
     "Models and training": {
         "train": "Train a network from a recipe.",
         "evaluate": "Measure a model on pairs of noisy and clean photographs.",

@@ -59,10 +59,11 @@ class BatchProgress:
     def finished(self, outcome: Outcome) -> None:
         """Count a photograph that nothing more will be done about."""
         self._finished += 1
+        source = Path(outcome.source)
         if outcome.status == "done":
-            self._workload.advance(outcome.source, 1)
+            self._workload.advance(source, 1)
         else:
-            self._workload.leave_out(outcome.source)
+            self._workload.leave_out(source)
         self._show()
 
     def message(self, text: str) -> None:
@@ -195,11 +196,12 @@ class BatchReport:
         self._entries: list[dict[str, Any]] | None = [] if as_json else None
         self._quiet = quiet
         self._start = time.perf_counter()
-        self._failures: list[str] = []
+        self._failures: list[str] = []  # the first ones: there may be millions
         self._existing = 0
         self.counts: Counter[Status] = Counter()
         self.megapixels = 0.0
         self.exit_code = 0
+        self.how_to_go_on = "; the same command with --skip-existing goes on"
 
     def add(self, outcome: Outcome) -> None:
         """Tell of one photograph."""
@@ -214,8 +216,10 @@ class BatchReport:
         if self._entries is not None:
             self._entries.append(_entry(outcome, facts))
         if outcome.status == "failed":
-            self._failures.append(printable(f"invdn: {outcome.reason}"))
-            self._told(self._failures[-1])
+            line = printable(f"invdn: {outcome.reason}")
+            if len(self._failures) < _MOST:
+                self._failures.append(line)
+            self._told(line)
         elif not (self._quiet or self._json_lines or self._entries is not None):
             if outcome.status == "done":
                 lines = f"{printable(f'{outcome.source} -> {outcome.target}')}{remarks(facts)}"
@@ -248,10 +252,10 @@ class BatchReport:
             return
         if number > _LONG and self._failures:
             self._told("")
-            for line in self._failures[:_MOST]:
+            for line in self._failures:
                 self._told(line)
-            if len(self._failures) > _MOST:
-                self._told(f"and {len(self._failures) - _MOST} more that failed")
+            if counts["failed"] > _MOST:
+                self._told(f"and {counts['failed'] - _MOST} more that failed")
         if number > 1 and not self._quiet:
             self._print_table(counts, seconds)
         if self._existing and not self._quiet:
@@ -260,7 +264,7 @@ class BatchReport:
                 "makes them anew"
             )
         if stopped:
-            hint = "; the same command with --skip-existing goes on" if counts["left"] else ""
+            hint = self.how_to_go_on if counts["left"] else ""
             self._told(f"invdn: {stopped}{hint}")
 
     def _print_table(self, counts: Mapping[Status, int], seconds: float) -> None:

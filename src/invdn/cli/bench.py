@@ -109,7 +109,7 @@ def command(
     outcomes: list[Outcome] = []
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(Path("bench")) as progress:
         for number, case in enumerate(cases, 1):
-            outcomes.append(_in_fresh_process(model, case))
+            outcomes.append(run_in_fresh_process(model, case))
             progress(number, len(cases))
     facts = _facts(outcomes, model)
     if as_json:
@@ -168,7 +168,7 @@ def _sizes(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def _in_fresh_process(model: str, case: Case) -> Outcome:
+def run_in_fresh_process(model: str, case: Case) -> Outcome:
     """Measure in a new interpreter, so that memory and opening time are the case's own."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context

@@ -13,6 +13,7 @@ import click
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InvDNError
+from .archive import archive_options, denoise_archive, is_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .notify import notify
 from .options import (
@@ -36,7 +37,7 @@ from .terminal import printable
 if TYPE_CHECKING:
     from ..inference import FileOptions, FileResult, Progress
 
-_batch_options = BatchOptions(suffix="_denoised")
+_batch_options = BatchOptions(suffix="_denoised", stores=True)
 _reading_options = max_megapixels(500)
 _in_place_options = OptionGroup(
     click.option(
@@ -53,6 +54,7 @@ _in_place_options = OptionGroup(
 @click.command(cls=Command)
 @_batch_options
 @_in_place_options
+@archive_options
 @running_options
 @look_options
 @click.option(
@@ -81,11 +83,13 @@ def command(**choices: Any) -> None:
     invdn denoise holiday/ -o clean/ --recursive --quality best
     invdn denoise holiday/ -o clean/ --recursive   # again: go on after Ctrl-C
     invdn denoise inbox/ -o clean/ --watch
+    invdn denoise s3://photos/2024 -o s3://clean/2024
+    invdn denoise --manifest s3://clean/plan --shard auto
     convert a.jpg png:- | invdn denoise - -o - | display -
 
     \b
     Exit codes: 0 all is well; 1 a photograph failed; 2 the command is wrong and nothing was
-    done; 130 Ctrl-C, 143 kill.
+    done; 130 Ctrl-C, 143 kill. With --manifest: 0 done; 75 try again; 42 it would fail again.
     """
     try:
         code = _run(choices)
@@ -99,6 +103,14 @@ def command(**choices: Any) -> None:
 
 def _run(choices: dict[str, Any]) -> int:
     """Prepare everything, then denoise; return the exit code."""
+    archive = archive_options.take(choices)
+    if is_archive(choices, archive):
+        return denoise_archive(choices, archive)
+    if archive["files_from"]:
+        names = named_files(archive["files_from"])
+        choices["inputs"] = (*choices["inputs"], *(line.rstrip("\r\n") for line in names))
+    if not choices["inputs"]:
+        raise click.UsageError("name photographs, folders or URLs, or --manifest.")
     preview = choices["preview"]
     in_place = _in_place_options.take(choices)
     if in_place["in_place"]:

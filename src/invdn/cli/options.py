@@ -27,6 +27,7 @@ from ..options import (
     model_of_quality,
     option_help,
 )
+from ..stores import is_url
 
 if TYPE_CHECKING:
     from ..photo.photo import WriteOptions
@@ -45,6 +46,7 @@ _GROUPS = {
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
     "Report": "as_json json_lines quiet",
+    "Archives": "files_from manifest shard shards max_failures cluster cores_per_engine estimate",
 }
 
 
@@ -301,21 +303,32 @@ def overwrite_option(what: str = "the output if it exists") -> OptionGroup:
     return OptionGroup(click.option("--overwrite", is_flag=True, help=f"Replace {what}."))
 
 
+class _Place(click.ParamType[Path | str]):
+    """A path, or the URL of a store, which a path would rob of a slash."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path | str:
+        """Return a URL as it is, and anything else as a path."""
+        return value if isinstance(value, Path) or is_url(value) else Path(value)
+
+
 class BatchOptions(OptionGroup):
     """Inputs, outputs and names, as :func:`invdn.batch.plan` takes them; and ``overwrite``.
 
     Args:
         suffix: what is added to a result's name, unless the user says otherwise.
+        stores: whether the output may be a URL, and inputs may be named elsewhere.
     """
 
-    def __init__(self, *, suffix: str) -> None:
+    def __init__(self, *, suffix: str, stores: bool = False) -> None:
         self._suffix = suffix
         super().__init__(
-            click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+            click.argument("inputs", nargs=-1, required=not stores, metavar="INPUT..."),
             click.option(
                 "-o",
                 "--output",
-                type=click.Path(path_type=Path),
+                type=_Place() if stores else click.Path(path_type=Path),
                 help="File to write, or folder for the results. Default: beside each input.",
             ),
             click.option("--suffix", help=f"Added to the file's name.  [default: {suffix}]"),

@@ -1,13 +1,21 @@
 """Inference backends (native, ONNX Runtime, torch) and ``open_engine``, which selects one."""
 
 from .cpu_count import available_processors
-from .factory import BACKENDS, DTYPES, available_devices, open_engine, why_native_unavailable
+from .factory import (
+    BACKENDS,
+    DTYPES,
+    available_devices,
+    model_parameters,
+    open_engine,
+    why_native_unavailable,
+)
 
 __all__ = [
     "BACKENDS",
     "DTYPES",
     "available_devices",
     "available_processors",
+    "model_parameters",
     "open_engine",
     "why_native_unavailable",
 ]

@@ -121,6 +121,15 @@ def _may_have_gpu() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
 
 
+def model_parameters(model: str | Path) -> Parameters:
+    """Read the parameters of what :func:`open_engine` would open.
+
+    Raises:
+        WeightsError: the model is unknown or unreadable.
+    """
+    return _read_model(Path(model))[1]
+
+
 def _read_model(model: Path) -> tuple[Path | None, Parameters]:
     """Return the folder of the model's graphs, if it has graphs, and its parameters."""
     if model.is_dir():

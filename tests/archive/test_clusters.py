@@ -1,0 +1,84 @@
+"""Real clusters on this machine: two nodes of Ray, one lost in the middle; Dask."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from invdn.archive import Manifest, archive_status, plan_archive
+from invdn.stores import open_store
+
+from .conftest import NAMING, contents, photograph
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "archive_on_dask.py"
+
+
+@pytest.mark.slow
+def test_ray_loses_a_node(filled: str, by_command: Callable[[str], dict[str, bytes]]) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    store = open_store(f"{filled}/many")
+    for number in range(120):
+        store.create(f"{number:03d}.jpg", photograph(number))
+    where = [f"{filled}/many", f"{filled}/out", f"{filled}/plan"]
+    manifest = plan_archive(*where, NAMING, shards=6).manifest
+    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        second = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        cluster.wait_for_nodes()
+        command = [sys.executable, "-m", "invdn", "denoise", "--manifest", manifest.store.url]
+        command += ["--model", "fast", "--device", "cpu", "--cluster", cluster.address]
+        process = subprocess.Popen(
+            [*command, "--cores-per-engine", "1"], stderr=subprocess.PIPE, text=True
+        )
+        _wait_for_results(manifest, 25, process)
+        assert process.poll() is None, process.stderr.read()
+        hosts = {line["process"] for line in _attempts(manifest)} if _attempts(manifest) else set()
+        cluster.remove_node(second, allow_graceful=False)
+        _, messages = process.communicate(timeout=240)
+        assert process.returncode == 0, messages
+        assert hosts is not None
+    finally:
+        cluster.shutdown()
+    assert contents(manifest.target) == by_command(manifest.source)
+    status = archive_status(manifest)
+    assert (status.done, status.failed) == (120, 0)
+
+
+def _attempts(manifest: Manifest) -> list[dict]:
+    return [
+        json.loads(manifest.store.fetch(entry.key)[0].split(b"\n")[0])
+        for entry in manifest.store.entries(manifest.ledger)
+        if entry.key.endswith("jsonl")
+    ]
+
+
+def _wait_for_results(manifest: Manifest, number: int, process: subprocess.Popen) -> None:
+    while process.poll() is None:
+        if len(list(open_store(manifest.target).entries())) >= number:
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_the_example_for_dask(
+    planned: Manifest, by_command: Callable[[str], dict[str, bytes]]
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    spec = importlib.util.spec_from_file_location("archive_on_dask", EXAMPLE)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        assert example.main(cluster.scheduler_address, planned.store.url, "fast") == 0
+    assert contents(planned.target) == by_command(planned.source)
+    assert archive_status(planned).done == 24
