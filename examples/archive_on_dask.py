@@ -19,7 +19,7 @@ def main(scheduler: str, manifest: str, model: str = "default") -> int:
     with Client(scheduler) as client:
 
         def start(shard: int):
-            # a number goes out and counts come back, never pixels; a lost worker's shard is run again
+            # a number goes out and counts come back, never pixels
             return client.submit(run_shard, manifest, shard, settings, pure=False, retries=5)
 
         shards = {start(shard): shard for shard in range(len(open_manifest(manifest).shards))}

@@ -204,8 +204,10 @@ def test_too_many_failures_end_a_shard(filled: str, engine: Engine) -> None:
 
 
 def test_a_store_that_goes_away(
-    server: str, planned: Manifest, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    server: str, filled: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    where = [f"{filled}/in", f"{filled}/out", f"{filled}/plan"]
+    planned = plan_archive(*where, NAMING, shards=1).manifest
     import invdn.stores.objects as objects
 
     monkeypatch.setattr(objects, "_PAUSES", (0.01, 0.05))
