@@ -118,31 +118,55 @@ def worker(share: str, model: str) -> subprocess.Popen[bytes]:
 
 
 def chaos(server: str, seconds: float, model: str) -> None:
-    """Four workers, two of them on the same shards, killed at random, behind a faulty server."""
+    """Play the scheduler of four workers, killed at random, behind a faulty server.
+
+    Two of the four do the same shard at the same time.
+    """
     facts = json.loads(RESULTS.read_text())["chaos"]
-    shares = ["0/3", "1/3", "2/3", "0/3"]
+    finished = set(facts.setdefault("finished_shards", []))
     choice = random.Random(time.time())
     end = time.monotonic() + seconds
     with fault_proxy(server, FAULTY, seed=choice.randrange(1000)) as proxy:
         os.environ |= environment(proxy.address)
-        running = {number: worker(share, model) for number, share in enumerate(shares)}
+        waiting = [shard for shard in range(SHARDS) if shard not in finished]
+        running: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}
+
+        def begin(number: int) -> None:
+            if number == 1 and 0 in running:
+                shard = running[0][0]
+            elif waiting:
+                shard = waiting.pop(0)
+            else:
+                return
+            running[number] = shard, worker(str(shard), model)
+
         kill_at = time.monotonic() + choice.uniform(8, 25)
-        while running and time.monotonic() < end:
-            time.sleep(0.2)
-            for number, process in list(running.items()):
+        while time.monotonic() < end:
+            for number in range(WORKERS):
+                if number not in running:
+                    begin(number)
+            if not running:
+                break
+            time.sleep(0.1)
+            for number, (shard, process) in list(running.items()):
                 if (code := process.poll()) is not None:
                     facts["ended"][str(code)] = facts["ended"].get(str(code), 0) + 1
                     del running[number]
-                    if code == 75:
-                        running[number] = worker(shares[number], model)
+                    if code == 0:
+                        finished.add(shard)
+                    elif shard not in waiting:
+                        waiting.append(shard)
             if running and time.monotonic() > kill_at:
                 number = choice.choice(sorted(running))
-                running[number].kill()
-                running[number].wait()
+                shard, process = running.pop(number)
+                process.kill()
+                process.wait()
                 facts["killed"] += 1
-                running[number] = worker(shares[number], model)
+                if shard not in waiting:
+                    waiting.insert(0, shard)
                 kill_at = time.monotonic() + choice.uniform(8, 25)
-        for process in running.values():
+        all_ended = not running
+        for _, process in running.values():
             process.kill()
             process.wait()
             facts["killed"] += 1
@@ -152,7 +176,8 @@ def chaos(server: str, seconds: float, model: str) -> None:
         for kind, number in proxy.requests.items():
             facts["requests"][kind] = facts["requests"].get(kind, 0) + number
         facts["seconds"] += seconds - max(0.0, end - time.monotonic())
-    facts["all_ended"] = not running
+    facts["all_ended"] = all_ended
+    facts["finished_shards"] = sorted(finished)
     os.environ |= environment(server)
     facts["status"] = archive_status(open_manifest(f"{BUCKET}/plan")).as_dict()
     record("chaos", facts)

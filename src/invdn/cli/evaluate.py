@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..stores import local_copy
 from .options import (
     Command,
     denoising_options,
@@ -139,7 +140,7 @@ def command(
         raise InputError("--uncertainty needs the model: leave out --without-model")
     measured_by = [find_protocol(name) for name in dict.fromkeys(protocols)]
     _prepare_output(output, overwrite)
-    samples = open_samples(noisy, clean, match)
+    samples = open_samples(local_copy(noisy), clean and local_copy(clean), match)
     methods, facts = _methods(samples, against, model, options, uncertainty, match)
     keep = _keeper(output, methods[0].name, uncertainty, images)
     with reporting(1, quiet=quiet) as reporter, reporter.photograph(noisy) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import click
 
 from ..batch import StopEvent
 from ..errors import MissingDependencyError
+from ..stores import url_in, written_to
 from ..training.process_age import process_started
 from .options import Command, json_option
 from .terminal import report, stopping
@@ -38,7 +40,7 @@ _NEEDED = ("torch", "pydantic", "filelock", "lightning_fabric")  # modules
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the run: checkpoints, logs, weights. Default: runs/RECIPE.",
+    help="Folder of the run, or URL: checkpoints, logs, weights. Default: runs/RECIPE.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder, if there is one.")
 @click.option(
@@ -48,7 +50,9 @@ _NEEDED = ("torch", "pydantic", "filelock", "lightning_fabric")  # modules
 )
 @click.option("--from", "start", help="Begin with these weights (a shipped model or a file).")
 @click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Same as --set data.root=..."
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder or URL of the data; same as --set data.root=...",
 )
 @click.option(
     "--set",
@@ -111,7 +115,11 @@ def command(
         else:
             screen.planned(plan)
         return
-    with screen, stopping(screen.stop, screen.message) as interrupts:
+    with ExitStack() as stack:
+        if url := url_in(folder):
+            folder = stack.enter_context(written_to(url, resume=resume))
+        stack.enter_context(screen)
+        interrupts = stack.enter_context(stopping(screen.stop, screen.message))
         weights = train(
             settings,
             folder,
@@ -122,8 +130,9 @@ def command(
             allow_change=allow_change,
         )
     if screen.leads:
-        facts = {"weights": weights, "steps": screen.step, "finished": screen.finished}
-        report(as_json, facts, str(weights))
+        made = f"{url}/{weights.name}" if url else str(weights)
+        facts = {"weights": made, "steps": screen.step, "finished": screen.finished}
+        report(as_json, facts, made)
         if interrupts.exit_code and not screen.finished:
             raise SystemExit(interrupts.exit_code)
 

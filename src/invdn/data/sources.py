@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..stores import local_copy
 from .images import ImageFolder, ImageSource, Progress, no_progress
 from .lmdb_folder import LmdbImages, is_lmdb
 from .pack import PackedImages, is_pack, open_pack
@@ -61,9 +62,13 @@ class PairSource:
 def open_images(path: Path) -> ImageSource:
     """Open clean photographs: a pack, an LMDB folder or a folder of images, by content.
 
+    Args:
+        path: a folder; of a URL (``s3://...``) a copy is made on the disk.
+
     Raises:
         DataError: nothing usable is there.
     """
+    path = local_copy(path)
     if is_pack(path):
         return _plane(path, open_pack(path), "clean")
     if is_lmdb(path):
@@ -78,6 +83,7 @@ def open_pairs(path: Path) -> PairSource:
     Raises:
         DataError: nothing usable is there, or the sides do not match.
     """
+    path = local_copy(path)
     if is_pack(path):
         planes = open_pack(path)
         noisy, clean = (_plane(path, planes, name) for name in ("noisy", "clean"))
@@ -104,6 +110,7 @@ def open_planes(path: Path) -> dict[str, ImageSource]:
     Raises:
         DataError: nothing usable is there, or the sides of pairs do not match.
     """
+    path = local_copy(path)
     if not _holds_pairs(path):
         return {"clean": open_images(path)}
     pairs = open_pairs(path)
