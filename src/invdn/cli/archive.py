@@ -104,6 +104,8 @@ def denoise_archive(choices: dict[str, Any], archive: dict[str, Any]) -> int:
     for name, option in _NOT_IN_STORES.items():
         if choices.get(name):
             raise click.UsageError(f"{option} is for files on this machine, and not for stores.")
+    if choices["as_json"]:
+        raise click.UsageError("--json is one object for all: of a store, give --json-lines.")
     settings = _settings(choices)
     if archive["manifest"]:
         for name, option in (("inputs", "the inputs"), ("output", "--output")):
@@ -219,7 +221,9 @@ def _reported(
     def told(text: str) -> None:
         click.echo(text, err=True)
 
-    report = BatchReport(told, json_lines=choices["json_lines"], quiet=choices["quiet"])
+    report = BatchReport(
+        told, json_lines=choices["json_lines"], as_json=False, quiet=choices["quiet"]
+    )
     report.how_to_go_on = "; the same command goes on"
     with stopping(stop, told) as interrupts:
         yield report, stop, interrupts

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError, InvDNError
+from .options import Command
 from .terminal import printable
 
 if TYPE_CHECKING:
     from ..archive import ArchiveStatus
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--manifest", metavar="URL", required=True, help="Folder of the plan.")
 @click.option("--failures", is_flag=True, help="Name every photograph that failed, as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
