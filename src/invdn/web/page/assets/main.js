@@ -29,7 +29,7 @@ const strip = new Strip($("strip"), $("photos"));
 $("engine").textContent = about.engine;
 $("formats").textContent = `${about.formats.map((name) => name.toUpperCase()).join(", ")}, up to ${bytes(about.limits.bytes)}`;
 const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-$("where").textContent = here ? "They stay on this machine." : `They go to ${location.host} and nowhere else.`;
+$("where").textContent = about.where ?? (here ? "They stay on this machine." : `They go to ${location.host} and nowhere else.`);
 
 /** Wait until the service answers. */
 async function meet() {

@@ -3,7 +3,7 @@
 import { NEUTRAL, USUAL } from "./blend.js";
 import { duration, facts, percent, sentence } from "./words.js";
 
-const QUALITIES = { fast: "Fast", balanced: "Balanced", best: "Best" };
+const QUALITIES = { draft: "Draft", fast: "Fast", balanced: "Balanced", best: "Best" };
 const SLIDERS = [
   ["strength", "Strength", "How much of the noise is removed; 0 % is the photograph as it was."],
   ["luminance", "Luminance", "How much of the grain in brightness is removed."],
@@ -19,7 +19,7 @@ const $ = (id) => document.getElementById(id);
  */
 export class Panel extends EventTarget {
   #about;
-  #pace = null; // seconds per pass and pixel, learnt from the last result
+  #pace; // seconds per pass and pixel, told by the service or learnt from the last result
   #sliders = new Map();
   #auto; // the button of the strength
 
@@ -27,6 +27,7 @@ export class Panel extends EventTarget {
   constructor(about) {
     super();
     this.#about = about;
+    this.#pace = about.pace ?? null;
     this.#makeQualities();
     this.#makeSliders();
     for (const name of ["cancel", "again", "same", "download", "download-all", "remove"]) {
@@ -162,16 +163,16 @@ export class Panel extends EventTarget {
   }
 
   #samples(quality) {
-    const { self_ensemble, num_samples } = this.#about.qualities[quality];
+    const { self_ensemble, num_samples, cost = 1 } = this.#about.qualities[quality];
     const symmetries = self_ensemble ? 8 : 1;
-    return { samples: symmetries * num_samples, passes: symmetries * (1 + num_samples) };
+    return { samples: symmetries * num_samples, passes: symmetries * (1 + num_samples) * cost };
   }
 
   #learn({ result }) {
     if (!result?.result?.seconds) return;
     const { width, height, seconds } = result.result;
-    const { self_ensemble, num_samples } = result.options;
-    const passes = (self_ensemble ? 8 : 1) * (1 + num_samples);
+    const { self_ensemble, num_samples, quality } = result.options;
+    const passes = (self_ensemble ? 8 : 1) * (1 + num_samples) * (this.#about.qualities[quality]?.cost ?? 1);
     this.#pace = seconds / (width * height * passes);
   }
 

@@ -1,0 +1,228 @@
+// One photograph through the network, and looks laid over the result:
+//
+//   picture ── mend ── rows in the network's colours ── engine ── clean
+//      └── noise estimate ───────────────┐                          │
+//                    shares of cells ◄───┴──────────────────────────┘
+//                         └── blend, by look ── rows in the photograph's colours
+//
+// As the command does it: src/invdn/inference/pipeline.py.
+
+import { blend, isNothing, isWhole, needsShares } from "./image/blending.js";
+import { fromNetwork, toNetwork } from "./image/colors.js";
+import { mend } from "./image/defects.js";
+import { estimateNoise } from "./image/noise_estimation.js";
+import { CELL, REACH, sharesOfCells, sharesOfRow } from "./image/noise_shares.js";
+import { floatRows, mirrored, rounded, white, withData, withoutEqualColours } from "./image/picture.js";
+
+/** Pixels that the picture is mirrored around its border before the network sees it. */
+export const BORDER = 8;
+const BAND = 256; // rows whose shares are found together
+// Larger pictures of 8 bits keep the network's result in steps of 16, between these.
+const LARGE = 24e6; // pixels
+const [LOW, HIGH] = [-0.25, 1.25];
+const STEPS = 65535 / (HIGH - LOW);
+
+/** What the network made of a picture: float32, or half of that where a picture is large. */
+class Result {
+  #data;
+  #fine;
+
+  constructor(picture) {
+    const { width, height, channels } = picture;
+    this.stride = width * channels;
+    this.#fine = width * height <= LARGE || white(picture) > 255;
+    this.#data = this.#fine ? new Float32Array(height * this.stride) : new Uint16Array(height * this.stride);
+  }
+
+  set(at, value) {
+    this.#data[at] = this.#fine ? value : Math.round((Math.min(HIGH, Math.max(LOW, value)) - LOW) * STEPS);
+  }
+
+  /** Rows as float32. */
+  rows(top, count) {
+    const part = this.#data.subarray(top * this.stride, (top + count) * this.stride);
+    return this.#fine ? part.slice() : Float32Array.from(part, (value) => value / STEPS + LOW);
+  }
+}
+
+export class Denoising {
+  /**
+   * @param {import("./image/picture.js").Picture} picture  as it is in the file
+   * @param {object | null} space  of its colours, null: sRGB
+   * @param {object} layers        of the shares
+   */
+  constructor(picture, space, layers) {
+    this.original = picture;
+    this.space = space;
+    this.layers = layers;
+    // Grey in three colours is denoised as grey, and stays grey.
+    this.neutral = picture.channels === 3 && withoutEqualColours(picture).channels === 1;
+    this.seen = this.neutral ? withoutEqualColours(picture) : picture;
+    if (this.neutral) this.space = space?.grey ?? null;
+    this.remarks = [];
+    this.result = null;
+    this.cells = null;
+  }
+
+  /** Rows as the network sees them, float32. */
+  #rows(picture, top, count) {
+    return toNetwork(this.space, floatRows(picture, top, count), picture.channels);
+  }
+
+  /**
+   * @param {import("./engine.js").Engine} engine
+   * @param {(share: number) => Promise<void> | void} [between]
+   */
+  async run(engine, between = () => {}) {
+    const { picture, found } = mend(this.seen);
+    this.mended = picture;
+    this.remarks = found;
+    this.noise = estimateNoise(picture, (values) => toNetwork(this.space, values, picture.channels));
+    const result = new Result(picture);
+    await through(engine, picture, (top, count) => this.#rows(picture, top, count), (at, value) => result.set(at, value), (share) => between(0.97 * share));
+    this.result = result;
+    await this.#findShares(between);
+    await between(1);
+  }
+
+  async #findShares(between) {
+    const { width, height, channels } = this.mended;
+    const [rows, columns] = [Math.ceil(height / CELL), Math.ceil(width / CELL)];
+    this.cells = new Float32Array(rows * columns * 2);
+    for (let top = 0; top < height; top += BAND) {
+      const [first, last] = [Math.max(0, top - REACH), Math.min(height, top + BAND + REACH)];
+      const count = last - first;
+      const shares = sharesOfCells(
+        this.#rows(this.mended, first, count), this.result.rows(first, count), { width, height: count, channels }, this.noise, this.layers,
+      );
+      const skipped = (top - first) / CELL;
+      const wanted = Math.ceil(Math.min(BAND, height - top) / CELL);
+      this.cells.set(shares.subarray(skipped * columns * 2, (skipped + wanted) * columns * 2), (top / CELL) * columns * 2);
+      await between(0.97 + (0.03 * last) / height);
+    }
+  }
+
+  /** Two shares of each pixel of rows, how much of the change is noise. */
+  shares(top, count) {
+    const { width, height } = this.seen;
+    const shares = new Float32Array(count * width * 2);
+    for (let y = 0; y < count; y += 1) {
+      sharesOfRow(this.cells, Math.ceil(height / CELL), Math.ceil(width / CELL), top + y, width, shares.subarray(y * width * 2, (y + 1) * width * 2));
+    }
+    return shares;
+  }
+
+  /**
+   * Rows of the result, in the samples of the photograph.
+   *
+   * @param {import("./image/blending.js").Look} look
+   */
+  rows(look, top, count) {
+    const { width, data } = this.original;
+    const { channels } = this.seen;
+    const stride = width * this.original.channels;
+    if (isNothing(look)) return data.slice(top * stride, (top + count) * stride);
+    // Defects are mended where the strength is automatic, as the command does.
+    const base = look.strength === "auto" ? this.mended : this.seen;
+    const noisy = floatRows(base, top, count);
+    const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
+    const clean = this.result.rows(top, count);
+    if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(top, count) : null, look, channels);
+    fromNetwork(this.space, clean, noisy, channels);
+    const most = white(this.original);
+    const out = new data.constructor(count * stride);
+    if (!this.neutral) for (let i = 0; i < out.length; i += 1) out[i] = rounded(Math.fround(clean[i] * most), most);
+    else for (let i = 0; i < clean.length; i += 1) out[3 * i] = out[3 * i + 1] = out[3 * i + 2] = rounded(Math.fround(clean[i] * most), most);
+    return out;
+  }
+
+  /**
+   * A part denoised by itself, without what is around it but for `REACH` pixels: the change of the
+   * network in full, as samples of the photograph.
+   */
+  async part(engine, { x, y, w, h }, look, between) {
+    const { width, height, channels, data } = this.original;
+    const left = Math.max(0, x - REACH) & ~3;
+    const top = Math.max(0, y - REACH) & ~3;
+    const right = Math.min(width, x + w + REACH);
+    const bottom = Math.min(height, y + h + REACH);
+    const window = new data.constructor((right - left) * (bottom - top) * channels);
+    for (let row = top; row < bottom; row += 1) {
+      const from = (row * width + left) * channels;
+      window.set(data.subarray(from, from + (right - left) * channels), (row - top) * (right - left) * channels);
+    }
+    const piece = new Denoising({ width: right - left, height: bottom - top, channels, data: window }, this.space, this.layers);
+    piece.noise = this.noise ??= estimateNoise(this.seen, (values) => toNetwork(this.space, values, this.seen.channels));
+    piece.mended = piece.seen;
+    piece.result = new Result(piece.seen);
+    await through(engine, piece.seen, (row, count) => piece.#rows(piece.seen, row, count), (at, value) => piece.result.set(at, value), between ?? (() => {}));
+    await piece.#findShares(() => {});
+    const rows = piece.rows(look, y - top, h);
+    const out = new data.constructor(w * h * channels);
+    for (let row = 0; row < h; row += 1) {
+      const from = (row * (right - left) + x - left) * channels;
+      out.set(rows.subarray(from, from + w * channels), row * w * channels);
+    }
+    return out;
+  }
+}
+
+/**
+ * A picture through the engine, mirrored to sides that the network takes.
+ *
+ * @param {(top: number, count: number) => Float32Array} rows  of the picture, as the network sees them
+ * @param {(at: number, value: number) => void} set            takes a sample of the result
+ */
+async function through(engine, { width, height, channels }, rows, set, between) {
+  const padded = (side) => Math.ceil((side + 2 * BORDER) / engine.scale) * engine.scale;
+  const [high, wide] = [padded(height), padded(width)];
+  const columns = Int32Array.from({ length: wide }, (_, x) => mirrored(x - BORDER, width));
+  const read = (top, count) => {
+    const planes = new Float32Array(engine.channels * count * wide);
+    for (let y = 0; y < count; y += 1) {
+      const row = rows(mirrored(top + y - BORDER, height), 1);
+      for (let c = 0; c < engine.channels; c += 1) {
+        const to = (c * count + y) * wide;
+        const from = channels === 1 ? 0 : c;
+        for (let x = 0; x < wide; x += 1) planes[to + x] = row[columns[x] * channels + from];
+      }
+    }
+    return planes;
+  };
+  const write = ({ top, count, planes }) => {
+    const plane = count * wide;
+    for (let y = 0; y < count; y += 1) {
+      const line = top + y - BORDER;
+      if (line < 0 || line >= height) continue;
+      for (let x = 0; x < width; x += 1) {
+        const from = y * wide + x + BORDER;
+        const to = (line * width + x) * channels;
+        if (channels === 1) {
+          let sum = 0;
+          for (let c = 0; c < engine.channels; c += 1) sum += planes[c * plane + from];
+          set(to, sum / engine.channels);
+        } else for (let c = 0; c < channels; c += 1) set(to + c, planes[c * plane + from]);
+      }
+    }
+  };
+  const session = await engine.session(high, wide);
+  try {
+    for (let top = 0; top < high; top += session.piece) {
+      const count = Math.min(session.piece, high - top);
+      for (const rows of await session.push(read(top, count))) write(rows);
+      await between((top + count) / high);
+    }
+  } finally {
+    session.close();
+  }
+}
+
+/** The picture with the rows of a look in it. */
+export function rendered(denoising, look) {
+  const { width, height, channels, data } = denoising.original;
+  const result = new data.constructor(data.length);
+  for (let top = 0; top < height; top += BAND) {
+    result.set(denoising.rows(look, top, Math.min(BAND, height - top)), top * width * channels);
+  }
+  return withData(denoising.original, result);
+}

@@ -1,0 +1,241 @@
+// Photographs at work: files in, pictures to look at, files out. Runs in a worker of the page, and in
+// node; the network runs in an engine, which may be another worker (remote_engine.js).
+
+import { NOTHING_LEFT, readable } from "./words.js";
+import { memoryFor } from "./engine.js";
+import { Denoising } from "./denoising.js";
+import { networkSpace } from "./image/colors.js";
+import { white } from "./image/picture.js";
+import { sharesOfRow } from "./image/noise_shares.js";
+import { readExif, stored, upright } from "./formats/exif.js";
+import { decodeJpeg, encodeJpeg, FormatError, isJpeg } from "./formats/jpeg.js";
+import { decodePng, encodePng, isPng } from "./formats/png.js";
+
+export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
+export const USUAL = Object.freeze({ ...NEUTRAL, strength: "auto" });
+const MOST_MEMORY = 2e9; // bytes that the engine's memory may become
+
+/** Thrown where the user stopped the work. */
+export class Cancelled extends Error {
+  name = "AbortError";
+}
+
+export class Studio {
+  #tools;
+  #photos = new Map();
+  #jobs = new Map(); // AbortController by the photograph's id
+  #count = 0;
+
+  /**
+   * @param {object} tools
+   * @param {(model: string) => Promise<object>} tools.engine  an Engine, or what behaves like one
+   * @param {() => Promise<object>} tools.jpeg                 the module of jpeg.c
+   * @param {() => Promise<object>} tools.layers               of the shares of noise
+   */
+  constructor(tools) {
+    this.#tools = tools;
+  }
+
+  #photo(id) {
+    const photo = this.#photos.get(id);
+    if (!photo) throw new Error("there is no such photograph");
+    return photo;
+  }
+
+  /**
+   * Read a photograph.
+   *
+   * @param {Uint8Array} bytes
+   * @returns {Promise<object>} its id, format, size (upright) and depth
+   */
+  async open(bytes) {
+    const { picture, alpha = null, head, format } = await this.#decode(bytes);
+    const { orientation, adobe } = readExif(head.exif);
+    const { space, shown, remark } = networkSpace(picture, head.icc, adobe);
+    if (memoryFor(picture.width, picture.height) > MOST_MEMORY) throw new FormatError(readable.tooWide(picture.width));
+    const id = `photo-${(this.#count += 1)}`;
+    const layers = await this.#tools.layers();
+    const remarks = [...(remark ? [remark] : []), ...(head.dropped ?? []).map(readable.dropped)];
+    this.#photos.set(id, { picture, alpha, head, format, orientation, shown, denoising: new Denoising(picture, space, layers), remarks, neutral: null });
+    return { id, format, ...upright(picture, orientation), depth: white(picture) > 255 ? "uint16" : "uint8", remarks };
+  }
+
+  async #decode(bytes) {
+    if (isJpeg(bytes)) return { ...decodeJpeg(await this.#tools.jpeg(), bytes), format: "jpeg" };
+    if (isPng(bytes)) return { ...(await decodePng(bytes)), format: "png" };
+    if (!bytes.length) throw new FormatError("This file is empty.");
+    throw new FormatError(NOTHING_LEFT);
+  }
+
+  forget(id) {
+    this.stop(id);
+    this.#photos.delete(id);
+  }
+
+  /** End the work on a photograph; what was there before stays. */
+  stop(id) {
+    this.#jobs.get(id)?.abort();
+  }
+
+  /**
+   * Run the network over a photograph.
+   *
+   * @param {string} model              "default" or "fast"
+   * @param {(share: number) => void} [told]
+   * @returns {Promise<{seconds: number, remarks: string[], noise: object | null}>}
+   */
+  async denoise(id, model, told = () => {}) {
+    const photo = this.#photo(id);
+    const job = new AbortController();
+    this.stop(id);
+    this.#jobs.set(id, job);
+    const begun = performance.now();
+    try {
+      const engine = await this.#tools.engine(model);
+      const denoising = new Denoising(photo.picture, photo.denoising.space, photo.denoising.layers);
+      denoising.space = photo.denoising.space;
+      await denoising.run(engine, async (share) => {
+        told(share);
+        await turn();
+        if (job.signal.aborted) throw new Cancelled("stopped");
+      });
+      photo.neutral = rendered8(photo, denoising);
+      photo.denoising = denoising;
+      return { seconds: (performance.now() - begun) / 1000, remarks: denoising.remarks, noise: denoising.noise };
+    } finally {
+      if (this.#jobs.get(id) === job) this.#jobs.delete(id);
+    }
+  }
+
+  /** Bytes R, G, B of a denoised part, to be looked at; coordinates of the upright picture. */
+  async preview(id, region, look, model = "fast") {
+    const photo = this.#photo(id);
+    const part = within(photo, region);
+    const data = await photo.denoising.part(await this.#tools.engine(model), part, look);
+    const piece = { ...photo.picture, width: part.w, height: part.h, data };
+    return means(piece, photo.orientation, { x: 0, y: 0, ...upright({ width: part.w, height: part.h }, photo.orientation) }, 1, photo.shown);
+  }
+
+  /**
+   * Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels.
+   *
+   * @param {"noisy" | "clean" | "explained"} layer  explained: the two shares of noise, 255 is all
+   */
+  region(id, layer, { x, y, w, h }, shrink) {
+    const photo = this.#photo(id);
+    const place = { x, y, width: w, height: h };
+    if (layer === "explained") return explained(photo, place, shrink);
+    return means(layer === "noisy" ? photo.picture : photo.neutral, photo.orientation, place, shrink, photo.shown);
+  }
+
+  /**
+   * The file with a look.
+   *
+   * @returns {Promise<{blob: Blob, extension: string}>}
+   */
+  async product(id, look, told = () => {}) {
+    const { picture, alpha, head, format, denoising } = this.#photo(id);
+    if (!denoising.result) throw new Error("it is not denoised yet");
+    const rows = (top, count) => {
+      told(top / picture.height);
+      return denoising.rows(look, top, count);
+    };
+    if (format === "jpeg") {
+      return { blob: new Blob([encodeJpeg(await this.#tools.jpeg(), picture, rows, head)], { type: "image/jpeg" }), extension: "jpg" };
+    }
+    return { blob: await encodePng(picture, rows, { deep: white(picture) > 255, alpha, kept: head.kept }), extension: "png" };
+  }
+
+  /** The samples of the result, as they lie in the file. */
+  pixels(id, look) {
+    const { picture, denoising } = this.#photo(id);
+    return { ...picture, data: denoising.rows(look, 0, picture.height) };
+  }
+}
+
+const channel = typeof MessageChannel === "undefined" ? null : new MessageChannel();
+const waiting = [];
+if (channel) {
+  channel.port1.onmessage = () => waiting.shift()?.();
+  channel.port1.unref?.();
+}
+
+/** Let other messages have their turn; unlike a timer, it is not slowed down in hidden tabs. */
+function turn() {
+  if (!channel || typeof process !== "undefined") return new Promise((done) => setTimeout(done, 0));
+  return new Promise((done) => {
+    waiting.push(done);
+    channel.port2.postMessage(0);
+  });
+}
+
+/** The network's own result as samples of the file. */
+function rendered8(photo, denoising) {
+  const { width, height, channels, data } = photo.picture;
+  const result = new data.constructor(data.length);
+  for (let top = 0; top < height; top += 256) result.set(denoising.rows(NEUTRAL, top, Math.min(256, height - top)), top * width * channels);
+  return { ...photo.picture, data: result };
+}
+
+/** A region of the upright picture in the picture of the file. */
+function within({ picture, orientation }, { x, y, w, h }) {
+  const at = stored(picture, orientation);
+  const [[ax, ay], [bx, by]] = [at(x, y), at(x + w - 1, y + h - 1)];
+  return { x: Math.min(ax, bx), y: Math.min(ay, by), w: Math.abs(ax - bx) + 1, h: Math.abs(ay - by) + 1 };
+}
+
+/** Where the pixels of an upright region lie: the first, and the steps to the right and down. */
+function steps(picture, orientation, x, y) {
+  const at = stored(picture, orientation);
+  const index = ([column, row]) => row * picture.width + column;
+  const first = index(at(x, y));
+  return { first, right: index(at(x + 1, y)) - first, down: index(at(x, y + 1)) - first };
+}
+
+function means(picture, orientation, { x, y, width, height }, shrink, shown) {
+  const { channels, data } = picture;
+  const { first, right, down } = steps(picture, orientation, x, y);
+  const [columns, rows] = [Math.ceil(width / shrink), Math.ceil(height / shrink)];
+  const scale = 255 / white(picture);
+  const rgb = new Uint8Array(columns * rows * 3);
+  const pixel = new Float64Array(channels);
+  for (let row = 0, to = 0; row < rows; row += 1) {
+    const high = Math.min(shrink, height - row * shrink);
+    for (let column = 0; column < columns; column += 1, to += 3) {
+      const wide = Math.min(shrink, width - column * shrink);
+      for (let c = 0; c < channels; c += 1) {
+        let sum = 0;
+        for (let dy = 0; dy < high; dy += 1) {
+          let at = (first + (row * shrink + dy) * down + column * shrink * right) * channels + c;
+          for (let dx = 0; dx < wide; dx += 1, at += right * channels) sum += data[at];
+        }
+        pixel[c] = (sum * scale) / (high * wide);
+      }
+      if (shown) {
+        for (let c = 0; c < channels; c += 1) pixel[c] /= 255;
+        shown.toSrgb(pixel, 0);
+        for (let c = 0; c < channels; c += 1) pixel[c] = 255 * Math.min(1, Math.max(0, pixel[c]));
+      }
+      for (let c = 0; c < 3; c += 1) rgb[to + c] = Math.round(pixel[channels === 1 ? 0 : c]);
+    }
+  }
+  return rgb;
+}
+
+function explained({ picture, orientation, denoising }, { x, y, width, height }, shrink) {
+  const [columns, rows] = [Math.ceil(width / shrink), Math.ceil(height / shrink)];
+  const at = stored(picture, orientation);
+  const size = [Math.ceil(picture.height / 4), Math.ceil(picture.width / 4)];
+  const rgb = new Uint8Array(columns * rows * 3);
+  const [last, lowest] = [picture.width - 1, picture.height - 1];
+  const pair = new Float32Array(2);
+  for (let row = 0, to = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1, to += 3) {
+      const [px, py] = at(x + column * shrink + (shrink >> 1), y + row * shrink + (shrink >> 1));
+      sharesOfRow(denoising.cells, ...size, Math.min(Math.max(py, 0), lowest), 1, pair, Math.min(Math.max(px, 0), last));
+      rgb[to] = Math.round(255 * pair[0]);
+      rgb[to + 1] = Math.round(255 * pair[1]);
+    }
+  }
+  return rgb;
+}

@@ -1,0 +1,63 @@
+// A worker that owns the photographs, and starts another one for the network.
+/* global InvdnJpeg, importScripts */
+const base = new URL("../", self.location.href).href;
+const ready = Promise.all([import("./studio.js"), import("./remote_engine.js"), import("./support.js")]);
+const engines = new Map();
+let jpeg = null;
+let layers = null;
+let studio = null;
+
+async function engine(model) {
+  if (!engines.has(model)) engines.set(model, opened(model).catch((error) => {
+    engines.delete(model);
+    throw error;
+  }));
+  return engines.get(model);
+}
+
+async function opened(model) {
+  const [, { RemoteEngine }, { buildFor }] = await ready;
+  const { folder, threads } = await buildFor(base);
+  const how = { folder, model: `${base}models/${model}.safetensors`, threads };
+  return RemoteEngine.open(new Worker(`${base}invdn/engine_worker.js`), how);
+}
+
+const tools = {
+  engine,
+  jpeg() {
+    if (!jpeg) {
+      importScripts(`${base}engine/jpeg/jpeg.js`);
+      jpeg = InvdnJpeg({ locateFile: (file) => `${base}engine/jpeg/${file}` });
+    }
+    return jpeg;
+  },
+  layers: () => (layers ??= fetch(`${base}models/noise_shares.json`).then((answer) => answer.json())),
+};
+
+const methods = {
+  async begin() {
+    const [{ Studio }] = await ready;
+    studio = new Studio(tools);
+  },
+  async about(model) {
+    const one = await engine(model);
+    return { instructions: one.instructions, threads: one.threads, pace: await one.pace() };
+  },
+  open: (bytes) => studio.open(bytes),
+  forget: (id) => studio.forget(id),
+  stop: (id) => studio.stop(id),
+  denoise: (id, model, told) => studio.denoise(id, model, told),
+  preview: (id, region, look, model) => studio.preview(id, region, look, model),
+  region: (id, layer, place, shrink) => studio.region(id, layer, place, shrink),
+  product: (id, look, told) => studio.product(id, look, told),
+  memory: async () => Object.fromEntries(await Promise.all([...engines].map(async ([name, one]) => [name, await (await one).memory()]))),
+};
+
+const early = [];
+let answer = (event) => early.push(event);
+onmessage = (event) => answer(event);
+ready.then(async ([, { serve }]) => {
+  await methods.begin();
+  answer = serve(methods);
+  for (const event of early.splice(0)) answer(event);
+});

@@ -1,0 +1,78 @@
+// Runs the browser's rules for a test in Python: a JSON request on standard input, a JSON answer out.
+import { readFileSync } from "node:fs";
+
+const source = new URL("../../src/browser/", import.meta.url);
+const load = (name) => import(new URL(name, source));
+const kinds = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
+const array = ({ dtype, data }) => {
+  const bytes = Buffer.from(data, "base64");
+  return new kinds[dtype](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+};
+const packed = (values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64");
+const picture = ({ shape: [height, width, channels], ...rest }) => ({ height, width, channels, data: array(rest) });
+
+const request = JSON.parse(readFileSync(0, "utf8"));
+const rules = {
+  async noise_estimate({ pixels }) {
+    return (await load("image/noise_estimation.js")).estimateNoise(picture(pixels));
+  },
+  async noise_shares({ noisy, denoised, noise, layers }) {
+    const { sharesOfCells, sharesOfRow } = await load("image/noise_shares.js");
+    const { height, width, channels, data } = picture(noisy);
+    const cells = sharesOfCells(data, picture(denoised).data, { height, width, channels }, noise, layers);
+    const [rows, columns] = [Math.ceil(height / 4), Math.ceil(width / 4)];
+    const shares = new Float32Array(height * width * 2);
+    for (let y = 0; y < height; y += 1) sharesOfRow(cells, rows, columns, y, width, shares.subarray(2 * y * width, 2 * (y + 1) * width));
+    return packed(shares);
+  },
+  async mend({ pixels }) {
+    const { picture: mended, found } = (await load("image/defects.js")).mend(picture(pixels));
+    return { found, data: packed(mended.data) };
+  },
+  async colors({ pixels, clean, icc, adobe }) {
+    const { networkSpace, toNetwork, fromNetwork } = await load("image/colors.js");
+    const { floatRows } = await load("image/picture.js");
+    const there = picture(pixels);
+    const { space, remark } = networkSpace(there, icc && new Uint8Array(Buffer.from(icc, "base64")), adobe);
+    const noisy = floatRows(there, 0, there.height);
+    const seen = toNetwork(space, noisy.slice(), there.channels);
+    const back = fromNetwork(space, array(clean), noisy, there.channels);
+    return { remark, converted: space !== null, seen: packed(seen), back: packed(back) };
+  },
+  async blend({ noisy, clean, shares, look, channels }) {
+    const { blend } = await load("image/blending.js");
+    const result = array(clean);
+    blend(array(noisy), result, shares && array(shares), look, channels);
+    return packed(result);
+  },
+  async engine({ build, model, noisy, piece, threads, stopAfter }) {
+    const factory = await (await load("node.js")).factoryOf(`${build}/invdn.js`);
+    const { Engine } = await load("engine.js");
+    let asked = 0;
+    const monitor = () => Number(stopAfter !== undefined && (asked += 1) > stopAfter);
+    const weights = array(model.weights);
+    const engine = await Engine.open(factory, { ...model, weights }, { threads, options: { monitor } });
+    const { height, width, data } = picture({ ...noisy, shape: [noisy.shape[1], noisy.shape[2], noisy.shape[0]] });
+    const rows = piece || height;
+    const result = new Float32Array(3 * height * width);
+    const session = engine.session(height, width, rows);
+    for (let top = 0; top < height; top += rows) {
+      const count = Math.min(rows, height - top);
+      const planes = new Float32Array(3 * count * width);
+      for (let c = 0; c < 3; c += 1) planes.set(data.subarray((c * height + top) * width, (c * height + top + count) * width), c * count * width);
+      for (const part of session.push(planes)) {
+        for (let c = 0; c < 3; c += 1) result.set(part.planes.subarray(c * part.count * width, (c + 1) * part.count * width), (c * height + part.top) * width);
+      }
+    }
+    session.close();
+    return { image: packed(result), instructions: engine.instructions };
+  },
+  async halves({ bits }) {
+    return packed((await load("model.js")).halves(array(bits)));
+  },
+};
+try {
+  process.stdout.write(JSON.stringify(await rules[request.rule](request)), () => process.exit());
+} catch (error) {
+  process.stderr.write(`${error.name}: ${error.message}\n`, () => process.exit(1));
+}

@@ -1,0 +1,182 @@
+"""The browser's rules give what Python's give: noise, shares, defects, colours, looks."""
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from invdn.image.defects import mend
+from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
+from invdn.inference import noise_shares as shares_module
+from invdn.inference.blending import blend
+from invdn.inference.noise_shares import noise_shares
+from invdn.options import DenoiseOptions
+from invdn.photo.color.conversion import network_bridge_of
+from invdn.photo.color.icc import (
+    ADOBE_GAMMA,
+    ADOBE_PRIMARIES,
+    P3_PRIMARIES,
+    REC2020_PRIMARIES,
+    SRGB_PRIMARIES,
+    make_profile,
+)
+from invdn.photo.photo import Metadata, Photo
+
+
+def scene(height: int, width: int, channels: int, seed: int, noise: float = 0.05) -> Any:
+    """A picture with slopes, edges, texture and noise, float32 in [0, 1]."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    base = 0.2 + 0.5 * x / width + 0.2 * np.sin(y / 7) * (x > width / 2) + 0.3 * (y > height * 0.7)
+    texture = 0.1 * generator.normal(size=(height, width)) * (y < height / 4)
+    weights = np.linspace(0.7, 1, channels)
+    picture = (base + texture)[:, :, None] * weights
+    picture += generator.normal(scale=noise, size=picture.shape)
+    return picture.clip(0, 1).astype(np.float32)
+
+
+def stored(values: Any, dtype: Any) -> Any:
+    """A picture in the samples of a file."""
+    return np.rint(values * np.iinfo(dtype).max).astype(dtype)
+
+
+@cache
+def layers() -> dict[str, Any]:
+    """The trained numbers, flat."""
+    return {name: array.ravel().tolist() for name, array in shares_module._layers().items()}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(200, 300, 3), (131, 77, 1), (64, 1100, 3), (40, 24, 3)]
+)
+def test_noise_estimate(rule: Any, height: int, width: int, channels: int, dtype: Any) -> None:
+    picture = stored(scene(height, width, channels, height), dtype)
+    expected = estimate_noise(picture)
+    found = rule("noise_estimate", pixels=picture)
+    if expected is None:
+        assert found is None
+        return
+    for name, value in found.items():
+        np.testing.assert_allclose(value, getattr(expected, name), rtol=2e-4, err_msg=name)
+
+
+def test_large_picture_is_sampled_alike(rule: Any) -> None:
+    picture = np.tile(stored(scene(400, 500, 3, 5), np.uint8), (6, 6, 1))
+    expected, found = estimate_noise(picture), rule("noise_estimate", pixels=picture)
+    assert expected is not None
+    for name, value in found.items():
+        np.testing.assert_allclose(value, getattr(expected, name), rtol=2e-4, err_msg=name)
+
+
+def test_too_small_a_picture_has_no_estimate(rule: Any) -> None:
+    assert rule("noise_estimate", pixels=np.zeros((20, 20, 3), np.uint8)) is None
+
+
+@pytest.mark.parametrize(("height", "width", "channels"), [(90, 110, 3), (67, 45, 1), (3, 5, 3)])
+def test_noise_shares(rule: Any, unpacked: Any, height: int, width: int, channels: int) -> None:
+    noisy = scene(height, width, channels, 3)
+    denoised = scene(height, width, channels, 3, noise=0.004)
+    noise = estimate_noise(scene(200, 200, channels, 4))
+    assert isinstance(noise, NoiseEstimate)
+    expected = noise_shares(noisy, denoised, noise)
+    told = asdict(noise)
+    answer = rule("noise_shares", noisy=noisy, denoised=denoised, noise=told, layers=layers())
+    found = unpacked(answer, "<f4", expected.shape)
+    assert expected.std() > 0.01 or height < 8
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_without_an_estimate_everything_is_noise(rule: Any, unpacked: Any) -> None:
+    noisy = scene(9, 9, 3, 1)
+    answer = rule("noise_shares", noisy=noisy, denoised=noisy, noise=None, layers=layers())
+    assert (unpacked(answer, "<f4", (9, 9, 2)) == 1).all()
+
+
+def with_hot_pixels(dtype: Any) -> Any:
+    picture = stored(scene(120, 160, 3, 8, noise=0.01) * 0.6, dtype)
+    for place in ((20, 30, 0), (0, 0, 1), (119, 70, 2), (60, 159, 0)):
+        picture[place] = np.iinfo(dtype).max
+    return picture
+
+
+def with_bands(axis: int) -> Any:
+    picture = scene(150, 170, 3, 9, noise=0.004) * 0.5 + 0.2
+    generator = np.random.default_rng(1)
+    offsets = generator.normal(scale=0.02, size=picture.shape[axis])
+    picture = picture + (offsets[:, None, None] if axis == 0 else offsets[None, :, None])
+    return stored(picture.clip(0, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(with_hot_pixels(np.uint8), id="hot"),
+        pytest.param(with_hot_pixels(np.uint16), id="hot, 16 bits"),
+        pytest.param(with_bands(0), id="rows"),
+        pytest.param(with_bands(1), id="columns"),
+        pytest.param(stored(scene(150, 170, 3, 1), np.uint8), id="none"),
+        pytest.param(stored(scene(100, 90, 1, 1), np.uint8), id="grey"),
+        pytest.param(stored(scene(3, 9, 3, 1), np.uint8), id="tiny"),
+    ],
+)
+def test_defects(rule: Any, unpacked: Any, picture: Any, request: Any) -> None:
+    expected, words = mend(picture)
+    found = rule("mend", pixels=picture)
+    assert found["found"] == list(words)
+    assert bool(words) is any(name in request.node.callspec.id for name in ("hot", "rows", "col"))
+    np.testing.assert_array_equal(unpacked(found["data"], picture.dtype, picture.shape), expected)
+
+
+_PROFILES = {
+    "sRGB": make_profile("sRGB", SRGB_PRIMARIES),
+    "Display P3": make_profile("Display P3", P3_PRIMARIES),
+    "Adobe RGB": make_profile("Adobe RGB", ADOBE_PRIMARIES, ADOBE_GAMMA),
+    "Rec. 2020": make_profile("Rec. 2020", REC2020_PRIMARIES),
+    "damaged": b"\0" * 200,
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("vivid", [False, True])
+@pytest.mark.parametrize("name", _PROFILES)
+def test_colors(rule: Any, unpacked: Any, name: str, vivid: bool) -> None:
+    window = scene(60, 70, 3, 2)
+    window[:, :, 1] *= 0.05 if vivid else 0.9
+    pixels, icc = stored(window, np.uint16), _PROFILES[name]
+    photo = Photo(pixels, metadata=Metadata(icc=icc))
+    bridge, remarks = network_bridge_of(photo)
+    noisy = (pixels / np.float32(65535)).astype(np.float32)
+    seen = bridge.to_srgb(noisy) if bridge else noisy
+    clean = (seen * np.float32(0.9) + np.float32(0.03)).astype(np.float32)
+    back = bridge.from_srgb(clean, noisy) if bridge else clean
+    found = rule("colors", pixels=pixels, clean=clean, icc=icc, adobe=False)
+    assert found["converted"] is (bridge is not None)
+    assert (found["remark"] is not None) is bool(remarks)
+    np.testing.assert_allclose(unpacked(found["seen"], "<f4", seen.shape), seen, atol=3e-6)
+    np.testing.assert_allclose(unpacked(found["back"], "<f4", back.shape), back, atol=2e-5)
+
+
+_LOOKS = [
+    {"strength": 0.4, "luminance": 1, "chroma": 1, "detail": 0},
+    {"strength": 1, "luminance": 0.3, "chroma": 0.8, "detail": 0},
+]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("look", _LOOKS)
+def test_looks(rule: Any, unpacked: Any, look: dict[str, Any], channels: int) -> None:
+    noisy, clean = scene(20, 30, channels, 1), scene(20, 30, channels, 2)
+    expected = blend(noisy, clean, DenoiseOptions(**look), None)
+    answer = rule("blend", noisy=noisy, clean=clean, shares=None, look=look, channels=channels)
+    np.testing.assert_allclose(unpacked(answer, "<f4", noisy.shape), expected, atol=1e-6)
+
+
+def test_half_floats(rule: Any, unpacked: Any) -> None:
+    bits = np.arange(65536, dtype=np.uint16)
+    finite = bits[np.isfinite(bits.view(np.float16))]
+    found = unpacked(rule("halves", bits=finite), "<f4", finite.shape)
+    expected = finite.view(np.float16).astype(np.float32)
+    assert (found.view(np.uint32) == expected.view(np.uint32)).all()
