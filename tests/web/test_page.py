@@ -246,6 +246,8 @@ def test_several_photographs_in_a_filmstrip(
 def test_uncertainty(visit: Visit, noisy: Path) -> None:
     """It comes with every result, and judges the look that is shown."""
     page = visit.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     overlay = page.get_by_role("switch", name="Show uncertainty")
     visit.drop(noisy)
     visit.until("done")
@@ -259,11 +261,11 @@ def test_uncertainty(visit: Visit, noisy: Path) -> None:
     visit.settled()
     laid = visit.photograph(WIDTH, HEIGHT)
     assert (laid != plain).mean() > 0.9
-    asked = [address for address in sent(visit) if "/uncertainty?" in address]
-    assert asked and all("strength=auto" in address for address in asked)
+    maps = [address for address in asked if "/uncertainty?" in address]
+    assert maps and all("strength=auto" in address for address in maps)
     page.get_by_role("slider", name="Strength").press("Home")
     visit.settled()
-    assert any("strength=0&" in address for address in sent(visit) if "/uncertainty?" in address)
+    assert any("strength=0&" in address for address in asked if "/uncertainty?" in address)
     page.get_by_role("button", name="Reset").click()
     overlay.uncheck()
     visit.settled()
