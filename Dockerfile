@@ -11,7 +11,7 @@ COPY src ./src
 # The native engine's kernels are chosen when it runs: the image serves every 64-bit x86 and ARM.
 RUN python3 -m venv /opt/invdn \
  && /opt/invdn/bin/pip install --no-cache-dir '.[cloud,web,heic,raw]' \
- && /opt/invdn/bin/python -c 'from invdn.engines import native_absence as a; assert a() is None, a()' \
+ && /opt/invdn/bin/python -c 'from invdn.engines import why_native_unavailable as a; assert a() is None, a()' \
  && /opt/invdn/bin/pip uninstall --yes pip
 
 FROM debian:trixie-slim

@@ -6,6 +6,7 @@
     python benchmarks/archives.py check --server http://127.0.0.1:5123
     python benchmarks/archives.py speed --server http://127.0.0.1:5123
     python benchmarks/archives.py rows 10000 100000 1000000 10000000
+    python benchmarks/archives.py memory 100 1000 4000
     python benchmarks/archives.py cost --seconds-per-megapixel default=1.5 fast=0.4
 
 Each adds its figures to benchmarks/results/archives.json.
@@ -32,9 +33,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 from invdn.archive import (  # noqa: E402
     Naming,
     Row,
+    WorkSettings,
     archive_status,
     open_manifest,
     plan_archive,
+    run_shard,
 )
 from invdn.photo.photo import Photo  # noqa: E402
 from invdn.photo.write import encode_photo  # noqa: E402
@@ -322,6 +325,38 @@ def one_plan(number: int) -> None:
     print(json.dumps(facts))
 
 
+def memory(numbers: list[int]) -> None:
+    """Peak memory of a worker by the photographs that it does, each in a process of its own."""
+    found = []
+    for number in numbers:
+        command = [sys.executable, __file__, "one-worker", str(number)]
+        found.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+        print(found[-1], flush=True)
+    record("worker_memory", found)
+
+
+def one_worker(number: int) -> None:
+    """Do a shard of so many photographs in a folder."""
+    contents = [photograph(place) for place in range(DISTINCT)]
+    with tempfile.TemporaryDirectory() as folder:
+        where = [f"{folder}/in", f"{folder}/out", f"{folder}/plan"]
+        for place in range(number):
+            path = Path(where[0], key_of(place))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(contents[place % DISTINCT])
+        plan_archive(*where, NAMING, shards=1)
+        start = time.perf_counter()
+        summary = run_shard(where[2], 0, WorkSettings(model="fast", device="cpu"))
+        seconds = time.perf_counter() - start
+    facts = {
+        "photographs": number,
+        "done": summary.counts["done"],
+        "seconds": seconds,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(facts))
+
+
 def cost(speeds: list[str]) -> None:
     """Hours for a million photographs of 12 megapixels, by measured speeds."""
     table = {}
@@ -347,6 +382,8 @@ def main() -> None:
         kind.add_argument("--edge", type=int, default=16)
         kind.add_argument("--model", default="fast")
     kinds.add_parser("rows").add_argument("numbers", type=int, nargs="+")
+    kinds.add_parser("memory").add_argument("numbers", type=int, nargs="+")
+    kinds.add_parser("one-worker").add_argument("number", type=int)
     kinds.add_parser("one-plan").add_argument("number", type=int)
     kinds.add_parser("cost").add_argument("--seconds-per-megapixel", nargs="+", required=True)
     chosen = parser.parse_args()
@@ -365,6 +402,10 @@ def main() -> None:
             speed(chosen.server, chosen.photographs, chosen.edge, chosen.model)
         case "rows":
             rows(chosen.numbers)
+        case "memory":
+            memory(chosen.numbers)
+        case "one-worker":
+            one_worker(chosen.number)
         case "one-plan":
             one_plan(chosen.number)
         case "cost":

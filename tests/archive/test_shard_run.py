@@ -349,3 +349,31 @@ def test_a_folder_is_a_store_as_well(tmp_path: Path, engine: Engine, by_command:
     assert _run_all(manifest, engine) == [0, 0]
     for path in (tmp_path / "out").rglob("*.jpg"):
         assert path.stat().st_mode & 0o037 == 0, "no wider than its photograph"
+
+
+def test_the_ledger_of_a_stopped_shard_waits_for_its_store(
+    server: str, planned: Manifest, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def answer(method: str, path: str) -> tuple[int, str] | None:
+        if method == "PUT" and "/ledger-" in path and len(refused) < 2:
+            refused.append(path)
+            return 503, "<Error><Code>SlowDown</Code></Error>"
+        return None
+
+    with fault_proxy(server, answer=answer) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        stop = StopEvent()
+        summary = run_shard(
+            planned.store.url,
+            0,
+            SETTINGS,
+            engine=engine,
+            stop=stop,
+            told=lambda outcome: stop.request("the machine is taken away"),
+        )
+    assert (summary.exit_code, len(refused)) == (75, 2)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    told = {line["target"] for line in _done_lines(planned)}
+    assert told == {key for key in contents(planned.target) if key.endswith("jpg")}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from ..batch import Status, StopEvent
 from ..errors import BusyStoreError, FullStoreError, InputError, StoreError
 from ..inference import Engine
-from ..stores import open_store
+from ..stores import Wait, open_store
 from .ledger import LedgerWriter
 from .manifest import Manifest, Row, open_manifest
 from .rows import RowOutcome, RowWorker
@@ -19,6 +19,8 @@ from .settings import WorkSettings
 DONE, TRY_AGAIN, PERMANENT = 0, 75, 42
 #: So many photographs after each other that a store did not serve end an attempt.
 _PATIENCE = 3
+#: A ledger is tried to be written for so many seconds after a signal; from: spot machines, 30 s.
+_GRACE = 15.0
 _FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(%?)")
 
 
@@ -122,7 +124,8 @@ def run_shard(
     rows = manifest.shards[shard].rows
     engine = engine or settings.open_engine()
     described = {"engine": engine.description, "model": settings.model, "settings": settings.digest}
-    ledger = LedgerWriter(manifest.store, manifest.ledger, shard, described)
+    ledger_store = open_store(manifest.store.url, wait=_with_grace(stop))
+    ledger = LedgerWriter(ledger_store, manifest.ledger, shard, described)
     summary = ShardSummary(shard, ledger.attempt, rows)
     tally = _Tally(summary, limit.of(rows) if limit else None, stop)
     try:
@@ -154,6 +157,22 @@ def run_shard(
         summary.stopped = summary.stopped or f"the ledger could not be written: {error}"
         summary.exit_code = summary.exit_code or TRY_AGAIN
     return summary
+
+
+def _with_grace(stop: StopEvent) -> Wait:
+    """Return what waits for a busy store, after a stop for a few seconds more."""
+    left = _GRACE
+
+    def wait(seconds: float) -> bool:
+        nonlocal left
+        if not stop.requested:
+            stop.wait(seconds)
+            return False
+        left -= seconds
+        time.sleep(seconds)
+        return left < 0
+
+    return wait
 
 
 def _until(stop: StopEvent, rows: Iterator[Row]) -> Iterator[Row]:
