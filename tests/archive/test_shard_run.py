@@ -144,7 +144,7 @@ def test_a_scheduler_that_wants_its_machine_back(planned: Manifest) -> None:
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 75, messages
     made = [key for key in contents(planned.target) if key.endswith(".jpg")]
-    assert 4 <= len(made) < 24
+    assert 3 <= len(made) < 24  # one of four may have been the sidecar
     told = sorted(line["target"] for line in _done_lines(planned))
     assert told == sorted(made), "the ledger was written, and is true"
     process = _worker(planned, "--shard", "0/1")
