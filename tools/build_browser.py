@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     codec = build_codec(chosen.jpeg or _found_sources())
     assemble(chosen.to, builds, codec)
+    package(chosen.to, chosen.to.with_name(f"{chosen.to.name}-npm"))
     for path, size, packed in weights(chosen.to):
         print(f"{size:>9}  {packed:>9} gzip  {path}")
 
@@ -152,6 +153,25 @@ def _assemble_page(site: Path) -> None:
         told.update(name.encode() + (site / name).read_bytes())
     text = text.replace('"VERSION"', json.dumps(told.hexdigest()[:16]))
     worker.write_text(text.replace('["FILES"]', json.dumps(["./", *names])))
+
+
+def package(site: Path, folder: Path) -> None:
+    """Lay out the npm package: the modules, and what they load in ``dist``.
+
+    Args:
+        site: as :func:`assemble` made it.
+        folder: that is made anew.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(site / "invdn", folder)
+    for name in ("package.json", "README.md"):
+        shutil.copy(SOURCE / name, folder / name)
+    for name in ("LICENSE", "NOTICE"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    for name in ("engine", "models"):
+        shutil.copytree(site / name, folder / "dist" / name)
+    # Emscripten's scripts are no modules.
+    (folder / "dist/engine/package.json").write_text('{ "type": "commonjs" }\n')
 
 
 def page(html: str) -> str:

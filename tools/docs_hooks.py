@@ -2,13 +2,14 @@
 
 The command's reference is its own help, the REST reference comes from the OpenAPI description
 that a running service serves, the recipes' from the files that are shipped. Files outside ``docs/``
-that a page links to are published under ``repository/``.
+that a page links to are published under ``repository/``. The page without a server (``build/browser``) becomes ``try/``.
 """
 
 import json
 import os
 import posixpath
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,9 @@ from mkdocs.structure.pages import Page
 REPOSITORY = Path(__file__).parents[1]
 _LINK = re.compile(r"(\]\(\s*)((?:\.\./)+[^)#\s]+)")
 _FOLDER = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#\s]+)\)")
+#: The page without a server, where tools/build_browser.py has made it.
+BROWSER = REPOSITORY / "build/browser"
+_TRY = "<!-- try -->"
 _WIDTH = 78  # columns of the command's help
 
 
@@ -65,6 +69,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = place if place != target else f"repository/{target}"
         return match[1] + posixpath.relpath(place, folder or ".")
 
+    if _TRY in markdown:
+        markdown = markdown.replace(_TRY, _invitation())
     markdown = _FOLDER.sub(lambda match: _named(match, page.file.src_uri), markdown)
     markdown = _LINK.sub(within, markdown)
     if page.file.src_uri == "reference/python.md":
@@ -74,6 +80,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = re.sub(r"\[([^\]]+)\]\((?!https?:|#)(?![\w/-]+\.md[)#])[^)]*\)", r"\1", markdown)
         markdown = re.sub(r"\[([^\]]+)\]\([A-Z_]+\.md\)", r"\1", markdown)
     return markdown
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Publish the page without a server, where it has been built."""
+    if (BROWSER / "sw.js").exists():
+        shutil.copytree(BROWSER, Path(config.site_dir) / "try", dirs_exist_ok=True)
+
+
+def _invitation() -> str:
+    """Write the link to the page, or what to do where it has not been built."""
+    if (BROWSER / "sw.js").exists():
+        return '<a class="md-button md-button--primary" href="../try/">Open the page</a>'
+    return "This copy of the documentation was made without the page; see [below](#build-it)."
 
 
 def _named(match: re.Match[str], page: str) -> str:

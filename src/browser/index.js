@@ -27,7 +27,7 @@ export class Denoiser {
     if (inNode) return openInNode(model, new URL(base), threads);
     const { Remote } = await import("./remote_engine.js");
     const remote = new Remote(new Worker(new URL("./studio_worker.js", import.meta.url)));
-    await remote.call("begin", [{ base: new URL(base, globalThis.location?.href).href, threads }]);
+    await remote.call("begin", [{ base: new URL(base, globalThis.location.href).href }]);
     const ask = (name, values, told) => remote.call(name, values, { told });
     await ask("about", [model]);
     return new Denoiser((name, values, told) => ask(name, name === "denoise" ? [...values, model] : values, told), () => remote.end());

@@ -1,6 +1,6 @@
 // A worker that owns the photographs, and starts another one for the network.
 /* global InvdnJpeg, importScripts */
-const base = new URL("../", self.location.href).href;
+let base = new URL("../", self.location.href).href; // of engine/ and models/
 const ready = Promise.all([import("./studio.js"), import("./remote_engine.js"), import("./support.js")]);
 const engines = new Map();
 let jpeg = null;
@@ -19,7 +19,7 @@ async function opened(model) {
   const [, { RemoteEngine }, { buildFor }] = await ready;
   const { folder, threads } = await buildFor(base);
   const how = { folder, model: `${base}models/${model}.safetensors`, threads };
-  return RemoteEngine.open(new Worker(`${base}invdn/engine_worker.js`), how);
+  return RemoteEngine.open(new Worker(new URL("engine_worker.js", self.location.href)), how);
 }
 
 const tools = {
@@ -35,9 +35,9 @@ const tools = {
 };
 
 const methods = {
-  async begin() {
-    const [{ Studio }] = await ready;
-    studio = new Studio(tools);
+  /** Programs say where their files lie; the page's lie beside this script's folder. */
+  begin(choices) {
+    ({ base } = choices);
   },
   async about(model) {
     const one = await engine(model);
@@ -56,8 +56,8 @@ const methods = {
 const early = [];
 let answer = (event) => early.push(event);
 onmessage = (event) => answer(event);
-ready.then(async ([, { serve }]) => {
-  await methods.begin();
+ready.then(([{ Studio }, { serve }]) => {
+  studio = new Studio(tools);
   answer = serve(methods);
   for (const event of early.splice(0)) answer(event);
 });

@@ -1,7 +1,9 @@
 """The browser's rules give what Python's give: noise, shares, defects, colours, looks."""
 
+import re
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,3 +182,17 @@ def test_half_floats(rule: Any, unpacked: Any) -> None:
     found = unpacked(rule("halves", bits=finite), "<f4", finite.shape)
     expected = finite.view(np.float16).astype(np.float32)
     assert (found.view(np.uint32) == expected.view(np.uint32)).all()
+
+
+def test_the_service_modules_have_the_same_functions() -> None:
+    """The page reaches both through the same names."""
+    root = Path(__file__).parents[2]
+    names = [
+        set(re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", text, re.MULTILINE))
+        for text in (
+            (root / "src/invdn/web/page/assets/service.js").read_text(),
+            (root / "src/browser/page/service.js").read_text(),
+        )
+    ]
+    assert names[0] == names[1]
+    assert "describe" in names[0]

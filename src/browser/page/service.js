@@ -22,6 +22,12 @@ export class Problem extends Error {
 /** `the file is damaged` as a sentence. */
 export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
 
+/** Values as the end of an address; those that are not given are left out. */
+export const query = (values) => {
+  const kept = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return kept.length ? `?${new URLSearchParams(kept)}` : "";
+};
+
 const MODELS = { draft: "fast", fast: "default" };
 const NEUTRAL = { strength: 1, luminance: 1, chroma: 1, detail: 0 };
 const LOOK = Object.keys(NEUTRAL);
@@ -72,6 +78,7 @@ export async function describe() {
       draft: { self_ensemble: false, num_samples: 1, cost: FAST_COST },
       fast: { self_ensemble: false, num_samples: 1, cost: 1 },
     },
+    uncertainty: false, // its map is the service's alone
     pace: pace / 2, // a sample is two passes
   };
 }
@@ -146,7 +153,7 @@ const network = (job) =>
     const told = (progress) => Object.assign(job, { progress });
     const { seconds, remarks } = await ask("denoise", [job.photo.id, MODELS[job.quality]], { told });
     const { width, height, depth } = job.photo;
-    job.result = { width, height, depth, seconds, spread_white: null, remarks };
+    job.result = { width, height, depth, seconds, remarks };
   });
 
 const file = (job) =>
@@ -154,7 +161,7 @@ const file = (job) =>
     const told = (progress) => Object.assign(job, { progress });
     const begun = performance.now();
     job.blob = await ask("product", [job.photo.id, job.look], { told });
-    job.result = { seconds: (performance.now() - begun) / 1000, spread_white: null };
+    job.result = { seconds: (performance.now() - begun) / 1000 };
   });
 
 /** The job as the API has it. */

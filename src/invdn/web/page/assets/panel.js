@@ -28,6 +28,7 @@ export class Panel extends EventTarget {
     super();
     this.#about = about;
     this.#pace = about.pace ?? null;
+    $("certainty").hidden = about.uncertainty === false;
     this.#makeQualities();
     this.#makeSliders();
     for (const name of ["cancel", "again", "same", "download", "download-all", "remove"]) {
@@ -185,7 +186,7 @@ export class Panel extends EventTarget {
   }
 
   #showUncertainty(photo, overlay) {
-    const there = Boolean(photo.result);
+    const there = Boolean(photo.result?.links.uncertainty);
     $("uncertainty").disabled = !there;
     $("uncertainty").checked = there && overlay;
     $("ramp").hidden = !(there && overlay);
