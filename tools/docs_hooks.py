@@ -2,7 +2,8 @@
 
 The command's reference is its own help, the REST reference comes from the OpenAPI description
 that a running service serves, the recipes' from the files that are shipped. Files outside ``docs/``
-that a page links to are published under ``repository/``. The page without a server (``build/browser``) becomes ``try/``.
+that a page links to are published under ``repository/``. The page without a server, of
+``build/browser``, becomes ``try/``.
 """
 
 import json

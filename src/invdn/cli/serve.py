@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ _PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 @click.command(
     cls=Command,
     groups={
-        "Address": "host port token allow_host opens",
+        "Address": "host port token allow_host browser opens",
         "Limits": "max_megabytes max_megapixels max_queue max_seconds max_memory max_storage "
         "lifetime grace",
     },
@@ -48,6 +49,11 @@ _PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 @click.option(
     "--grace", default=30.0, show_default=True, help="Seconds to finish when it is stopped."
 )
+@click.option(
+    "--browser",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the page that denoises in the browser, to be served at /browser/.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 def command(
     host: str,
@@ -62,6 +68,7 @@ def command(
     max_storage: int,
     lifetime: float,
     grace: float,
+    browser: Path | None,
     opens: bool,
     **engine_choice: Any,
 ) -> None:
@@ -95,6 +102,7 @@ def command(
         max_storage=max_storage * _MEBIBYTE,
         lifetime=lifetime,
         grace=grace,
+        browser=browser,
     )
 
     def announce(address: str) -> None:

@@ -44,7 +44,7 @@ def create_app(service: Service) -> ASGIApp:
         docs_url=None,  # would fetch scripts from elsewhere
         redoc_url=None,
     )
-    page = pages_router(service.settings.token)
+    page = pages_router(service.settings.token, service.settings.browser)
     for router in (_router(service), photos_router(service), jobs_router(service), page):
         app.include_router(router)
     app.add_exception_handler(ProblemError, problem_answer)

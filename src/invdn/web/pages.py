@@ -19,16 +19,28 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".mjs": "text/javascript",
     ".png": "image/png",
+    ".safetensors": "application/octet-stream",
     ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
 }
 
 
-def pages_router(token: str | None) -> APIRouter:
+# The page without a server: WebAssembly may be compiled, and it is isolated, which threads need.
+_BROWSER_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
+    "worker-src 'self'; connect-src 'self'; img-src 'self' blob:; style-src 'self' 'unsafe-inline';"
+    " manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+
+
+def pages_router(token: str | None, browser: Path | None = None) -> APIRouter:
     """The paths of the page.
 
     Args:
         token: what the address of the first visit must hold, if anything.
+        browser: folder of the page that needs no server (docs/browser.md), at ``/browser/``.
     """
     router = APIRouter(include_in_schema=False)
 
@@ -55,12 +67,21 @@ def pages_router(token: str | None) -> APIRouter:
         """A part of the page: style, script or picture."""
         return _file(PAGE / "assets" / name)
 
+    @router.api_route("/browser/{name:path}", methods=["GET", "HEAD"])
+    async def without_server(name: str) -> Response:
+        """A part of the page that needs no server."""
+        if browser is None:
+            raise ProblemError("not-found", "the service was started without --browser")
+        answer = _file(browser / (name or "index.html"), browser)
+        answer.headers.update(_BROWSER_HEADERS)
+        return answer
+
     return router
 
 
-def _file(path: Path) -> Response:
+def _file(path: Path, folder: Path = PAGE) -> Response:
     try:
-        inside = path.resolve().is_relative_to(PAGE.resolve()) and path.is_file()
+        inside = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
     except (OSError, ValueError):  # too long a name, a NUL in it
         inside = False
     if not inside or path.suffix not in _MEDIA_TYPES:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import InputError
 
@@ -30,6 +31,7 @@ class Settings:
         header_seconds: time that a client has to send the head of a request.
         idle_seconds: longest silence of a client that is sending or receiving.
         slowest: bytes per second that a client must send on average.
+        browser: folder of the page that needs no server, as ``tools/build_browser.py`` makes it.
 
     Raises:
         InputError: a limit is not positive, or others could reach the address without a token.
@@ -60,11 +62,16 @@ or listen on 127.0.0.1
     header_seconds: float = 10
     idle_seconds: float = 20
     slowest: int = 16_384
+    browser: Path | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name not in ("host", "port", "token", "allowed_hosts", "grace") and not value > 0:
+            if name in ("host", "port", "token", "allowed_hosts", "grace", "browser"):
+                continue
+            if not value > 0:
                 raise InputError(f"{name} must be more than 0, not {value}")
+        if self.browser is not None and not (self.browser / "index.html").is_file():
+            raise InputError(f"{self.browser} holds no page: build it with tools/build_browser.py")
         if not 0 <= self.port < 65536:
             raise InputError(f"port must be from 0 to 65535, not {self.port}")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
