@@ -22,7 +22,7 @@ def write_dng(
     light: NDArray[np.floating],
     orientation: int = 1,
     *,
-    pattern: tuple[int, int, int, int] = (0, 1, 1, 2),
+    pattern: tuple[int, ...] = (0, 1, 1, 2),
     noise: float = 0.0,
     further: tuple[tuple[object, ...], ...] = (),
 ) -> None:
@@ -32,7 +32,7 @@ def write_dng(
         path: the file.
         light: what the sensor sees.
         orientation: EXIF's number.
-        pattern: colours of the mosaic's four places, RGGB unless told.
+        pattern: colours of the mosaic's four places, RGGB unless told, or of 36, as X-Trans has.
         noise: standard deviation where the sensor saturates, as of shot noise; share of white.
         further: more tags, as tifffile takes them.
     """
@@ -43,16 +43,17 @@ def write_dng(
     camera = camera + generator.normal(0, 1, camera.shape) * noise * np.sqrt(np.clip(camera, 0, 1))
     stored = np.clip(BLACK + camera * (WHITE - BLACK), 0, WHITE)
     mosaic = stored[..., 1].copy()
+    side = 2 if len(pattern) == 4 else 6
     for place, colour in enumerate(pattern):
-        at = slice(place // 2, None, 2), slice(place % 2, None, 2)
+        at = slice(place // side, None, side), slice(place % side, None, side)
         mosaic[at] = stored[(*at, colour)]
     tags = [
         (271, 2, 0, "Canon", True),
         (272, 2, 0, "EOS", True),
         (274, 3, 1, orientation, True),
         (306, 2, 0, "2020:01:02 03:04:05", True),
-        (33421, 3, 2, (2, 2), True),
-        (33422, 1, 4, bytes(pattern), True),
+        (33421, 3, 2, (side, side), True),
+        (33422, 1, len(pattern), bytes(pattern), True),
         (50706, 1, 4, bytes((1, 4, 0, 0)), True),
         (50708, 2, 0, "Canon EOS", True),
         (50714, 3, 1, BLACK, True),

@@ -15,7 +15,7 @@ from ..image.noise_estimation import NoiseEstimate
 from ..options import DenoiseOptions
 from ..photo.formats import DNG
 from ..photo.keeping import is_marked, marked, of_a_part
-from ..photo.linear_raw import read_linear_raw
+from ..photo.linear_raw import read_linear_raw, with_noise_removed
 from ..photo.photo import Photo, WriteOptions
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import choose_sidecars, copy_sidecars
@@ -274,6 +274,8 @@ def _worked(
         photo, pipeline = work(photo)
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
+    if photo.metadata.camera and pipeline.findings.strength is not None:
+        photo = with_noise_removed(photo, pipeline.findings.strength)
     return photo if files.write.strip_metadata else marked(photo, note), pipeline
 
 

@@ -28,6 +28,7 @@ from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions, Overrides, options_with
 from ..photo.color import SrgbBridge, network_bridge_of
+from ..photo.linear_raw import noise_of_raw
 from ..photo.photo import Photo
 from .blending import Findings, blend
 from .blocks import plan_blocks, predict_blocks
@@ -118,6 +119,8 @@ class Pipeline:
         photo, found = _mended(photo, options)
         colors, remarks = network_bridge_of(photo)
         noise = estimate_noise(photo.pixels, colors.to_srgb if colors else None)
+        if noise and colors and photo.metadata.camera:
+            noise = noise_of_raw(photo, noise, colors.space)
         photo = replace(photo, remarks=(*photo.remarks, *remarks, *found))
         return cls(engine, options, noise, colors, progress), photo
 

@@ -15,6 +15,7 @@ Source: Digital Negative Specification 1.7.1 (Adobe 2023).
 import io
 import os
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,10 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..image.dtype import Pixels
+from ..image.noise_estimation import NoiseEstimate
 from .color.curves import LINEAR
 from .color.icc import SRGB_PRIMARIES, make_matrix_profile, to_pcs
+from .color.spaces import ColourSpace
 from .containers.ifd import (
     ORIENTATION,
     Directory,
@@ -36,10 +39,12 @@ from .containers.ifd import (
     read_directory,
     serialise,
 )
+from .containers.opcodes import GainsByPlace, OpcodeError, apply_gains, read_gains
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .decode import check_size
 from .photo import Metadata, Photo
 from .raw import import_rawpy, metadata_of_tags, preview_exif, words_of
+from .raw_noise import known_noise
 from .read import MAX_PIXELS, format_of_file
 
 _FULL = 65535
@@ -49,6 +54,9 @@ _VERSION, _BACKWARD, _UNIQUE_MODEL = 50706, 50707, 50708
 _MATRIX, _NEUTRAL, _ILLUMINANT, _D65 = 50721, 50728, 50778, 21
 _CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_2, _OPCODES_3 = 50719, 50720, 51125, 51009, 51022
 _BLACK, _WHITE, _ACTIVE_AREA = 50714, 50717, 50829
+_OPCODES_1, _NOISE_PROFILE, _NOISE_REDUCED = 51008, 51041, 50935
+_LOSSLESS_JPEG, _TILE = 7, 256  # pixels a side
+_LEAST_NOISE = 0.01  # share of a profile's variance that a result keeps, whatever was removed
 # what describes the camera and how its colours are meant; of the first directory
 _OF_THE_CAMERA = frozenset(
     {_UNIQUE_MODEL, 50709, *range(50721, 50733), 50734, 50735, 50736, 50739, 50740, 50741}
@@ -57,7 +65,9 @@ _OF_THE_CAMERA = frozenset(
     | {*range(52529, 52538)}
 )
 # what describes the picture; of the directory that holds it
-_OF_THE_PICTURE = frozenset({50718, 50780, _OPCODES_3, _USER_CROP, _CROP_ORIGIN, _CROP_SIZE})
+_OF_THE_PICTURE = frozenset(
+    {50718, 50780, _NOISE_PROFILE, _OPCODES_3, _USER_CROP, _CROP_ORIGIN, _CROP_SIZE}
+)
 #: Tags that tell of a person or a particular camera, and are left out with the metadata.
 PRIVATE = frozenset({50735, 50740, 50827})
 _LARGEST_FILE = 4_200_000_000  # bytes
@@ -119,7 +129,7 @@ def _read(file: BinaryIO, max_pixels: int) -> Photo:
             if raw.num_colors != 3 or raw.color_desc.decode()[:3] != "RGB":
                 raise ImageError("its sensor has not red, green and blue; write a TIFF instead")
             balance = _balance(raw)
-            metadata, remarks = _metadata(file, raw, rawpy, balance)
+            metadata, remarks, gains_by_place = _metadata(file, raw, rawpy, balance)
             stored = raw.postprocess(
                 demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
                 user_wb=[*balance, balance[1]],
@@ -140,9 +150,46 @@ def _read(file: BinaryIO, max_pixels: int) -> Photo:
     gains = balance / balance.max()
     linear: Any = stored
     pixels = _unbalanced(linear, gains)
+    apply_gains(pixels, gains_by_place)
     to_profile = to_pcs(SRGB_PRIMARIES) @ to_srgb @ np.diag(gains / gains.min())
     icc = make_matrix_profile("Linear camera colours", to_profile, LINEAR)
     return Photo(pixels, None, replace(metadata, icc=icc), "raw", remarks=remarks)
+
+
+def noise_of_raw(photo: Photo, estimate: NoiseEstimate, space: ColourSpace) -> NoiseEstimate:
+    """Return an estimate of the noise by which the file's own word is believed, if it has one.
+
+    Args:
+        photo: any; without linear camera colours the estimate comes back.
+        estimate: from the pixels.
+        space: of its colours.
+    """
+    profile = _camera_tags(photo.metadata.camera).get(_NOISE_PROFILE)
+    if profile is None:
+        return estimate
+    values = np.frombuffer(profile.data, "<f8")
+    if not np.isfinite(values).all():
+        return estimate
+    return known_noise(estimate, values, space.from_srgb, space.to_srgb)
+
+
+def with_noise_removed(photo: Photo, strength: float) -> Photo:
+    """Return a result that says how much of its noise was removed (NoiseReductionApplied).
+
+    Its NoiseProfile, where the source has one, is that of the noise that is left.
+
+    Args:
+        photo: linear camera colours, denoised.
+        strength: 0 to 1.
+    """
+    camera = _camera_tags(photo.metadata.camera)
+    camera[_NOISE_REDUCED] = Entry(5, struct.pack("<2I", round(strength * 10000), 10000))
+    if profile := camera.get(_NOISE_PROFILE):
+        left = max((1 - strength) ** 2, _LEAST_NOISE)
+        values = np.frombuffer(profile.data, "<f8") * left
+        camera[_NOISE_PROFILE] = Entry(12, values.astype("<f8").tobytes())
+    metadata = replace(photo.metadata, camera=serialise(Directory(camera)))
+    return replace(photo, metadata=metadata)
 
 
 def _balance(raw: Any) -> NDArray[np.float64]:
@@ -166,8 +213,8 @@ def _unbalanced(stored: NDArray[np.uint16], gains: NDArray[np.float64]) -> Pixel
 
 def _metadata(
     file: BinaryIO, raw: Any, rawpy: Any, balance: NDArray[np.float64]
-) -> tuple[Metadata, tuple[str, ...]]:
-    """Return EXIF, XMP, IPTC and the tags of the camera; and what of it cannot be kept."""
+) -> tuple[Metadata, tuple[str, ...], tuple[GainsByPlace, ...]]:
+    """Return EXIF, XMP, IPTC, the tags of the camera; what of it cannot be kept; the lens shading."""
     found, first, picture = Metadata(), Directory(), Directory()
     with suppress(DirectoryError):
         found = metadata_of_tags(file)
@@ -180,15 +227,32 @@ def _metadata(
         turned = _TURNED.get(raw.sizes.flip, 1)
         exif.entries[ORIENTATION] = Entry(3, struct.pack("<H", turned))
     entries = {}
-    remarks = []
+    remarks: list[str] = []
+    shading: tuple[GainsByPlace, ...] = ()
     if _VERSION in first.entries:
         for wanted, directory in ((_OF_THE_CAMERA, first), (_OF_THE_PICTURE, picture)):
             entries.update({t: e for t, e in directory.entries.items() if t in wanted})
-        if not _whole_area(picture, raw):
-            for tag in (_CROP_ORIGIN, _CROP_SIZE, _USER_CROP):
+        whole = _whole_area(picture, raw)
+        if not whole:
+            for tag in OF_THE_WHOLE:
                 entries.pop(tag, None)
-        if _OPCODES_2 in picture.entries:
-            remarks.append("left out: its correction of lens shading (OpcodeList2)")
+        profile = entries.get(_NOISE_PROFILE)
+        if profile and (profile.type != 12 or len(profile.data) not in (16, 48)):
+            del entries[_NOISE_PROFILE]
+        if _OPCODES_1 in picture.entries:
+            remarks.append("left out: its list of bad sensor pixels (OpcodeList1)")
+        if _OPCODES_3 in picture.entries and not whole:
+            remarks.append("left out: its correction of the lens (OpcodeList3), of another area")
+        if opcodes := picture.entries.get(_OPCODES_2):
+            try:
+                shading = read_gains(opcodes.data, raw.raw_pattern, _size(raw)) if whole else ()
+            except OpcodeError as error:
+                if not error.optional:
+                    raise ImageError(f"{error}; write a TIFF instead") from error
+            if shading:
+                entries.pop(_NOISE_PROFILE, None)  # it is true of the noise before
+            else:
+                remarks.append("left out: its correction of lens shading (OpcodeList2)")
     entries.setdefault(_MATRIX, _fractions(_camera_matrix(raw).ravel(), signed=True))
     entries.setdefault(_ILLUMINANT, Entry(3, struct.pack("<H", _D65)))
     entries.setdefault(_NEUTRAL, _fractions(1 / balance))
@@ -196,7 +260,7 @@ def _metadata(
     model = names[1] if names[1].startswith(names[0]) else " ".join(names)
     entries.setdefault(_UNIQUE_MODEL, Entry(2, (model.strip() or "Camera").encode() + b"\0"))
     camera = serialise(Directory(entries))
-    return replace(found, exif=serialise(exif), camera=camera), tuple(remarks)
+    return replace(found, exif=serialise(exif), camera=camera), tuple(remarks), shading
 
 
 def _picture_of(file: BinaryIO, first: Directory) -> Directory:
@@ -264,18 +328,16 @@ def _fractions(numbers: Any, *, signed: bool = False) -> Entry:
 def write_dng(file: BinaryIO, photo: Photo) -> None:
     """Write linear camera colours as a DNG.
 
-    The samples are 16 bits without compression: of the lossless kinds that DNG allows, LibRaw,
-    darktable and RawTherapee open only this one all three.
+    The samples are 16 bits, in tiles of lossless JPEG, as Adobe's converter writes them: of the
+    lossless kinds that DNG allows, LibRaw, darktable and RawTherapee open only this one all three.
+    Without the package ``imagecodecs`` they are not compressed.
 
     Args:
         file: empty, open for writing.
         photo: as :func:`read_linear_raw` gives it.
     """
     height, width = photo.pixels.shape[:2]
-    rows = min(_ROWS, height)
-    strips = [min(rows, height - top) * width * 6 for top in range(0, height, rows)]
-    starts = np.cumsum([8, *strips[:-1]], dtype=np.uint64)
-    if int(starts[-1]) + strips[-1] > _LARGEST_FILE:
+    if height * width * 6 > _LARGEST_FILE:
         raise ImageError("it is too large for a DNG; write a TIFF instead")
     exif = _directory(photo.metadata.exif)
     camera = _camera_tags(photo.metadata.camera)
@@ -289,12 +351,8 @@ def write_dng(file: BinaryIO, photo: Photo) -> None:
         256: number(4, width),
         257: number(4, height),
         258: number(3, 16, 16, 16),
-        259: number(3, 1),
         _PHOTOMETRIC: number(3, 34892),
-        273: number(4, *map(int, starts)),
         277: number(3, 3),
-        278: number(4, rows),
-        279: number(4, *strips),
         284: number(3, 1),
         _VERSION: Entry(1, bytes((1, 4, 0, 0))),
         _BACKWARD: Entry(1, bytes((1, 1, 0, 0))),
@@ -304,11 +362,67 @@ def write_dng(file: BinaryIO, photo: Photo) -> None:
     for tag, kind, blob in ((XMP, 1, photo.metadata.xmp), (IPTC, 7, photo.metadata.iptc)):
         if blob:
             entries[tag] = Entry(kind, blob)
-    end = 8 + sum(strips)
-    file.write(b"II*\0" + struct.pack("<I", end))
-    for top in range(0, height, rows):
-        file.write(np.ascontiguousarray(photo.pixels[top : top + rows], "<u2").data)
+    file.write(b"II*\0" + bytes(4))
+    compressed = _write_tiles if _lossless_jpeg() else _write_strips
+    entries |= compressed(file, photo.pixels, number)
+    end = file.tell() + file.tell() % 2
+    file.seek(end)
     file.write(serialise(Directory(entries, exif.children), Layout(), end))
+    file.seek(4)
+    file.write(struct.pack("<I", end))
+
+
+_Number = Callable[..., Entry]
+
+
+def _lossless_jpeg() -> Any:
+    """The encoder, which is of an extra; None where it is not installed."""
+    try:
+        import imagecodecs
+    except ImportError:
+        return None
+    return imagecodecs.jpeg_encode
+
+
+def _write_strips(file: BinaryIO, pixels: Pixels, number: _Number) -> dict[int, Entry]:
+    height = len(pixels)
+    starts, sizes = [], []
+    for top in range(0, height, _ROWS):
+        data = np.ascontiguousarray(pixels[top : top + _ROWS], "<u2").data
+        starts.append(file.tell())
+        sizes.append(data.nbytes)
+        file.write(data)
+    rows = number(4, min(_ROWS, height))
+    return {259: number(3, 1), 273: number(4, *starts), 278: rows, 279: number(4, *sizes)}
+
+
+def _write_tiles(file: BinaryIO, pixels: Pixels, number: _Number) -> dict[int, Entry]:
+    encode = _lossless_jpeg()
+    height, width = pixels.shape[:2]
+    if width < _TILE:  # LibRaw and dcraw decode no tile that is wider than the picture
+        data = encode(np.ascontiguousarray(pixels), lossless=True, bitspersample=16)
+        file.write(data)
+        strip = {273: number(4, 8), 278: number(4, height), 279: number(4, len(data))}
+        return {259: number(3, _LOSSLESS_JPEG), **strip}
+    starts, sizes = [], []
+    for top in range(0, height, _TILE):
+        for left in range(0, width, _TILE):
+            tile: Any = pixels[top : top + _TILE, left : left + _TILE]
+            below, beside = _TILE - tile.shape[0], _TILE - tile.shape[1]
+            if below or beside:
+                tile = np.pad(tile, ((0, below), (0, beside), (0, 0)))
+            data = encode(np.ascontiguousarray(tile), lossless=True, bitspersample=16)
+            starts.append(file.tell())
+            sizes.append(len(data))
+            file.write(data)
+            file.write(bytes(len(data) % 2))
+    return {
+        259: number(3, _LOSSLESS_JPEG),
+        322: number(4, _TILE),
+        323: number(4, _TILE),
+        324: number(4, *starts),
+        325: number(4, *sizes),
+    }
 
 
 def _camera_tags(camera: bytes | None) -> dict[int, Entry]:

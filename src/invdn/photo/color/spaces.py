@@ -17,6 +17,7 @@ from .curves import SRGB, Curve, Values
 from .icc import D50, SRGB_PRIMARIES, Matrix, Profile, to_pcs
 
 _WHITE = D50.astype(np.float32)
+_SAME_WHITE = 0.02  # from 1: rounding of profiles
 _SAMPLES = 17  # values along each axis where two spaces are compared
 _ALIKE = 2 / 255  # sRGB profiles of different makers differ by less, other spaces by far more
 
@@ -87,6 +88,9 @@ class MatrixSpace:
         to_linear = _from_pcs() @ matrix
         self._to_linear = to_linear.T.astype(np.float32)
         self._from_linear = np.linalg.inv(to_linear).T.astype(np.float32)
+        white = np.linalg.inv(to_linear).sum(axis=1)
+        #: Light of white; not 1 in cameras' own colours, before their white balance.
+        self.white = np.where(np.abs(white - 1) < _SAME_WHITE, 1, white).astype(np.float32)
 
     def to_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
@@ -118,6 +122,7 @@ class OwnPrimaries:
     """Colours under sRGB's tone curve, but of their own primaries.
 
     What lies outside sRGB's gamut stays within [0, 1], so the network sees all of its noise.
+    White is white, also where the stored colours are a camera's before its white balance.
 
     Attributes:
         space: the space of the stored colours.
@@ -134,11 +139,11 @@ class OwnPrimaries:
 
     def to_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        return SRGB.stored(self.space._light(window))
+        return SRGB.stored(self.space._light(window) / self.space.white)
 
     def from_srgb(self, window: Values) -> Values:
         """See :class:`ColourSpace`."""
-        return self.space._stored(SRGB.light(window))
+        return self.space._stored(SRGB.light(window) * self.space.white)
 
 
 class TableSpace:
