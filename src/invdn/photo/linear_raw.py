@@ -214,7 +214,7 @@ def _unbalanced(stored: NDArray[np.uint16], gains: NDArray[np.float64]) -> Pixel
 def _metadata(
     file: BinaryIO, raw: Any, rawpy: Any, balance: NDArray[np.float64]
 ) -> tuple[Metadata, tuple[str, ...], tuple[GainsByPlace, ...]]:
-    """Return EXIF, XMP, IPTC, the tags of the camera; what of it cannot be kept; the lens shading."""
+    """Return EXIF, XMP, IPTC, the camera's tags; what cannot be kept of it; the lens shading."""
     found, first, picture = Metadata(), Directory(), Directory()
     with suppress(DirectoryError):
         found = metadata_of_tags(file)
