@@ -94,8 +94,9 @@ def test_a_batch_as_one_object(pictures: Path) -> None:
     assert [Path(photo["source"]).name for photo in facts["photographs"]] == ["a.png", "b.png"]
     again = _facts("denoise", pictures / "Noisy", "-o", pictures / "out", "-d", "cpu")
     assert again["skipped"] == 2
-    for wrong in ("--json-lines", "--watch"):
-        assert _run("denoise", pictures / "Noisy", "--json", wrong).exit_code == 2
+    for command in ("denoise", "noise"):
+        assert _run(command, pictures / "Noisy", "--json", "--json-lines").exit_code == 2
+    assert _run("denoise", pictures / "Noisy", "--json", "--watch").exit_code == 2
 
 
 def test_figures_of_other_commands(pictures: Path) -> None:

@@ -396,6 +396,10 @@ class BatchRun:
     as_json: bool = False
     spoken: Callable[[str], str] = str
 
+    def __post_init__(self) -> None:
+        if self.as_json and self.json_lines:
+            raise click.UsageError("--json and --json-lines are two reports: give one of them.")
+
     def do(self, plan: Plan) -> int:
         """Do what was planned.
 

@@ -128,8 +128,8 @@ def _run(choices: dict[str, Any]) -> int:
     output = output_options.take(choices)
     suffix_of = suffix_of_results(output.pop("output_format"), batch["output"])
     report = report_options.take(choices)
-    if report["as_json"] and (report["json_lines"] or running["watch"]):
-        raise click.UsageError("--json is one object at the end: give --json-lines alone.")
+    if report["as_json"] and running["watch"]:
+        raise click.UsageError("--json is one object at the end: watch with --json-lines.")
     chosen = {
         name: value
         for group in (look_options, sample_options, tile_options)
