@@ -65,9 +65,9 @@ def web(folder: Path) -> Callable[[], None]:
     from invdn.web.tasks import Denoise, perform
 
     source, engine = photograph(folder), open_engine(device="cpu")
-    task = Denoise(
-        source, folder / "out.jpg", 10**8, DenoiseOptions(), None, folder / "prediction", 10**9
-    )
+    options = DenoiseOptions()
+    kept = {"prediction": folder / "prediction", "room": 10**9}
+    task = Denoise(source, folder / "out.jpg", 10**8, options, **kept)
     return lambda: perform(task, engine, lambda done, total: None)
 
 
@@ -79,7 +79,9 @@ def training(folder: Path) -> Callable[[], None]:
 
     def run() -> None:
         result = CliRunner().invoke(
-            group, ["smoke", "--steps", "2", "-o", str(folder / "smoke")], catch_exceptions=False
+            group,
+            ["dev", "smoke", "--steps", "2", "-o", str(folder / "smoke")],
+            catch_exceptions=False,
         )
         print(result.output, file=sys.stderr)
 

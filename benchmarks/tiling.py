@@ -34,7 +34,7 @@ AMPLIFIED = ((0, 20), (32, 20), (32, 1000))  # (overlap, factor) of the picture'
 
 def measure(paths: list[str], strength: float | str) -> dict[str, object]:
     engine = open_engine(device="cpu")
-    default = DenoiseOptions(strength=1)
+    default = DenoiseOptions(strength=1, tile_size=512)  # what suits a CPU
     overlaps = {overlap: [] for overlap in OVERLAPS}
     tiles = {tile: [] for tile in TILES}
     for path in paths:
