@@ -10,7 +10,7 @@ from dask.distributed import Client, as_completed
 
 from invdn.archive import WorkSettings, open_manifest, run_shard
 
-TRY_AGAIN = 75
+TRY_AGAIN, ROUNDS = 75, 3
 
 
 def main(scheduler: str, manifest: str, model: str = "default") -> int:
@@ -22,16 +22,16 @@ def main(scheduler: str, manifest: str, model: str = "default") -> int:
             # a number goes out and counts come back, never pixels
             return client.submit(run_shard, manifest, shard, settings, pure=False, retries=5)
 
-        shards = {start(shard): shard for shard in range(len(open_manifest(manifest).shards))}
-        running, failed = as_completed(shards), 0
+        rounds = dict.fromkeys(range(len(open_manifest(manifest).shards)), 1)
+        running, failed = as_completed([start(shard) for shard in rounds]), 0
         for future in running:
             summary = future.result()
             print(f"shard {summary.shard}: {summary.counts} {summary.stopped}")
-            if summary.exit_code == TRY_AGAIN:
-                again = start(summary.shard)
-                shards[again] = summary.shard
-                running.add(again)
-            failed += summary.exit_code not in (0, TRY_AGAIN)
+            if summary.exit_code == TRY_AGAIN and rounds[summary.shard] < ROUNDS:
+                rounds[summary.shard] += 1
+                running.add(start(summary.shard))
+            elif summary.exit_code:
+                failed += 1
     return 1 if failed else 0
 
 

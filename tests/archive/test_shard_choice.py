@@ -13,7 +13,17 @@ from invdn.errors import InputError
         ({"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "9"}, (0, 9)),
         ({"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "2"}, (7, None)),
         ({"SKYPILOT_NODE_RANK": "1", "SKYPILOT_NUM_NODES": "3"}, (1, 3)),
-        ({"SKYPILOT_JOB_RANK": "2", "SKYPILOT_NUM_JOBS": "5", "SKYPILOT_NODE_RANK": "0"}, (2, 5)),
+        # a managed job of its own has a rank as well, and no number of jobs
+        (
+            {"SKYPILOT_JOB_RANK": "0", "SKYPILOT_NUM_JOBS": "None"}
+            | {"SKYPILOT_NODE_RANK": "2", "SKYPILOT_NUM_NODES": "3"},
+            (2, 3),
+        ),
+        (
+            {"SKYPILOT_JOB_RANK": "2", "SKYPILOT_NUM_JOBS": "5"}
+            | {"SKYPILOT_NODE_RANK": "1", "SKYPILOT_NUM_NODES": "2"},
+            (5, 10),
+        ),
         ({"CLOUD_RUN_TASK_INDEX": "2", "CLOUD_RUN_TASK_COUNT": "4"}, (2, 4)),
         ({"SGE_TASK_ID": "1"}, (0, None)),
         ({"SGE_TASK_ID": "undefined", "LSB_JOBINDEX": "12"}, (11, None)),

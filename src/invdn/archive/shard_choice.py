@@ -13,8 +13,6 @@ SCHEDULERS: tuple[tuple[str, str, str, int, str | None], ...] = (
     ("Kubernetes", "JOB_COMPLETION_INDEX", "an indexed job", 0, None),
     ("AWS Batch", "AWS_BATCH_JOB_ARRAY_INDEX", "an array job", 0, "AWS_BATCH_JOB_ARRAY_SIZE"),
     ("SLURM", "SLURM_ARRAY_TASK_ID", "sbatch --array=0-N", 0, None),
-    ("SkyPilot", "SKYPILOT_JOB_RANK", "a pool with --num-jobs", 0, "SKYPILOT_NUM_JOBS"),
-    ("SkyPilot", "SKYPILOT_NODE_RANK", "num_nodes", 0, "SKYPILOT_NUM_NODES"),
     ("Google Cloud Run", "CLOUD_RUN_TASK_INDEX", "--tasks", 0, "CLOUD_RUN_TASK_COUNT"),
     ("Google Batch", "BATCH_TASK_INDEX", "taskCount", 0, "BATCH_TASK_COUNT"),
     ("Nomad", "NOMAD_ALLOC_INDEX", "count", 0, None),
@@ -58,6 +56,8 @@ class ShardChoice:
         of = int(found[2]) if found[2] else None
         if found[1] != "auto":
             return cls(int(found[1]), of)
+        if "SKYPILOT_NODE_RANK" in environment:
+            return _of_skypilot(environment, of)
         for scheduler, variable, how, first, total in SCHEDULERS:
             value = environment.get(variable, "")
             if not value or value == "undefined":  # Grid Engine, outside an array
@@ -73,7 +73,8 @@ class ShardChoice:
             return cls(int(value) - first, of)
         raise InputError(
             "--shard auto: no scheduler has told which shard is meant; set one of "
-            f"{', '.join(variable for _, variable, *_ in SCHEDULERS)}, or name it: --shard 17/500"
+            f"{', '.join(variable for _, variable, *_ in SCHEDULERS)}, SKYPILOT_NODE_RANK, or name "
+            "it: --shard 17/500"
         )
 
     def of_plan(self, shards: int) -> Iterator[int]:
@@ -91,3 +92,18 @@ class ShardChoice:
                 f"there is no shard {self.index} of {of}: they are counted from 0 to {of - 1}"
             )
         return iter(range(self.index, shards, of))
+
+
+def _of_skypilot(environment: Mapping[str, str], of: int | None) -> ShardChoice:
+    """Return the share of a node among all nodes of all jobs.
+
+    A managed job has a rank even where it is the only one: 0. So jobs and nodes count together.
+    """
+
+    def number(name: str, otherwise: int) -> int:
+        value = environment.get(f"SKYPILOT_{name}", "")
+        return int(value) if value.isdigit() else otherwise
+
+    nodes, jobs = max(1, number("NUM_NODES", 1)), max(1, number("NUM_JOBS", 1))
+    index = number("JOB_RANK", 0) * nodes + number("NODE_RANK", 0)
+    return ShardChoice(index, of or jobs * nodes)
