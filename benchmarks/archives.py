@@ -289,8 +289,7 @@ def rows(numbers: list[int]) -> None:
     for number in numbers:
         command = [sys.executable, __file__, "one-plan", str(number)]
         found.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-        print(found[-1], flush=True)
-    record("rows", found)
+        record("rows", found)
 
 
 def one_plan(number: int) -> None:
@@ -331,8 +330,7 @@ def memory(numbers: list[int]) -> None:
     for number in numbers:
         command = [sys.executable, __file__, "one-worker", str(number)]
         found.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-        print(found[-1], flush=True)
-    record("worker_memory", found)
+        record("worker_memory", found)
 
 
 def one_worker(number: int) -> None:
