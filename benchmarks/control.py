@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from invdn.engines import open_engine
 from invdn.image.dtype import from_float, to_float
@@ -45,6 +46,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 SQUARE, PART = 512, 160
 PHOTOGRAPHS = 8
+# Ten places of the demonstration, 96 pixels square, and the noise that they are shown with.
+TEN = {
+    "stars, strong noise": (250, 20, {}),
+    "sunset, strong": (290, 170, {}),
+    "snow, strong": (180, 160, {}),
+    "sail, strong": (205, 275, {}),
+    "lamp, moderate": (40, 110, {"shot": 0.0015, "read": 0.0001}),
+    "stripes, moderate": (50, 260, {"shot": 0.0015, "read": 0.0001}),
+    "letters, moderate": (300, 395, {"shot": 0.0015, "read": 0.0001}),
+    "colours, light": (380, 416, {"shot": 0.0003, "read": 0.00002}),
+    "grass, light": (100, 410, {"shot": 0.0003, "read": 0.00002}),
+    "boat, blotches": (385, 260, {"shot": 0.0003, "read": 0.00002}),
+}
 PLACES = {"board": (286, 408), "grass": (100, 408), "lamp": (40, 120)}
 
 
@@ -136,11 +150,30 @@ def pictures(folder: Path) -> None:
     qualities = [panel(noisy, "lamp", **quality) for quality in QUALITIES.values()]
     strip("quality", panel(noisy, "lamp", strength=0.0), *qualities)
     x, y, side = 120, 200, 160
+    ten_places(engine, clean, folder)
     framed = noisy[64:448].copy()
     framed[y - 66 : y + side - 62, x - 2 : x + side + 2] = 255
     part = Pipeline(engine, options_of({})).denoise_region(noisy, Region(x, y, side, side))
     framed[y - 64 : y + side - 64, x : x + side] = part
     write_photo(Photo(framed), folder / "preview.jpg", overwrite=True, choices=SMALL)
+
+
+def ten_places(engine, clean, folder: Path) -> None:
+    """Ten pairs, before and after by default settings, in two columns of five."""
+    rng, pairs_ = np.random.default_rng(6), []
+    for name, (x, y, noise) in TEN.items():
+        noisy = camera_noise(clean, **noise)
+        if "blotches" in name:
+            waves = gaussian_filter(rng.normal(size=clean.shape), (5, 5, 0))
+            waves = waves - waves.mean(axis=2, keepdims=True)
+            noisy = np.rint(noisy + 6 * waves / waves.std()).clip(0, 255).astype(np.uint8)
+        after = Pipeline(engine).denoise_region(noisy, Region(x, y, 96, 96))
+        sides = [side.repeat(2, 0).repeat(2, 1) for side in (noisy[y : y + 96, x : x + 96], after)]
+        pairs_.append(np.pad(np.concatenate(sides, axis=1), ((0, 6), (0, 6), (0, 0)),
+                             constant_values=255))  # fmt: skip
+    columns = [np.concatenate(pairs_[start::2]) for start in (0, 1)]
+    sheet = np.ascontiguousarray(np.concatenate(columns, axis=1)[:-6, :-6])
+    write_photo(Photo(sheet), folder / "ten-places.jpg", overwrite=True, choices=SMALL)
 
 
 def main() -> None:

@@ -1,43 +1,59 @@
 """Measure automatic strength beside its alternatives, photograph by photograph.
 
-    python benchmarks/strength.py ../shared/data PREDICTIONS > benchmarks/results/strength.json
+    python benchmarks/strength.py ../shared/data PREDICTIONS [--peers peers.json] \
+        > benchmarks/results/strength.json
 
-Sets: the hard cases, both SIDD sets, two crops of every full camera JPEG at full and at half size,
-held-out clean photographs with synthetic noise of cameras, and such photographs untouched. PSNR of
-8-bit results, at most 100: the noisy picture, `auto`, strength 1, the best single strength, and,
-with --nlm, non-local means (OpenCV, the best of four strengths for each picture). The network's
-results are kept in the folder PREDICTIONS, so that another rule is measured without running it
-again.
+Sets: the hard cases, both SIDD sets, three crops of every full camera JPEG at full and at half
+size, held-out clean photographs with synthetic noise of cameras, and others untouched. The noise of
+a crop is estimated on the whole photograph, as where a photograph is denoised. PSNR of 8-bit
+results, at most 100: the noisy picture, `auto` (with defects mended and 8 bits dithered, as by
+default), strength 1, and the best single strength, found with the reference. The
+network's results are kept in the folder PREDICTIONS, so that another rule is measured without
+running it again. `benchmarks/strength_peers.py` measures other programs on the same pictures.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from noise_shares import HELD_OUT, held_out
+from noise_shares import held_out
 from numpy.typing import NDArray
 from PIL import Image
 
 from invdn.data.camera import DSLR, PHONE, sample_cameras
 from invdn.data.noise import add_camera_noise
 from invdn.engines import open_engine
-from invdn.image.noise_estimation import estimate_noise
+from invdn.image.defects import mend
+from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
 from invdn.inference import DenoiseOptions, blend, denoise_pixels
+from invdn.inference.dithering import dithered
 
 Pixels = NDArray[np.uint8]
 HARD = ("fabric", "halffabric", "stage", "stars", "sky", "hot", "banding", "blotches")
-STRENGTHS = np.linspace(0, 1, 11)
-NLM = (2, 4, 7, 12)
+STRENGTHS = np.linspace(0, 1, 6)
+CLEAN, CLEAN_SIDE = 110, 384
+CROPS = (9, 4, 7)  # of twelve random crops, sorted by contrast
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture, what it should be, and the noise of the photograph that it is a part of."""
+
+    title: str
+    name: str
+    noisy: Pixels
+    clean: Pixels
+    noise: NoiseEstimate | None
 
 
 def load(path: Path) -> Pixels:
+    """Read 8-bit RGB."""
     return np.asarray(Image.open(path).convert("RGB"))
 
 
@@ -48,65 +64,73 @@ def halved(pixels: Pixels) -> Pixels:
     return np.rint(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-def pairs(data: Path) -> Iterator[tuple[str, str, Pixels, Pixels]]:
-    """Set, name, noisy and clean."""
+def cases(data: Path) -> Iterator[Case]:
+    """Every picture that is measured."""
     for name in HARD:
-        sides = (load(data / "hard-cases" / f"{name}{end}.png") for end in ("", "_clean"))
-        yield "hard", name, *sides
+        noisy, clean = (load(data / "hard-cases" / f"{name}{end}.png") for end in ("", "_clean"))
+        yield Case("hard", name, noisy, clean, None)
     for folder in ("sidd-mini-val", "sidd-val-more"):
         for path in sorted((data / folder / "Noisy").iterdir()):
-            yield folder, path.stem, load(path), load(data / folder / "GT" / path.name)
+            yield Case(folder, path.stem, load(path), load(data / folder / "GT" / path.name), None)
     yield from crops(data / "polyu-full")
-    yield from synthetic(sorted((data / "clean").iterdir()))
+    files = sorted((data / "clean").iterdir())
+    yield from untouched(held_out(files)[0])
+    yield from synthetic(held_out(files)[0])
 
 
-def crops(folder: Path) -> Iterator[tuple[str, str, Pixels, Pixels]]:
-    """Of twelve random crops of 512 of each photograph those of middle and of high contrast."""
-    rng = np.random.default_rng(11)
-    for rank in (9, 4):
-        for path in sorted((folder / "Noisy").iterdir()):
-            whole = load(path), load(folder / "GT" / path.name)
-            for size, sides in (("full", whole), ("half", tuple(map(halved, whole)))):
-                high, wide = sides[0].shape[:2]
+def crops(folder: Path) -> Iterator[Case]:
+    """Crops of 512 of each photograph, of low, middle and high contrast."""
+    for path in sorted((folder / "Noisy").iterdir()):
+        whole = load(path), load(folder / "GT" / path.name)
+        for size, (noisy, clean) in (("full", whole), ("half", tuple(map(halved, whole)))):
+            noise = estimate_noise(noisy)
+            for number, rank in enumerate(CROPS):
+                rng = np.random.default_rng(7 * sum(path.name.encode()) + number)
                 places = [
-                    tuple(int(rng.integers(0, side - 511)) // 8 * 8 for side in (high, wide))
+                    tuple(int(rng.integers(0, side - 511)) // 8 * 8 for side in noisy.shape[:2])
                     for _ in range(12)
                 ]
                 windows = [np.s_[y : y + 512, x : x + 512] for y, x in places]
-                windows.sort(key=lambda window: float(sides[1][window].std()))
-                name = f"{path.stem}_{size}{rank}"
-                yield f"polyu {size}", name, *(side[windows[rank]] for side in sides)
+                windows.sort(key=lambda window: float(clean[window].std()))
+                name = f"{path.stem}_{number}"
+                part = windows[rank]
+                yield Case(f"polyu_{size}", name, noisy[part], clean[part], noise)
 
 
-def synthetic(files: list[Path]) -> Iterator[tuple[str, str, Pixels, Pixels]]:
-    """Held-out photographs with noise, and untouched."""
+def untouched(files: list[Path]) -> Iterator[Case]:
+    """Crops of clean photographs."""
+    for number, path in enumerate(files[:CLEAN]):
+        pixels, rng = load(path), np.random.default_rng(900 + number)
+        side = min(CLEAN_SIDE, *pixels.shape[:2])
+        top, left = (int(rng.integers(0, edge - side + 1)) for edge in pixels.shape[:2])
+        part = pixels[top : top + side, left : left + side]
+        yield Case("clean", f"{number:03d}_{path.stem}", part, part, estimate_noise(pixels))
+
+
+def synthetic(files: list[Path]) -> Iterator[Case]:
+    """Crops of clean photographs with the noise of cameras, and some with white noise."""
     rng, generator = np.random.default_rng(5), torch.Generator().manual_seed(3)
-    rng.permutation(len(files))
+    rng.permutation(348)
     still = replace(DSLR, exposure=(1.0, 1.0))
     cameras = {f"phone{iso}": PHONE.at_iso(iso) for iso in (100, 400, 1600)}
     cameras |= {f"dslr{iso}": still.at_iso(iso) for iso in (400, 1600, 3200, 6400, 12800)}
-    for number, path in enumerate(held_out(files)[0][:HELD_OUT]):
-        pixels, side = load(path), 384 if number < 48 else 320
-        top, left = (int(rng.integers(0, edge - side + 1)) for edge in pixels.shape[:2])
-        clean = pixels[top : top + side, left : left + side]
-        if number < 48:
-            name = list(cameras)[number % len(cameras)]
-            batch = torch.from_numpy((clean.astype(np.float32) / 255).transpose(2, 0, 1).copy())
-            pair = add_camera_noise(
-                batch[None], sample_cameras(1, generator, cameras[name]), generator
-            )
-            sides = (
-                np.rint(it[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
-                for it in pair
-            )
-            yield "synthetic", f"{name}_{number:02d}_{path.stem}", *sides
-            if number % 6 == 0:
-                level = (3, 6, 10, 15, 25)[(number // 6) % 5]
-                noisy = np.rint(clean + rng.normal(0, level, clean.shape)).clip(0, 255)
-                name = f"white{level}_{number:02d}_{path.stem}"
-                yield "synthetic", name, noisy.astype(np.uint8), clean
-        if number % 2 == 0 or number >= 48:
-            yield "clean", f"{number:02d}_{path.stem}", clean, clean
+    for number, path in enumerate(files[:48]):
+        pixels = load(path)
+        top, left = (int(rng.integers(0, edge - 383)) for edge in pixels.shape[:2])
+        clean = pixels[top : top + 384, left : left + 384]
+        name = list(cameras)[number % len(cameras)]
+        batch = torch.from_numpy((clean.astype(np.float32) / 255).transpose(2, 0, 1).copy())
+        pair = add_camera_noise(batch[None], sample_cameras(1, generator, cameras[name]), generator)
+        noisy, target = (
+            np.rint(it[0].permute(1, 2, 0).numpy() * 255).clip(0, 255).astype(np.uint8)
+            for it in pair
+        )
+        yield Case("syn", f"{name}_{number:02d}_{path.stem}", noisy, target, None)
+        if number % 6 == 0:
+            level = (3, 6, 10, 15, 25)[(number // 6) % 5]
+            white = np.rint(clean + rng.normal(0, level, clean.shape)).clip(0, 255)
+            name = f"white{level}_{number:02d}_{path.stem}"
+            yield Case("syn", name, white.astype(np.uint8), clean, None)
 
 
 def psnr(result: NDArray[Any], clean: Pixels) -> float:
@@ -115,22 +139,59 @@ def psnr(result: NDArray[Any], clean: Pixels) -> float:
     return round(min(100.0, 10 * float(np.log10(255**2 / max(error, 1e-9)))), 2)
 
 
-def figures(
-    noisy: Pixels, denoised: NDArray[np.float32], clean: Pixels, nlm: bool
-) -> dict[str, float]:
-    """PSNR of every method; `auto` is the blend alone, without mending before the network."""
-    before = noisy.astype(np.float32) / 255
-    auto = blend(before, denoised, DenoiseOptions(), estimate_noise(noisy))
+def predicted(case: Case, folder: Path, engine: Any) -> NDArray[np.float32] | None:
+    """The network's result, from the folder or made now; None without an engine."""
+    file = folder / f"{case.title}__{case.name}.npz"
+    if not file.exists() or not np.array_equal(np.load(file)["noisy"], case.noisy):
+        if engine is None:
+            return None
+        full = DenoiseOptions(strength=1.0, latent_std=0).of_the_network()
+        values = denoise_pixels(engine, case.noisy.astype(np.float32) / 255, full)
+        whole = np.rint(np.clip(values, 0, 1) * 65535).astype(np.uint16)
+        np.savez(file, noisy=case.noisy, den=whole, ref=case.clean)
+    return np.load(file)["den"].astype(np.float32) / 65535
+
+
+def figures(case: Case, folder: Path, engine: Any) -> dict[str, float] | None:
+    """PSNR of every method."""
+    denoised = predicted(case, folder, engine)
+    mended, _ = mend(case.noisy)
+    seen = denoised
+    if mended is not case.noisy:
+        seen = predicted(replace(case, name=f"{case.name}_mended", noisy=mended), folder, engine)
+    if denoised is None or seen is None:
+        return None
+    before, start = (side.astype(np.float32) / 255 for side in (case.noisy, mended))
+    noise = case.noise or estimate_noise(mended)
     change = denoised - before
-    found = {
-        "noisy": psnr(before, clean),
-        "auto": psnr(auto, clean),
-        "strength 1": psnr(denoised, clean),
-        "best strength": max(psnr(before + s * change, clean) for s in STRENGTHS.tolist()),
+    found = {"noisy": psnr(before, case.clean)}
+    inner = slice(0, start.shape[0]), slice(0, start.shape[1])
+    made = blend(start, seen, DenoiseOptions(), noise)
+    found["auto"] = psnr(dithered(made, start, seen, inner, (0, 0)), case.clean)
+    found["strength 1"] = psnr(denoised, case.clean)
+    found["best strength"] = max(psnr(before + s * change, case.clean) for s in STRENGTHS.tolist())
+    return found
+
+
+def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Mean of every method; of `auto` also the median, the worst and the most below strength 1."""
+    kinds = ["noisy", "auto", "strength 1", "best strength", "non-local means", "RawTherapee"]
+    found: dict[str, dict[str, float]] = {}
+    for kind in kinds:
+        values = [(row[kind], row["auto"]) for row in rows.values() if kind in row]
+        if values:
+            mean, auto = np.mean(values, axis=0)
+            found[kind] = {"mean": round(float(mean), 2), "pictures": len(values)}
+            if len(values) < len(rows):
+                found[kind]["auto on these"] = round(float(auto), 2)
+    autos = [row["auto"] for row in rows.values()]
+    found["auto"] |= {
+        "median": round(float(np.median(autos)), 2),
+        "worst": min(autos),
+        "most below strength 1": round(
+            max(row["strength 1"] - row["auto"] for row in rows.values()), 2
+        ),
     }
-    if nlm:
-        made = (cv2.fastNlMeansDenoisingColored(noisy, None, h, h, 7, 21) for h in NLM)
-        found["non-local means"] = max(psnr(one / np.float32(255), clean) for one in made)
     return found
 
 
@@ -141,32 +202,21 @@ def main() -> None:
     parser.add_argument("predictions", type=Path)
     parser.add_argument("--model", default="default")
     parser.add_argument("--cached", action="store_true", help="only what was predicted already")
-    parser.add_argument("--nlm", action="store_true", help="non-local means too, which is slow")
+    parser.add_argument("--peers", type=Path, help="what strength_peers.py found")
     chosen = parser.parse_args()
     chosen.predictions.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(chosen.model, device="cpu")
+    engine = None if chosen.cached else open_engine(chosen.model, device="cpu")
+    peers = json.loads(chosen.peers.read_text()) if chosen.peers else {}
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for title, name, noisy, clean in pairs(chosen.data):
-        file = chosen.predictions / f"{title.split()[0].replace('synthetic', 'syn')}__{name}.npz"
-        if not file.exists() or not np.array_equal(np.load(file)["noisy"], noisy):
-            if chosen.cached:
-                continue
-            full = DenoiseOptions(strength=1.0, latent_std=0)
-            denoised = denoise_pixels(engine, noisy.astype(np.float32) / 255, full)
-            whole = np.rint(np.clip(denoised, 0, 1) * 65535).astype(np.uint16)
-            np.savez(file, noisy=noisy, den=whole)
-        kept = np.load(file)
-        row = figures(noisy, kept["den"].astype(np.float32) / 65535, clean, chosen.nlm)
-        found.setdefault(title, {})[name] = row
-        print(title, name, row, file=sys.stderr, flush=True)
-    means = {
-        title: {
-            kind: round(float(np.mean([row[kind] for row in rows.values()])), 2)
-            for kind in next(iter(rows.values()))
-        }
-        for title, rows in found.items()
-    }
-    print(json.dumps({"model": chosen.model, "mean_psnr_db": means, "psnr_db": found}, indent=1))
+    for case in cases(chosen.data):
+        row = figures(case, chosen.predictions, engine)
+        if row is None:
+            continue
+        row |= peers.get(f"{case.title}__{case.name}", {})
+        found.setdefault(case.title, {})[case.name] = row
+        print(case.title, case.name, row, file=sys.stderr, flush=True)
+    means = {title: summary(rows) for title, rows in found.items()}
+    print(json.dumps({"model": chosen.model, "summary": means, "psnr_db": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from .errors import InputError
 
 Quality = Literal["draft", "fast", "balanced", "best"]
 Strength = float | Literal["auto"]
+Look = Literal["gentle", "natural", "strong"]
 Backend = Literal["auto", "native", "onnxruntime", "torch"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -32,6 +33,12 @@ QUALITIES: MappingProxyType[Quality, Mapping[str, Any]] = MappingProxyType(
         "balanced": MappingProxyType({"self_ensemble": False, "num_samples": 4}),
         "best": MappingProxyType({"self_ensemble": True, "num_samples": 1}),
     }
+)
+
+#: Every look as (what is added to the logits of the shares of noise, share of the change of
+#: brightness): how far automatic strength leans towards noise, and how much grain it leaves.
+LOOKS: MappingProxyType[Look, tuple[float, float]] = MappingProxyType(
+    {"gentle": (-1.0, 0.7), "natural": (0.0, 1.0), "strong": (2.0, 1.0)}
 )
 
 
@@ -148,10 +155,17 @@ class DenoiseOptions:
         chroma: share of the change of colour.
         detail: share of the fine structure in the removed brightness that is given back. What
             noise explains and all colour noise stay removed; docs/control.md has the formula.
+        look: how far automatic strength goes: ``gentle``, ``natural`` or ``strong``. ``natural``
+            removes what is noise, ``gentle`` less of it and leaves 30 % of the grain, ``strong``
+            also what may be noise; docs/control.md has the numbers.
         hot_pixels: mend single pixels that are far too bright or too dark, before the network.
-            Only with automatic strength and where some are found; stars stay.
+            Only where some are found; stars stay.
         banding: take off the offsets that whole rows or columns share, before the network. Only
-            with automatic strength and where they are found; stripes of the picture stay.
+            where they are found; stripes of the picture stay.
+        blotches: take off colour noise of 8 to 40 pixels, before the network. Only where it is
+            found; colours that go with brightness, or differ by more than the blotches, stay.
+        dither: round 8-bit results by a fixed fine pattern where they are smoother than 8 bits can
+            show, so that skies have no bands. With automatic strength, and where it removed noise.
 
     Raises:
         InputError: a value is outside its range, or there is no option of that name.
@@ -180,8 +194,11 @@ class DenoiseOptions:
     luminance: float = field(default=1.0, metadata=_from(0, 1))
     chroma: float = field(default=1.0, metadata=_from(0, 1))
     detail: float = field(default=0.0, metadata=_from(0, 1))
+    look: Look = field(default="natural", metadata=_from(None))
     hot_pixels: bool = field(default=True, metadata=_from(None))
     banding: bool = field(default=True, metadata=_from(None))
+    blotches: bool = field(default=True, metadata=_from(None))
+    dither: bool = field(default=True, metadata=_from(None))
 
     def __post_init__(self) -> None:
         if not isinstance(self.self_ensemble, bool):
@@ -189,11 +206,18 @@ class DenoiseOptions:
                 f"self_ensemble must be True or False, not {self.self_ensemble!r}: all 8 "
                 "symmetries, or the photograph as it stands"
             )
-        for name in ("hot_pixels", "banding"):
+        for name in ("hot_pixels", "banding", "blotches", "dither"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
         for name in SHARES:
             object.__setattr__(self, name, _share(name, getattr(self, name)))
+        if self.look not in LOOKS:
+            raise InputError(f"look must be one of {', '.join(LOOKS)}, not {self.look!r}")
+        if self.look != "natural" and self.strength != "auto":
+            raise InputError(
+                f"look {self.look!r} is one of automatic strength: leave out strength "
+                f"{self.strength:g}, or the look"
+            )
         for option in fields(self):
             _check_bounds(option.name, getattr(self, option.name), option.metadata)
         if self.latent_std is not None and self.latent_std == float("inf"):
@@ -228,7 +252,23 @@ class DenoiseOptions:
 
     def without_blending(self) -> "DenoiseOptions":
         """Return the options without those that are blended after the network."""
-        return replace(self, strength=1.0, luminance=1.0, chroma=1.0, detail=0.0)
+        return replace(
+            self,
+            strength=1.0,
+            luminance=1.0,
+            chroma=1.0,
+            detail=0.0,
+            look="natural",
+        )
+
+    def of_the_network(self) -> "DenoiseOptions":
+        """Return the options with which the network itself is measured, and nothing before it.
+
+        Automatic strength stays what photographers get, and what is mended for them.
+        """
+        if self.strength == "auto":
+            return self
+        return replace(self, hot_pixels=False, banding=False, blotches=False)
 
     @property
     def is_full_strength(self) -> bool:
@@ -239,6 +279,11 @@ class DenoiseOptions:
     def is_identity(self) -> bool:
         """Whether the result is the photograph as it was, so that no network is needed."""
         return self.strength == 0 or self.luminance == self.chroma == 0
+
+    @property
+    def dithers(self) -> bool:
+        """Whether 8-bit results are dithered where they are smooth."""
+        return self.dither and self.strength == "auto"
 
     @property
     def needs_noise_estimate(self) -> bool:
@@ -261,8 +306,11 @@ class Overrides(TypedDict, total=False):
     luminance: float
     chroma: float
     detail: float
+    look: Look
     hot_pixels: bool
     banding: bool
+    blotches: bool
+    dither: bool
 
 
 def options_with(options: DenoiseOptions, overrides: Mapping[str, Any]) -> DenoiseOptions:

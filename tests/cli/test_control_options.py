@@ -1,5 +1,6 @@
 """``invdn denoise`` with the options that say how much is taken away, and where."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_the_strength_is_found_unless_it_is_given(noisy: np.ndarray) -> None:
 
 def test_the_noise_is_told(noisy: np.ndarray) -> None:
     told = _run()
-    assert "strong noise, 8.9 of 255" in told.stderr
+    assert "strong noise, 9.0 of 255" in told.stderr
     assert "neighbouring pixels are independent" in told.stderr
 
 
@@ -90,3 +91,64 @@ def test_what_cannot_be_is_said(
     assert result.exit_code != 0
     assert message in result.output + str(result.exception)
     assert [path.name for path in Path().iterdir()] == ["one.png"]
+
+
+def test_a_look_reaches_the_work_and_contradicts_a_strength(noisy: np.ndarray) -> None:
+    made = {}
+    for look in ("gentle", "natural", "strong"):
+        assert _run("-o", f"{look}.png", "--look", look).exit_code == 0
+        made[look] = read_photo(f"{look}.png").pixels
+        assert np.array_equal(made[look], Denoiser(look=look).denoise(noisy))
+    changes = [np.square(made[look].astype(float) - noisy).mean() for look in made]
+    assert changes[0] < 0.9 * changes[1] and changes[1] < changes[2]
+    result = _run("-o", "x.png", "--look", "strong", "--strength", "0.5")
+    assert result.exit_code == 2 and "leave out strength 0.5" in result.stderr
+    assert not Path("x.png").exists()
+
+
+def test_a_dry_run_tells_and_writes_nothing(noisy: np.ndarray) -> None:
+    before = sorted(Path().iterdir())
+    result = _run("--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "one.png -> one_denoised.png (72x60; " in result.stdout
+    assert "strong noise, " in result.stdout and "; strength 1.0" in result.stdout
+    assert "about 1 s" in result.stdout
+    told = json.loads(_run("--dry-run", "--json-lines").stdout.splitlines()[0])
+    assert told["event"] == "outlook" and told["target"] == "one_denoised.png"
+    assert (told["width"], told["height"]) == (72, 60)
+    assert told["noise_word"] in ("moderate", "strong") and 0.5 < told["strength"] <= 1
+    assert told["seconds"] > 0
+    assert sorted(Path().iterdir()) == before
+    assert json.loads(
+        _run("--dry-run", "--strength", "0.4", "--json-lines").stdout.splitlines()[0]
+    )["strength"] == pytest.approx(0.4)
+    write_photo(Photo(noisy), Path("one_denoised.png"))
+    assert "its result exists" in _run("--dry-run").stdout
+    Path("bad.png").write_bytes(b"no photograph")
+    arguments = ["denoise", "bad.png", "one.png", "--dry-run", "--device", "cpu"]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 1 and "bad.png" in result.stderr and "one.png" in result.stdout
+
+
+def test_a_dry_run_tells_what_the_run_then_finds(noisy: np.ndarray) -> None:
+    told = json.loads(_run("--dry-run", "--json-lines").stdout.splitlines()[0])
+    done = json.loads(_run("--json-lines").stdout.splitlines()[0])
+    assert told["strength"] == pytest.approx(done["strength_found"], abs=0.05)
+    assert told["noise_level"] == pytest.approx(done["noise_removed"], rel=0.1)
+    assert told["noise_word"] == done["noise_word"]
+    assert told["target"] == done["target"]
+
+
+def test_a_comparison_is_written_for_each_photograph(noisy: np.ndarray) -> None:
+    assert _run("--compare", "both.png").exit_code == 0
+    assert read_photo("both.png").pixels.shape == (24 + 60, 2 * 72 + 6, 3)
+    write_photo(Photo(noisy[::-1].copy()), Path("two.png"))
+    both = ["denoise", "one.png", "two.png", "--device", "cpu", "--on-conflict", "overwrite"]
+    result = CliRunner().invoke(group, [*both, "--compare", "sheet.jpg"])
+    assert result.exit_code == 2 and "make a folder" in result.stderr
+    Path("sheets").mkdir()
+    assert CliRunner().invoke(group, [*both, "--compare", "sheets"]).exit_code == 0
+    names = [path.name for path in sorted(Path("sheets").iterdir())]
+    assert names == ["one_denoised_compare.jpg", "two_denoised_compare.jpg"]
+    result = _run("-o", "c.png", "--compare", "both.gif")
+    assert result.exit_code != 0 and not Path("c.png").exists()

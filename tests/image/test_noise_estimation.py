@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.fft import dctn
+from scipy.ndimage import gaussian_filter
 
+from invdn.image.dct import YCBCR
 from invdn.image.dtype import to_float
 from invdn.image.noise_estimation import estimate_noise
 from invdn.photo.demo_noise import camera_noise
@@ -54,6 +57,23 @@ def test_the_spread_follows_the_brightness() -> None:
     luma = expected * np.sqrt(0.299**2 + 0.587**2 + 0.114**2)
     assert np.allclose(estimate.luma, luma, rtol=0.12)
     assert list(estimate.brightness) == sorted(estimate.brightness)
+
+
+def test_the_spectrum_is_that_of_the_noise() -> None:
+    """Of white noise and of the same after a blur, against the transform of the noise itself."""
+    white = np.random.default_rng(0).normal(0, 0.03, (512, 512, 3))
+    order = np.add.outer(range(8), range(8))
+    bands = [(order >= low) & (order <= high) for low, high in ((1, 3), (4, 7), (8, 14))]
+    for noise in (white, gaussian_filter(white, (0.6, 0.6, 0))):
+        estimate = estimate_noise((0.5 + noise).astype(np.float32))
+        assert estimate is not None
+        squares = (noise @ YCBCR.T).reshape(64, 8, 64, 8, 3).transpose(0, 2, 4, 1, 3)
+        power = np.square(dctn(squares, axes=(3, 4), norm="ortho")).mean(axis=(0, 1))
+        parts = (power[:1], power[1:])
+        wanted = [np.sqrt(part[:, band].mean()) / noise.std() for part in parts for band in bands]
+        assert np.allclose(estimate.spectrum, wanted, rtol=0.1)
+    grey = estimate_noise((0.5 + white[..., 0]).astype(np.float32))
+    assert grey is not None and np.allclose(grey.spectrum, 1, rtol=0.1) and len(grey.spectrum) == 3
 
 
 def test_grey_is_its_own_luma() -> None:

@@ -17,7 +17,8 @@ from invdn.inference.noise_shares import CELL, noise_shares
 from invdn.photo.read import read_photo
 
 Floats = NDArray[np.float32]
-NOISE = NoiseEstimate(10.0, (0.2, 0.8), (0.04, 0.02), (0.05, 0.03), 0.3, 1.0)
+SPECTRUM = (1.4, 1.2, 0.6, 1.1, 0.7, 0.3)
+NOISE = NoiseEstimate(10.0, (0.2, 0.8), (0.04, 0.02), (0.05, 0.03), 0.3, 0.7, SPECTRUM)
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 
@@ -37,7 +38,7 @@ def _average(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
 
 
 def _written_out(noisy: Floats, denoised: Floats, noise: NoiseEstimate) -> NDArray[np.float64]:
-    """The 60 features of docs/control.md in double precision, by whole-picture filters."""
+    """The 67 features of docs/control.md in double precision, by whole-picture filters."""
     height, width = noisy.shape[:2]
     fill = ((0, -height % 4 + 4), (0, -width % 4 + 4), (0, 0))
     n, d = (255 * np.pad(side.astype(float), fill, mode="edge") for side in (noisy, denoised))
@@ -91,6 +92,10 @@ def _written_out(noisy: Floats, denoised: Floats, noise: NoiseEstimate) -> NDArr
     found.append(log(1 / np.sqrt(_average(weight, 5))))
     found += [brightness / 255, _average(clipped, 1), _average(clipped, 5)]
     found.append(cell(d.max(2) - d.min(2)) / 255)
+    scale = 255 * np.mean(noise.colour)
+    for spread in noise.spectrum:
+        found.append(np.full_like(brightness, log((scale * np.array(spread)) ** 2)))
+    found.append(np.full_like(brightness, noise.flat))
     for spread in (noise.colour, noise.luma):
         there = np.interp(brightness, 255 * np.array(noise.brightness), 255 * np.array(spread))
         found.append(log(there**2))
@@ -103,13 +108,13 @@ def test_the_features_as_the_documents_have_them(size: tuple[int, int]) -> None:
     noisy, denoised = _windows(*size)
     found = module._features(module._statistics(noisy, denoised), NOISE)
     wanted = _written_out(noisy, denoised, NOISE)
-    assert found.shape == wanted.shape == (60, *(-(-side // CELL) for side in size))
+    assert found.shape == wanted.shape == (67, *(-(-side // CELL) for side in size))
     assert np.abs(found - wanted).max() < 2e-3
 
 
 def test_the_layers_are_two_rectified_and_a_sigmoid() -> None:
     layers = module._layers()
-    features = np.random.default_rng(0).normal(0, 3, (60, 2, 3)).astype(np.float32)
+    features = np.random.default_rng(0).normal(0, 3, (67, 2, 3)).astype(np.float32)
     found = module._shares(features)
     for row, column in np.ndindex(2, 3):
         values = (features[:, row, column] - layers["mean"]) / layers["spread"]
@@ -121,7 +126,8 @@ def test_the_layers_are_two_rectified_and_a_sigmoid() -> None:
             ]
             values = np.maximum(np.array(products) + layers[f"{name}.bias"], 0)
         last = values @ layers["last.weight"] + layers["last.bias"]
-        assert found[row, column] == pytest.approx(1 / (1 + np.exp(-last)), abs=1e-6)
+        wanted = np.clip(1.1 / (1 + np.exp(-last)) - 0.05, 0, 1)
+        assert found[row, column] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_pixel_lies_between_the_centres_of_cells() -> None:
@@ -141,6 +147,26 @@ def test_noise_of_grey_pictures_is_noise() -> None:
     noisy = denoised + generator.normal(0, 12 / 255, denoised.shape).astype(np.float32)
     noise = estimate_noise(noisy)
     assert noise_shares(noisy, denoised, noise)[32:-32, 32:-32, 0].mean() > 0.8
+
+
+def test_the_spectrum_tells_noise_from_fine_texture() -> None:
+    """The same windows: noise where quiet squares are a camera's, else rather texture."""
+    noisy, denoised = _windows(96, 96)
+    flat = (1.0,) * 6
+    still = NoiseEstimate(0.7, (0.2, 0.8), (0.001, 0.001), (0.001, 0.001), 0.4, 0.05, flat)
+    inner = np.s_[32:-32, 32:-32]
+    shares = [noise_shares(noisy, denoised, noise)[inner].mean() for noise in (NOISE, still)]
+    assert shares[0] > shares[1] + 0.1, shares
+
+
+def test_too_small_to_measure_is_changed_by_no_more_than_it_varies() -> None:
+    noisy, denoised = _windows(20, 24)
+    shares = noise_shares(noisy, denoised, None)
+    assert shares.mean() > 0.8, "a clear picture is denoised"
+    moved = noise_shares(noisy, denoised * 0 + 1, None)
+    assert moved[..., 0].mean() < 0.1, "a picture that the network destroys is kept"
+    even = np.full((9, 7, 3), 0.4, np.float32)
+    assert not noise_shares(even, even * 0, None).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

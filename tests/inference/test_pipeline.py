@@ -15,7 +15,7 @@ from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, denoise_pixels
 from invdn.inference.engine import Array
 from invdn.inference.sampling import LatentField
 
-WHOLE = DenoiseOptions(tile_size=0, strength=1)
+WHOLE = DenoiseOptions(tile_size=0, strength=1).of_the_network()
 KINDS = ("uint8", "uint16", "float16", "float32", "float64")
 
 
@@ -183,12 +183,11 @@ def test_draws_go_one_by_one_where_memory_is_bounded(
 
 def test_latents_of_no_scale_are_zero(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:
     seeds = [
-        denoise_pixels(engine, picture, DenoiseOptions(latent_std=0, seed=seed, strength=1))
-        for seed in (0, 1)
+        denoise_pixels(engine, picture, replace(WHOLE, latent_std=0, seed=seed)) for seed in (0, 1)
     ]
     part = picture[:148, :200] / np.float32(255)
     noisy = np.pad(part, [(8, 8), (8, 8), (0, 0)], "reflect").transpose(2, 0, 1)[None]
-    options = DenoiseOptions(latent_std=0, tile_size=0, strength=1)
+    options = replace(WHOLE, latent_std=0)
     clean = denoise_pixels(engine, part, options)
     expected = engine.decode(engine.encode(noisy), np.zeros((1, 45, 41, 54), np.float32))
     assert np.array_equal(seeds[0], seeds[1])

@@ -143,3 +143,21 @@ def test_a_full_disk_does_not_stop_the_work(
         Pipeline(engine, options).denoise_in_place(pixels, PredictionWriter(file, room))
         assert np.array_equal(pixels, wanted)
         assert file.getvalue() == b""
+
+
+@pytest.mark.parametrize("strength", [1, "auto"])
+def test_hot_pixels_are_mended_whatever_the_prediction_was_made_with(strength: Any) -> None:
+    """A prediction at strength 1, blended with auto, holds none; nor does one of its own."""
+    rng = np.random.default_rng(8)
+    noisy = np.clip(rng.normal(90, 5, (96, 120, 3)), 0, 255).astype(np.uint8)
+    places = [(20, 30), (50, 80), (77, 15)]
+    for row, column in places:
+        noisy[row, column, 1] = 255
+    engine = open_engine()
+    prediction = Pipeline(engine, DenoiseOptions(strength=strength)).predict(noisy)
+    for options in (DenoiseOptions(), DenoiseOptions(strength=1), DenoiseOptions(strength=0.5)):
+        result = prediction.blend(options)
+        assert max(abs(int(result[row, column, 1]) - 90) for row, column in places) < 20
+        assert np.array_equal(result, denoise_pixels(engine, noisy, options))
+    kept = denoise_pixels(engine, noisy, DenoiseOptions(hot_pixels=False))
+    assert max(abs(int(kept[row, column, 1]) - 90) for row, column in places) > 60

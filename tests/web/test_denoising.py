@@ -74,6 +74,9 @@ def test_a_job_has_the_same_result(server: Server, pictures: Path, by_command: P
         result = server.client.get(job["links"]["result"])
         assert result.content == (by_command / kind).read_bytes()
         assert job["result"]["bytes"] == len(result.content)
+        assert job["result"]["noise_word"] in ("light", "moderate", "strong", "extreme")
+        assert job["result"]["noise_level"] > 0
+        assert 0 <= job["result"]["strength_found"] <= 1
 
 
 def test_names_survive(server: Server, pictures: Path) -> None:

@@ -6,9 +6,11 @@ from invdn.engines import open_engine
 from invdn.evaluation.colors import color_grid, flat_patches, measure_flat
 from invdn.weights import shipped_models
 
-# Of 255; the edition that first learned colours with a small margin. A later one may lower them
-# towards the benchmark's bar of 2 and 12, never raise them: the sixth was off by 212.
-MEAN, INSIDE = 3.0, 20.0
+# Of 255, by model: the mean error of a patch, and the largest 8 pixels or more from its border. The
+# benchmark's bars are 2 and 12; the seventh edition is measured at 0.9 and 8, and `fast`, which
+# learned shorter, at 2.0 and 9. A later edition may lower them, never raise them.
+BARS = {"default": (1.5, 12.0)}
+OTHERS = (2.5, 12.0)
 
 
 @pytest.mark.parametrize("model", shipped_models())
@@ -17,7 +19,8 @@ def test_plain_colours_stay(model: str, noise: str) -> None:
     """The corners of the RGB cube, and the middles of its edges, faces and whole."""
     engine = open_engine(model, device="cpu")
     errors = measure_flat(engine, flat_patches(color_grid(3), 64), noise)
-    wrong = [error for error in errors if error.mean > MEAN]
+    mean, inside = BARS.get(model, OTHERS)
+    wrong = [error for error in errors if error.mean > mean]
     assert not wrong
     if noise == "none":
-        assert not [error for error in errors if error.inside > INSIDE]
+        assert not [error for error in errors if error.inside > inside]

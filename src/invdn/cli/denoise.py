@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ import click
 
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
-from ..errors import InvDNError
+from ..errors import InputError, InvDNError
 from .archive import archive_options, denoise_archive, is_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
+from .dry_run import dry_run
 from .notify import notify
 from .options import (
     BatchOptions,
@@ -49,6 +51,19 @@ _in_place_options = OptionGroup(
         "--backup", is_flag=True, help="With --in-place: keep each file as NAME_original first."
     ),
 )
+_showing_options = OptionGroup(
+    click.option(
+        "--compare",
+        type=click.Path(path_type=Path),
+        help="Also write before and after side by side at 100 %, of the most telling places: a "
+        "file, or for several photographs a folder that exists.",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Tell noise, strength, time and target of each photograph, and write nothing.",
+    ),
+)
 
 
 @click.command(cls=Command)
@@ -62,6 +77,7 @@ _in_place_options = OptionGroup(
     metavar="X,Y,W,H",
     help="Denoise and write this part only, in pixels as a viewer shows them.",
 )
+@_showing_options
 @quality_option
 @sample_options
 @engine_options
@@ -130,6 +146,9 @@ def _run(choices: dict[str, Any]) -> int:
     report = report_options.take(choices)
     if report["as_json"] and running["watch"]:
         raise click.UsageError("--json is one object at the end: watch with --json-lines.")
+    showing = _showing_options.take(choices)
+    if showing["dry_run"] and (running["watch"] or "-" in batch["inputs"]):
+        raise click.UsageError("--dry-run looks at files: leave out --watch and -.")
     chosen = {
         name: value
         for group in (look_options, sample_options, tile_options)
@@ -151,13 +170,22 @@ def _run(choices: dict[str, Any]) -> int:
             existing, found = "edit", plan_in_place(batch["inputs"])
         else:
             found = (FolderScanner if running["watch"] else plan)(**batch, suffix_of=suffix_of)
+        comparison_of = _comparisons(showing["compare"], found)
         from ..engines import open_engine
-        from ..inference import denoise_file  # late: a quick --help
+        from ..inference import denoise_file, outlook_of  # late: a quick --help
 
         engine = open_engine(**engine_options.take(choices))
 
+        if showing["dry_run"] and isinstance(found, Plan):
+            return dry_run(
+                found,
+                lambda job: outlook_of(engine, job.source, job.target, options, files),
+                existing,
+                json_lines=report["json_lines"],
+            )
+
         def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
-            how = replace(files, overwrite=overwrite)
+            how = replace(files, overwrite=overwrite, compare=comparison_of(job))
             with ExitStack() as kept:
                 if in_place["in_place"]:
                     check_in_place(job.source)
@@ -198,6 +226,24 @@ def _check_in_place_choices(choices: dict[str, Any]) -> None:
             raise click.UsageError(f"--in-place changes the files themselves: leave out {option}.")
     if "-" in choices["inputs"]:
         raise click.UsageError("--in-place changes files, and - is none.")
+
+
+def _comparisons(compare: Path | None, found: FolderScanner | Plan) -> Callable[[Job], Path | None]:
+    """Return the name of the picture that compares a photograph's two sides.
+
+    Raises:
+        InputError: several photographs would have the same.
+    """
+    if compare is None:
+        return lambda job: None
+    if compare.is_dir():
+        return lambda job: compare / f"{job.target.stem}_compare.jpg"
+    if isinstance(found, FolderScanner) or len(found.jobs) > 1:
+        raise InputError(
+            f"--compare {str(compare)!r} is one file, and there are several photographs: make a "
+            "folder and name that"
+        )
+    return lambda job: compare
 
 
 def _told_on_the_desktop(run: BatchRun, found: Any) -> int:

@@ -170,7 +170,7 @@ def _options(published: bool, chosen: dict[str, Any]) -> DenoiseOptions:
         if chosen["num_samples"] is not None or chosen["self_ensemble"] is not None:
             raise InputError("--published sets --num-samples and --self-ensemble: leave those out")
         chosen["self_ensemble"] = True
-    return options_of(None, chosen)
+    return options_of(None, chosen).of_the_network()
 
 
 def _methods(

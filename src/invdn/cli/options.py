@@ -17,6 +17,7 @@ import click
 from ..batch import NameTemplate
 from ..errors import InputError
 from ..options import (
+    LOOKS,
     QUALITIES,
     SHARES,
     Backend,
@@ -42,10 +43,11 @@ _GROUPS = {
     "Output": "output suffix name on_conflict overwrite skip_existing output_format "
     "jpeg_quality subsampling strip_metadata keep_time "
     "codec crf lossless keep_readable drop_streams",
-    "Look": "strength luminance chroma detail hot_pixels banding preview",
+    "Look": "look strength luminance chroma detail hot_pixels banding blotches dither preview "
+    "compare",
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
-    "Report": "as_json json_lines quiet",
+    "Report": "dry_run as_json json_lines quiet",
     "Archives": "files_from manifest shard shards max_failures cluster cores_per_engine estimate",
 }
 
@@ -183,6 +185,8 @@ def _schema_option(name: str, default: Any = None) -> Callable[[Function], Funct
     elif name in SHARES:
         word = "|auto" if name == "strength" else ""
         kind = {"type": _Share(), "metavar": f"0..1|%{word}"}
+    elif name == "look":
+        kind = {"type": click.Choice(tuple(LOOKS))}
     elif name == "max_memory":
         kind = {"type": _Bytes(), "metavar": "BYTES"}
         text = f"500M, 2G ...: {text[:1].lower()}{text[1:]}"
@@ -245,7 +249,7 @@ quality_option = OptionGroup(
 )
 sample_options = denoising_options("num_samples", "self_ensemble", "latent_std", "seed")
 tile_options = denoising_options("tile_size", "tile_overlap", "max_memory")
-look_options = denoising_options(*SHARES, "hot_pixels", "banding")
+look_options = denoising_options("look", *SHARES, "hot_pixels", "banding", "blotches", "dither")
 
 engine_options = OptionGroup(
     click.option(

@@ -204,8 +204,9 @@ class _Chain:
         from ..inference import DenoiseOptions
 
         engine = open_engine(self.weights, "cpu")
+        options = DenoiseOptions(strength=1).of_the_network()
         methods = [
-            invdn("smoke", engine, DenoiseOptions(strength=1), with_uncertainty=False),
+            invdn("smoke", engine, options, with_uncertainty=False),
             noisy_input(),
         ]
         samples = _open_samples(self.validation).first(2)
@@ -270,7 +271,10 @@ class _Chain:
             model = self.exported if runtime == "onnxruntime" else self.weights
             engine = open_engine(model, device, runtime)  # type: ignore[arg-type]
             results.append(
-                np.asarray(denoise_pixels(engine, noisy, DenoiseOptions(strength=1)), np.float32)
+                np.asarray(
+                    denoise_pixels(engine, noisy, DenoiseOptions(strength=1).of_the_network()),
+                    np.float32,
+                )
             )
         apart = float(np.abs(results[0] - results[1]).max())
         if not apart <= _TOLERANCE:

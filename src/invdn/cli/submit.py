@@ -143,7 +143,7 @@ def _open(choices: dict[str, Any]) -> tuple[Engine, DenoiseOptions, dict[str, An
     from ..engines import open_engine
     from ..evaluation.machine import fingerprint
 
-    options = options_of(None, _sampling_options.take(choices))
+    options = options_of(None, _sampling_options.take(choices)).of_the_network()
     chosen = engine_options.take(choices)
     engine = open_engine(**chosen)
     file = Path(chosen["model"])

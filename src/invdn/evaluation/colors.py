@@ -33,7 +33,7 @@ MEAN_BAR: MappingProxyType[str, float] = MappingProxyType(
 )
 #: Largest error of any pixel of a patch without noise, of 255, that is borne.
 LARGEST_BAR = 12.0
-_WHOLE = DenoiseOptions(strength=1, latent_std=0)
+_WHOLE = DenoiseOptions(strength=1, latent_std=0).of_the_network()
 _SEARCHES = 4  # of the sensitivity
 _BANDS = 8  # parts of a ramp whose means are compared
 _MARGIN = 8  # pixels on either side of an edge that its sides leave out, and along the border

@@ -1,9 +1,10 @@
-"""Find and mend what no network sees as noise: hot and dead pixels, banding.
+"""Find and mend what no network sees as noise: hot and dead pixels, banding, blotches.
 
 ::
 
     pixels ── hot and dead pixels: the median of their surroundings
            ── rows and columns:    their common offset is taken off
+           ── colour blotches:     taken off by :mod:`invdn.image.blotches`
 
 Each is measured first, and nothing is touched where nothing is found. Windows are rows of the
 picture, so that memory does not grow with it.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .blotches import find_blotches, take_off
 from .dct import LUMA
 from .dtype import Pixels, from_float, to_float
 
@@ -39,10 +41,12 @@ class Mending:
     Attributes:
         hot_pixels: single pixels that are far too bright or too dark.
         banding: offsets that whole rows or columns share.
+        blotches: colour noise of 8 to 40 pixels.
     """
 
     hot_pixels: bool = True
     banding: bool = True
+    blotches: bool = True
 
 
 def mend(colors: Pixels, mending: Mending = Mending()) -> tuple[Pixels, tuple[str, ...]]:
@@ -87,6 +91,10 @@ def mend(colors: Pixels, mending: Mending = Mending()) -> tuple[Pixels, tuple[st
             result = from_float(values, result.dtype)
             size = 255 * float(np.sqrt(np.mean(np.square(offsets))))
             found.append(f"banding of {name} was taken off ({size:.1f} of 255)")
+    if mending.blotches and (spots := find_blotches(result)):
+        change, level = spots
+        result = take_off(result, change)
+        found.append(f"blotches of colour were taken off ({255 * level:.1f} of 255)")
     return result, tuple(found)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .dct import BLOCK, LUMA
+from .dct import BLOCK, DCT8X8, LUMA, YCBCR
 from .dtype import Floats, Pixels, to_float
 
 _FREE = BLOCK**2 - 3  # degrees of freedom that are left without the plane
@@ -31,6 +31,7 @@ _GROUPS, _GROUP = 8, 64  # of brightness, and the least number of squares in one
 _CLIPPED = 0.05  # share of black or white values from which a square is left out: it lost noise
 _FLOOR = (0.6 / 255) ** 2  # variances below are of rounding (0.29), flat graphics and JPEG
 _START, _WIDTH = 0.05, 1.5  # first guess of the mode (a quantile); how far above it noise reaches
+_TINY = 1e-6  # of white, below the rounding of any format
 # What more than this is texture: spread of a group over that of a darker one (a tone curve dampens
 # noise towards the light), and over that of the quietest tenth of the groups.
 _RISE, _RANGE = 1.6, 3.0
@@ -48,6 +49,9 @@ class NoiseEstimate:
         correlation: of neighbouring pixels, mean over colours, rows and columns: 0 for white
             noise, 0.2 to 0.6 for what a camera made.
         flat: share of the photograph that was flat enough to tell.
+        spectrum: spread of the flat squares at low, middle and high frequencies, of luma and then
+            of both differences of colour (not of grey), in units of ``colour``; that of white noise
+            is 1 in every place.
 
     Example:
         >>> import numpy as np
@@ -63,6 +67,7 @@ class NoiseEstimate:
     colour: tuple[float, ...]
     correlation: float
     flat: float
+    spectrum: tuple[float, ...] = ()
 
 
 def estimate_noise(
@@ -94,7 +99,11 @@ def estimate_noise(
 
 @dataclass(frozen=True)
 class _Squares:
-    """Figures of n squares: luma, variance, (n, c) variance, neighbour products, clipped share."""
+    """Figures of n squares.
+
+    They are luma, its variance, (n, c) variance and neighbour product, clipped share, and
+    (n, c, 8, 8) what is left of them without a plane.
+    """
 
     brightness: Floats
     luma: Floats
@@ -102,6 +111,7 @@ class _Squares:
     products: Floats
     luma_products: Floats
     clipped: Floats
+    rest: Floats
 
 
 def _strips(colours: Pixels, look: Callable[[Floats], Floats] | None) -> Iterator[Floats]:
@@ -141,6 +151,7 @@ def _measure(squares: Floats) -> _Squares:
         products[:, :-1],
         products[:, -1],
         clipped,
+        rest[:, :-1],
     )
 
 
@@ -164,7 +175,28 @@ def _summary(squares: _Squares) -> NoiseEstimate:
         tuple(float(value) for value in np.sqrt(colour)),
         float((products / np.maximum(variance, 1e-12)).mean()),
         len(together) / len(squares.luma),
+        _spectrum(
+            squares.rest[together],
+            np.interp(squares.brightness[together], brightness, np.sqrt(colour)),
+        ),
     )
+
+
+def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[float, ...]:
+    """Measure it by plane and frequency: flat squares (n, c, 8, 8) and each one's spread."""
+    n, channels = rest.shape[:2]
+    values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
+    planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
+    power = np.square(planes @ DCT8X8.T).mean(axis=0).reshape(channels, BLOCK, BLOCK)
+    # What the plane took away, the mean and the slants, is like the slowest that it left.
+    slow = np.maximum(power[:, 1, 1], (power[:, 0, 2] + power[:, 2, 0]) / 2)
+    for row, column in ((0, 0), (0, 1), (1, 0)):
+        power[:, row, column] = np.maximum(power[:, row, column], slow)
+    order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
+    bands = ((order >= 1) & (order <= 3), (order > 3) & (order <= 7), order > 7)
+    planes_of = (slice(1), slice(1, 3)) if channels == 3 else (slice(1),)
+    found = [power[part][:, band].mean() for part in planes_of for band in bands]
+    return tuple(float(value) for value in np.sqrt(found))
 
 
 def _texture(variances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from .files import (
     denoise_photo,
     training_range_warning,
 )
+from .outlook import Outlook, outlook_of
 from .pipeline import Pipeline, Prediction, Progress, denoise_pixels
 from .region import Region
 
@@ -24,6 +25,7 @@ __all__ = [
     "FileOptions",
     "FileResult",
     "Findings",
+    "Outlook",
     "Pipeline",
     "Prediction",
     "Progress",
@@ -37,5 +39,6 @@ __all__ = [
     "denoise_pixels",
     "expected_error",
     "noise_word",
+    "outlook_of",
     "training_range_warning",
 ]

@@ -10,7 +10,7 @@ With ``n`` the noisy pixel and ``d`` the denoised one, gamma-encoded RGB in [0, 
 
 ``k_luma`` and ``k_colour`` are the shares of the change that are noise (``noise_shares``), from 0
 to 1. The strength is a number, or ``"auto"``: ``k_luma`` for ``y`` and ``k_colour`` for ``c``, by
-pixel. docs/control.md says how they were found.
+pixel, leaning as the look says. docs/control.md says how they were found.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..image.dct import LUMA
 from ..image.noise_estimation import NoiseEstimate
-from ..options import DenoiseOptions
+from ..options import LOOKS, DenoiseOptions
 from .noise_shares import noise_shares
 
 Floats = NDArray[np.float32]
@@ -35,7 +35,7 @@ def blend(
         noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1].
         denoised: the same shape.
         options: strength, luminance, chroma and detail.
-        noise: of the whole photograph; None counts everything that was taken away as noise.
+        noise: of the whole photograph; None: it is too small to tell (``noise_shares``).
 
     Returns:
         A new array, or ``denoised`` itself where everything is taken.
@@ -51,10 +51,12 @@ def blend(
     luma = _luma(change)
     colour = change - luma
     if options.needs_noise_estimate:
-        of_luma, of_colour = np.split(noise_shares(noisy, denoised, noise), 2, axis=2)
+        towards_noise, grain_removed = LOOKS[options.look]
+        shares = noise_shares(noisy, denoised, noise, towards_noise)
+        of_luma, of_colour = np.split(shares, 2, axis=2)
         luma *= 1 - np.float32(options.detail) * (1 - of_luma)
         if options.strength == "auto":
-            luma *= of_luma
+            luma *= np.float32(grain_removed) * of_luma
             colour *= of_colour
     result = np.float32(options.luminance) * luma + np.float32(options.chroma) * colour
     if options.strength != "auto":

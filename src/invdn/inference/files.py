@@ -11,19 +11,22 @@ from typing import BinaryIO
 
 from ..atomic import ensure_output
 from ..errors import ImageError, InputError
+from ..image.dtype import Pixels
 from ..image.noise_estimation import NoiseEstimate
+from ..image.orientation import apply_exif_orientation
 from ..options import DenoiseOptions
 from ..photo.formats import DNG
 from ..photo.keeping import is_marked, marked, of_a_part
 from ..photo.linear_raw import read_linear_raw, with_noise_removed
-from ..photo.photo import Photo, WriteOptions
+from ..photo.photo import Metadata, Photo, WriteOptions
 from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.sidecars import choose_sidecars, copy_sidecars
 from ..photo.write import check_fits, check_writable, encode_photo, write_photo
-from .blending import Findings
+from .blending import Findings, noise_word
 from .engine import Engine
 from .pipeline import Pipeline, Progress
 from .region import Region
+from .side_by_side import side_by_side, telling_places
 
 # Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), JPEGs of cameras at
 # ISO 800 and more at 1.3 to 5; from: docs/control.md, benchmarks/noise_level.py.
@@ -92,6 +95,7 @@ class FileOptions:
         overwrite: replace the target if it exists.
         keep_time: give the target the time of the source.
         write: quality, chroma and metadata of the target.
+        compare: also write a picture of both sides at 100 % here, of the most telling places.
     """
 
     region: Region | None = None
@@ -100,6 +104,7 @@ class FileOptions:
     overwrite: bool = False
     keep_time: bool = False
     write: WriteOptions = WriteOptions()
+    compare: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,7 @@ class FileResult:
         strength_found: the single strength nearest to what automatic strength did, 0 to 1; None
             where the strength was given.
         noise_removed: standard deviation of what automatic strength removed, in steps of 8 bits.
+        noise_word: light, moderate, strong or extreme: what was removed, else the estimate.
     """
 
     source: Path
@@ -135,6 +141,7 @@ class FileResult:
     remarks: tuple[str, ...] = ()
     strength_found: float | None = None
     noise_removed: float | None = None
+    noise_word: str | None = None
 
 
 def denoise_file(
@@ -184,9 +191,14 @@ def process_file(
     """
     start = time.perf_counter()
     ensure_output(target, files.overwrite)
+    if files.compare:
+        ensure_output(files.compare, files.overwrite)
     before = _status(source)
     photo = _read(source, target, files)
     check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
+    if files.compare:
+        check_writable(Photo(photo.pixels[:1, :1].copy()), files.compare, overwrite=files.overwrite)
+    noisy = photo.pixels.copy() if files.compare else None
     photo, pipeline = _worked(photo, source, files, work, note)
     mode = stat.S_IMODE(before.st_mode) & 0o666 if before else 0o666
     notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write, mode=mode)
@@ -195,7 +207,10 @@ def process_file(
             os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     if not files.write.strip_metadata:
         notes += copy_sidecars(source, target, developed=_is_developed(photo))
-    return _result(source, target, photo, pipeline, notes, start)
+    facts = _result(source, target, photo, pipeline, notes, start)
+    if noisy is not None:
+        _write_comparison(noisy, photo, _labels(facts, pipeline.options), files)
+    return facts
 
 
 @dataclass(frozen=True)
@@ -288,6 +303,7 @@ def _result(
     start: float,
 ) -> FileResult:
     noise, findings = pipeline.noise, pipeline.findings
+    level = findings.noise_level if findings.count else noise.level if noise else None
     return FileResult(
         source,
         target,
@@ -301,6 +317,35 @@ def _result(
         (*photo.remarks, *notes),
         findings.strength,
         findings.noise_level,
+        None if level is None else noise_word(level),
+    )
+
+
+def _labels(facts: FileResult, options: DenoiseOptions) -> tuple[str, str]:
+    """Return what stands over the two sides of a comparison."""
+    level = facts.noise_level if facts.noise_removed is None else facts.noise_removed
+    noise = "" if level is None else f": {facts.noise_word} noise, {level:.1f} of 255"
+    found = "" if facts.strength_found is None else f" ({facts.strength_found:.2f})"
+    return f"before{noise}", f"after: strength {options.strength}{found}"
+
+
+def _write_comparison(
+    noisy: Pixels, photo: Photo, labels: tuple[str, str], files: FileOptions
+) -> None:
+    """Write both sides of the most telling places, upright and in the photograph's colours."""
+    if files.compare is None:
+        return
+    if files.region:
+        height, width = noisy.shape[:2]
+        stored = files.region.stored(height, width, photo.orientation)
+        noisy = noisy[stored.within(height, width)]
+    sides: tuple[list[Pixels], list[Pixels]] = ([], [])
+    for part in telling_places(noisy, photo.pixels):
+        for side, pixels in zip(sides, (noisy, photo.pixels), strict=True):
+            side.append(apply_exif_orientation(pixels[part], photo.orientation))
+    picture = Photo(side_by_side(*sides, labels), metadata=Metadata(icc=photo.metadata.icc))
+    write_photo(
+        picture, files.compare, overwrite=files.overwrite, choices=WriteOptions(strip_metadata=True)
     )
 
 

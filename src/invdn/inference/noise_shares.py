@@ -5,7 +5,7 @@
     noisy, denoised ── cells of 4x4 pixels ── 20 statistics of each
                                                 │ their means over 12, 20 and 44 pixels around
                                                 ▼
-    noise of the photograph ──────────> 60 features ── two small layers ── 2 shares of the cell
+    noise of the photograph ──────────> 67 features ── two small layers ── 2 shares of the cell
                                                                              │ bilinear
                                                                              ▼
                                                                      2 shares of the pixel
@@ -13,13 +13,14 @@
 The statistics are energies of the change and of the result, coarse and fine, in luma and in colour,
 how the two correlate, which direction the change has, and how it repeats: noise does neither follow
 the result, nor does it have a direction or a period. Where the result is smooth nearby, what was
-taken there tells what noise looks like. The layers were trained by ``benchmarks/noise_shares.py``:
+taken there tells what noise looks like; and the spectrum of the photograph's quietest squares tells
+a camera's noise from fine texture. The layers were trained by ``benchmarks/noise_shares.py``:
 they minimise the logarithm of the squared error that blending by their shares leaves.
 
 All sums run in a fixed order over a bounded surrounding, so a window gives what the whole gives.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -37,6 +38,9 @@ _RADII = (1, 2, 5)  # cells around a cell over which its statistics are averaged
 # What grey pictures have for colour, in parts of luma; without any the layers see grey texture.
 # Chosen on grey versions of the real and the clean sets.
 _COLOUR_OF_GREY = np.float32(0.8)
+_NO_COLOUR = 0.0015  # squared steps of 8 bits, below which a photograph is grey
+_BEYOND = 0.05  # the sigmoid runs so far beyond 0 and 1, so that shares reach both
+_EVEN = 0.02  # squared steps of 8 bits in 9 cells: less than one pixel's difference by one
 _BAND = 64  # rows of pixels that are measured at a time
 _LAGS = (2, 4)  # pixels: repetition of the change
 _FLOOR = np.float32(0.03)  # of squared steps of 8 bits, below the rounding of 8 bits (1/12)
@@ -46,14 +50,18 @@ _RED, _GREEN, _BLUE = (np.float32(weight) for weight in (0.299, 0.587, 0.114))
 _CB, _CR = np.float32(0.5 / (1 - 0.114)), np.float32(0.5 / (1 - 0.299))
 
 
-def noise_shares(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -> Floats:
+def noise_shares(
+    noisy: Floats, denoised: Floats, noise: NoiseEstimate | None, towards_noise: float = 0.0
+) -> Floats:
     """Tell how much of the change is noise.
 
     Args:
         noisy: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1], a window that starts at a multiple
             of ``CELL``.
         denoised: the network's result, of the same shape.
-        noise: of the whole photograph; None where it is too small to tell: everything is noise.
+        noise: of the whole photograph; None where it is too small to tell: then as much is noise
+            as the pixels around vary.
+        towards_noise: added to the logits of the shares; 0 is what was trained.
 
     Returns:
         ``(h, w, 2)``, shares of luma and of colour from 0 to 1; exact ``REACH`` pixels within
@@ -61,13 +69,48 @@ def noise_shares(noisy: Floats, denoised: Floats, noise: NoiseEstimate | None) -
 
     Example:
         >>> noise_shares(np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32), None)
-        array([[[1., 1.]]], dtype=float32)
+        array([[[0., 0.]]], dtype=float32)
     """
     height, width = noisy.shape[:2]
     if noise is None:
-        return np.ones((height, width, 2), np.float32)
-    found = _features(_statistics(noisy, denoised), noise)
-    return _to_pixels(_shares(found))[:height, :width]
+        return _to_pixels(_variation_shares(noisy, denoised))[:height, :width]
+    statistics = _statistics(noisy, denoised)
+    shares = _shares(_features(statistics, noise), towards_noise)
+    shares[_is_even(statistics)] = 0
+    return _to_pixels(shares)[:height, :width]
+
+
+def _is_even(statistics: Floats) -> NDArray[np.bool_]:
+    """Tell where the noisy picture does not vary at all, so that nothing can be taken: ``(H, W)``.
+
+    Its differences are those of the change and of the result together.
+    """
+    varies = np.zeros_like(statistics[0])
+    for first in (0, 5):
+        change, result, both = statistics[first + 2 : first + 5]
+        varies += change + result + 2 * both
+    even: NDArray[np.bool_] = np.less(_sums(np.maximum(varies, 0), _RADII[0]), _EVEN)
+    return even
+
+
+def _variation_shares(noisy: Floats, denoised: Floats) -> Floats:
+    """Allow no more energy to be taken than the pixels around vary: ``(H, W, 2)`` of cells."""
+    height, width = noisy.shape[:2]
+    fill = ((0, -height % CELL), (0, -width % CELL), (0, 0))
+    sides = [np.pad(side, fill, mode="edge") * _WHITE for side in (noisy, denoised)]
+    before, after = (_planes(side) for side in sides)
+    number = _sums(_cells(np.ones_like(before[0])), _RADII[1])
+    energies: list[tuple[Floats, Floats]] = []
+    for seen, clean in zip(before, after, strict=True):
+        change = seen - clean
+        mean = _sums(_cells(seen), _RADII[1]) / number
+        varies = _sums(_cells(seen * seen), _RADII[1]) / number - mean * mean
+        energies.append((varies, _sums(_cells(change * change), _RADII[1]) / number))
+    shares = []
+    for part in (energies[:1], energies[1:] or energies[:1]):
+        varies, taken = (np.sum([pair[index] for pair in part], axis=0) for index in (0, 1))
+        shares.append(np.clip((varies - _FLOOR) / (taken + _FLOOR), 0, 1))
+    return np.stack(shares, axis=2).astype(np.float32)
 
 
 def _statistics(noisy: Floats, denoised: Floats) -> Floats:
@@ -132,7 +175,7 @@ def _measure(noisy: Floats, denoised: Floats, out: Floats) -> None:
 
 
 def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
-    """Put together what the layers see: ``(60, H, W)``."""
+    """Put together what the layers see: ``(67, H, W)``."""
     clipped, saturation = statistics[18:]
     ones: Floats = np.ones_like(clipped)
     brightness: Floats = statistics[12]
@@ -163,6 +206,7 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
     features.append(_log(1 / np.sqrt(weight / _sums(ones, _RADII[-1]))))
     near, far = (_sums(clipped, radius) / _sums(ones, radius) for radius in (1, 5))
     features += [brightness / _WHITE, near, far, saturation / _WHITE]
+    features += [np.full_like(brightness, number) for number in _of_photograph(noise)]
     places = _WHITE * np.array(noise.brightness)
     for spread in (noise.colour, noise.luma):
         there = np.interp(brightness, places, _WHITE * np.array(spread)).astype(np.float32)
@@ -170,6 +214,23 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
     features.append(np.full_like(brightness, _log(np.float32(noise.level**2))))
     features.append(np.full_like(brightness, noise.correlation))
     return np.stack([feature.astype(np.float32, copy=False) for feature in features])
+
+
+@lru_cache(maxsize=8)
+def _of_photograph(noise: NoiseEstimate) -> tuple[float, ...]:
+    """Describe the quietest squares of the photograph.
+
+    Returns:
+        The logarithm of the energy at low, middle and high frequencies, of luma and of colour, and
+        the share of quiet squares.
+    """
+    scale = (255 * float(np.mean(noise.colour))) ** 2
+    spectrum = scale * np.square(noise.spectrum or (1.0,) * 6)
+    luma, colour = spectrum[:3], spectrum[3:]
+    if not len(colour) or colour.max() < _NO_COLOUR:
+        colour = float(_COLOUR_OF_GREY) ** 2 * luma
+    energies = np.concatenate((luma, colour)) + float(_FLOOR)
+    return (*(float(number) for number in np.log(energies)), noise.flat)
 
 
 @cache
@@ -180,8 +241,8 @@ def _layers() -> dict[str, NDArray[np.float64]]:
         return {name: arrays[name].astype(np.float64) for name in arrays.files}
 
 
-def _shares(features: Floats) -> Floats:
-    """Run the layers: ``(60, H, W)`` to ``(H, W, 2)``."""
+def _shares(features: Floats, towards_noise: float = 0.0) -> Floats:
+    """Run the layers: ``(67, H, W)`` to ``(H, W, 2)``."""
     layers = _layers()
     rows, columns = features.shape[1:]
     shares = np.empty((rows, columns, 2), np.float32)
@@ -190,8 +251,8 @@ def _shares(features: Floats) -> Floats:
         values = values.clip(-5, 5)
         for name in ("first", "second"):
             values = np.maximum(values @ layers[f"{name}.weight"] + layers[f"{name}.bias"], 0)
-        values = values @ layers["last.weight"] + layers["last.bias"]
-        shares[row] = 1 / (1 + np.exp(-values))
+        values = values @ layers["last.weight"] + (layers["last.bias"] + towards_noise)
+        shares[row] = ((1 + 2 * _BEYOND) / (1 + np.exp(-values)) - _BEYOND).clip(0, 1)
     return shares
 
 

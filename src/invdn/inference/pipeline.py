@@ -19,7 +19,7 @@ from itertools import count
 from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import EngineError, InputError
 from ..image.defects import Mending, mend
@@ -32,6 +32,7 @@ from ..photo.linear_raw import noise_of_raw
 from ..photo.photo import Photo
 from .blending import Findings, blend
 from .blocks import plan_blocks, predict_blocks
+from .dithering import dithered
 from .engine import Engine
 from .error_map import expected_error
 from .region import Region
@@ -172,15 +173,17 @@ class Pipeline:
             InputError: as above, or the options make a single sample, which has no spread.
         """
         _require_samples(self.options)
-        result: Pixels = self._validate(pixels).copy()
+        seen = _without_defects(self._validate(pixels), self.options)[0]
+        result: Pixels = seen.copy() if seen is pixels else seen
         std = StdMap(pixels)
-        self.run(pixels, result, record=std, kept=std.values.nbytes)
+        self.run(seen, result, record=std, kept=std.values.nbytes)
         return result, std.map
 
     def predict(self, pixels: Pixels) -> "Prediction":
-        """Run the network, and blend nothing yet."""
+        """Run the network on the pixels without their defects, and blend nothing yet."""
         blocks: list[PredictedBlock] = []
-        kept = 8 * color_channels(self._validate(pixels)).size  # mean and std, float32
+        pixels = _without_defects(self._validate(pixels), self.options)[0]
+        kept = 8 * color_channels(pixels).size  # mean and std, float32
         self.run(pixels, None, record=lambda block: blocks.append(predicted(block)), kept=kept)
         return Prediction(replace(self, noise=self._noise_of(pixels)), pixels, tuple(blocks))
 
@@ -216,7 +219,7 @@ class Pipeline:
                 record(block)
             if stores and result is not None:
                 mean = block.stats.mean
-                clean = blender.blend(block.tile, block.noisy, mean, neutral)
+                clean = blender.blend(block.tile, block.noisy, mean, neutral, pixels.dtype)
                 store(result, block.tile.core, clean, part)
 
     def blend(
@@ -225,6 +228,7 @@ class Pipeline:
         noisy: Floats,
         mean: Floats,
         neutral: bool = False,
+        dtype: DTypeLike = np.float32,
     ) -> Floats:
         """Blend the noisy window of a tile with the network's, as the options say.
 
@@ -233,6 +237,7 @@ class Pipeline:
             noisy: ``(h, w, 1 or 3)`` window in the image's colours.
             mean: the same of the network's samples, in the network's colours.
             neutral: the image holds grey alone, and so does the result.
+            dtype: of the image; 8 bits are dithered where the options say so.
 
         Returns:
             The core of the tile, in the image's colours.
@@ -244,12 +249,16 @@ class Pipeline:
         if self.options.strength == "auto":
             change, made = mean - seen, clean - seen
             self.findings.add(*(np.ascontiguousarray(it[tile.inner]) for it in (change, made)))
+        blended = clean
         if neutral:
             clean = np.broadcast_to(clean, noisy.shape)
         if self.colors:
             clean = self.colors.from_srgb(clean, noisy)
             if neutral:
                 clean = np.broadcast_to(clean.mean(axis=2, keepdims=True), clean.shape)
+        if self.options.dithers and dtype == np.uint8:
+            place = tile.core[0].start, tile.core[1].start
+            return dithered(clean[tile.inner], seen, mean, tile.inner, place, blended[tile.inner])
         return clean[tile.inner]
 
     def blend_saved(self, pixels: Pixels, blocks: Iterable["PredictedBlock"]) -> Pixels:
@@ -268,7 +277,7 @@ class Pipeline:
             if self.options.is_identity:
                 continue
             noisy = read_window(colors, block.tile)
-            clean = blender.blend(block.tile, noisy, block.mean, neutral)
+            clean = blender.blend(block.tile, noisy, block.mean, neutral, pixels.dtype)
             store(result, block.tile.core, clean)
         return result
 
@@ -338,10 +347,10 @@ def is_neutral(pixels: Pixels) -> bool:
 
 def _without_defects(pixels: Pixels, options: DenoiseOptions) -> tuple[Pixels, tuple[str, ...]]:
     """Return the pixels with their defects mended: the same array where there are none."""
-    if options.is_identity or options.strength != "auto":
+    if options.is_identity:
         return pixels, ()
     colors = color_channels(pixels)
-    mended, found = mend(colors, Mending(options.hot_pixels, options.banding))
+    mended, found = mend(colors, Mending(options.hot_pixels, options.banding, options.blotches))
     if mended is colors:
         return pixels, ()
     result = pixels.copy()
@@ -382,7 +391,8 @@ class Prediction:
 
     Attributes:
         pipeline: what made it.
-        pixels: the noisy image.
+        pixels: the noisy image, without the defects that were to be mended; they are mended
+            whatever the strength of a result, since the network saw it so.
         blocks: what the network gave.
     """
 

@@ -61,6 +61,15 @@ class ResultDocument(BaseModel):
     depth: _DEPTHS
     displayable: bool
     seconds: float = Field(description="From reading the photograph to the finished file.")
+    noise_level: float | None = Field(
+        description="Noise of the photograph in steps of 8 bits (255 is white)."
+    )
+    noise_word: Literal["light", "moderate", "strong", "extreme"] | None = Field(
+        description="The same in a word."
+    )
+    strength_found: float | None = Field(
+        description="What automatic strength makes of the change, 0 to 1, over the photograph."
+    )
 
 
 class JobDocument(BaseModel):
@@ -183,4 +192,11 @@ def _result(job: Job) -> ResultDocument | None:
         depth=photo.inspection.depth,  # type: ignore[arg-type]
         displayable=photo.displayable,
         seconds=round(job.outcome.seconds, 3),
+        noise_level=_rounded(job.outcome.noise_level),
+        noise_word=job.outcome.noise_word,  # type: ignore[arg-type]
+        strength_found=_rounded(job.outcome.strength_found),
     )
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)

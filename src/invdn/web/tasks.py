@@ -27,6 +27,8 @@ from ..inference.blending import blend
 from ..inference.error_map import at_pixels, error_blocks, interval
 from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
+from ..inference.pipeline import Recorder, is_neutral
+from ..inference.sampling import Block
 from ..photo.color import network_bridge_of
 from ..photo.photo import Photo
 from ..photo.read import format_of_file, read_photo
@@ -170,6 +172,10 @@ class Denoised:
         bytes: of the result.
         size: bytes of the result and the prediction.
         predicted: bytes of the prediction.
+        noise_level: of the noise, in steps of 8 bits; None where the photograph is too small.
+        noise_word: the same in a word.
+        strength_found: what automatic strength makes of this photograph, 0 to 1, also where the
+            job has another; None where nothing was blended.
         seconds: from reading to the finished file.
     """
 
@@ -177,6 +183,9 @@ class Denoised:
     size: int
     seconds: float
     predicted: int
+    noise_level: float | None = None
+    noise_word: str | None = None
+    strength_found: float | None = None
 
 
 Task = Inspect | Render | NoiseShareMap | UncertaintyMap | Preview | Denoise
@@ -354,9 +363,19 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
 
     note = f"denoised, strength {task.options.strength}"
     files = FileOptions(max_pixels=task.max_pixels)
-    process_file(task.source, task.target, files, work, note)
+    found = process_file(task.source, task.target, files, work, note)
     sizes = [file.stat().st_size if file else 0 for file in (task.target, task.prediction)]
-    return Denoised(sizes[0], sum(sizes), time.perf_counter() - start, sizes[1])
+    level = found.noise_level if found.noise_removed is None else found.noise_removed
+    seconds = time.perf_counter() - start
+    return Denoised(
+        sizes[0],
+        sum(sizes),
+        seconds,
+        sizes[1],
+        level,
+        found.noise_word,
+        found.strength_found,
+    )
 
 
 def _run_network(task: Denoise, pipeline: Pipeline, pixels: Pixels) -> Pixels:
@@ -365,8 +384,27 @@ def _run_network(task: Denoise, pipeline: Pipeline, pixels: Pixels) -> Pixels:
         pipeline.denoise_in_place(pixels)
         return pixels
     with task.prediction.open("xb", buffering=0) as file:
-        pipeline.denoise_in_place(pixels, PredictionWriter(file, task.room))
+        writer = PredictionWriter(file, task.room)
+        find = None if task.options.strength == "auto" else _automatic(pipeline, pixels)
+
+        def record(block: Block) -> None:
+            writer(block)
+            if find:
+                find(block)
+
+        pipeline.denoise_in_place(pixels, record)
     return pixels
+
+
+def _automatic(pipeline: Pipeline, pixels: Pixels) -> Recorder:
+    """Return what finds, beside the work at another strength, what automatic strength makes."""
+    automatic = replace(pipeline, options=replace(pipeline.options, strength="auto", dither=False))
+    neutral = is_neutral(pixels)
+
+    def record(block: Block) -> None:
+        automatic.blend(block.tile, block.noisy, block.stats.mean, neutral)
+
+    return record
 
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:

@@ -46,6 +46,12 @@ export function state(photo) {
   }
 }
 
+/** What was found: the noise in a word, and what automatic strength makes of it. */
+export function noise({ noise_word: word, noise_level: level, strength_found: strength }) {
+  const found = word ? `; ${word} noise, ${level.toFixed(1)} of 255` : "";
+  return typeof strength === "number" ? `${found}; auto strength ${percent(strength)}` : found;
+}
+
 /** The same in a sentence for the panel. */
 export function sentence(photo) {
   switch (photo.state) {
@@ -56,7 +62,7 @@ export function sentence(photo) {
       const left = photo.secondsLeft === null ? "" : `, about ${duration(photo.secondsLeft)} left`;
       return `Denoising, ${percent(photo.progress)}${left}`;
     }
-    case "done": return `Denoised in ${duration(photo.result.result.seconds)}`;
+    case "done": return `Denoised in ${duration(photo.result.result.seconds)}${noise(photo.result.result)}`;
     case "failed": case "refused": return "";
     default: return photo.result ? "Stopped; this is the earlier result" : "Stopped";
   }

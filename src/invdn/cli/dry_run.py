@@ -1,0 +1,92 @@
+"""``invdn denoise --dry-run``: what would be done, told and not done."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..batch import Existing, Job, Plan
+from ..errors import InvDNError
+from .terminal import printable
+
+if TYPE_CHECKING:
+    from ..inference import Outlook
+
+_STAYS = {"skip": "its result exists and stays", "refuse": "its result exists: it would fail"}
+
+
+def dry_run(
+    plan: Plan, look: Callable[[Job], Outlook], existing: Existing, *, json_lines: bool
+) -> int:
+    """Tell noise, strength, time and target of every photograph of a plan.
+
+    Args:
+        plan: what would be done.
+        look: looks at a photograph, and raises where it cannot be denoised.
+        existing: what would be done where a result exists.
+        json_lines: one JSON object a line, instead of lines for people.
+
+    Returns:
+        The exit code: 0, or 1 if a photograph cannot be read.
+    """
+    seconds, failures = 0.0, 0
+    for path, reason in plan.unreadable:
+        _tell_failure(path, reason, json_lines)
+        failures += 1
+    for job in plan.jobs:
+        try:
+            outlook = look(job)
+        except InvDNError as error:
+            _tell_failure(job.source, str(error), json_lines)
+            failures += 1
+            continue
+        stays = _STAYS.get(existing) if os.path.lexists(job.target) else None
+        seconds += 0 if stays else outlook.seconds
+        if json_lines:
+            facts = {**asdict(outlook), "source": str(job.source), "target": str(job.target)}
+            click.echo(json.dumps({"event": "outlook", **facts, "reason": stays}))
+        else:
+            click.echo("\n".join(map(printable, _lines(outlook, stays).split("\n"))))
+    if json_lines:
+        facts = {"photographs": len(plan.jobs), "failed": failures, "seconds": seconds}
+        click.echo(json.dumps({"event": "summary", **facts}))
+    elif len(plan.jobs) > 1:
+        click.echo(f"{len(plan.jobs)} photographs, about {_time(seconds)}; nothing was written")
+    return 1 if failures else 0
+
+
+def _lines(outlook: Outlook, stays: str | None) -> str:
+    """Return what people are told of a photograph, a note a line."""
+    facts = [f"{outlook.width}x{outlook.height}"]
+    if outlook.noise_word is not None:
+        facts.append(f"{outlook.noise_word} noise, {outlook.noise_level:.1f} of 255")
+    if outlook.strength is not None:
+        facts.append(f"strength {outlook.strength:.2f}")
+    facts.append(stays or f"about {_time(outlook.seconds)}")
+    notes = [note for note in (outlook.warning, *outlook.remarks) if note]
+    head = f"{outlook.source} -> {outlook.target} ({'; '.join(facts)})"
+    return "\n".join([head, *(f"  note: {note}" for note in notes)])
+
+
+def _time(seconds: float) -> str:
+    """Return a time as people say it.
+
+    Example:
+        >>> [_time(seconds) for seconds in (0.4, 42.2, 130, 7300)]
+        ['1 s', '42 s', '2 min', '2.0 h']
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _tell_failure(path: Path, reason: str, json_lines: bool) -> None:
+    if json_lines:
+        click.echo(json.dumps({"event": "outlook", "source": str(path), "error": reason}))
+    click.echo(printable(f"invdn: {reason}"), err=True)
