@@ -158,10 +158,13 @@ def test_the_spread_is_the_samples_own(engine: TorchEngine) -> None:
     assert np.array_equal(clean, pixels)
 
 
-def test_a_photograph_too_small_to_tell_is_denoised_fully(engine: TorchEngine) -> None:
+def test_a_photograph_too_small_to_tell_loses_no_more_than_varies(engine: TorchEngine) -> None:
+    """The engine's weights are random: its results lie far from any picture."""
     pixels = np.random.default_rng(0).random((12, 14, 3), np.float32)
+    full = denoise_pixels(engine, pixels, DenoiseOptions(strength=1))
     auto = denoise_pixels(engine, pixels, DenoiseOptions(strength="auto", detail=0.0))
-    assert np.allclose(auto, denoise_pixels(engine, pixels, DenoiseOptions(strength=1)), atol=1e-6)
+    assert np.square(full - pixels).mean() > 4 * pixels.var()
+    assert 0 < np.square(auto - pixels).mean() < pixels.var()
 
 
 @pytest.mark.slow
