@@ -182,6 +182,7 @@ def _run(choices: dict[str, Any]) -> int:
                 lambda job: outlook_of(engine, job.source, job.target, options, files),
                 existing,
                 json_lines=report["json_lines"],
+                as_json=report["as_json"],
             )
 
         def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:

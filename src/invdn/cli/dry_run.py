@@ -6,8 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +21,12 @@ _STAYS = {"skip": "its result exists and stays", "refuse": "its result exists: i
 
 
 def dry_run(
-    plan: Plan, look: Callable[[Job], Outlook], existing: Existing, *, json_lines: bool
+    plan: Plan,
+    look: Callable[[Job], Outlook],
+    existing: Existing,
+    *,
+    json_lines: bool,
+    as_json: bool,
 ) -> int:
     """Tell noise, strength, time and target of every photograph of a plan.
 
@@ -31,31 +35,38 @@ def dry_run(
         look: looks at a photograph, and raises where it cannot be denoised.
         existing: what would be done where a result exists.
         json_lines: one JSON object a line, instead of lines for people.
+        as_json: one JSON object at the end.
 
     Returns:
         The exit code: 0, or 1 if a photograph cannot be read.
     """
-    seconds, failures = 0.0, 0
+    seconds, entries = 0.0, []
+
+    def tell(entry: dict[str, Any], words: str, failed: bool = False) -> None:
+        entries.append(entry)
+        if json_lines:
+            click.echo(json.dumps({"event": "outlook", **entry}))
+        if failed or not (json_lines or as_json):
+            click.echo("\n".join(map(printable, words.split("\n"))), err=failed)
+
     for path, reason in plan.unreadable:
-        _tell_failure(path, reason, json_lines)
-        failures += 1
+        tell({"source": str(path), "error": reason}, f"invdn: {reason}", failed=True)
     for job in plan.jobs:
         try:
             outlook = look(job)
         except InvDNError as error:
-            _tell_failure(job.source, str(error), json_lines)
-            failures += 1
+            tell({"source": str(job.source), "error": str(error)}, f"invdn: {error}", failed=True)
             continue
         stays = _STAYS.get(existing) if os.path.lexists(job.target) else None
         seconds += 0 if stays else outlook.seconds
-        if json_lines:
-            facts = {**asdict(outlook), "source": str(job.source), "target": str(job.target)}
-            click.echo(json.dumps({"event": "outlook", **facts, "reason": stays}))
-        else:
-            click.echo("\n".join(map(printable, _lines(outlook, stays).split("\n"))))
+        facts = {**asdict(outlook), "source": str(job.source), "target": str(job.target)}
+        tell({**facts, "reason": stays}, _lines(outlook, stays))
+    failures = sum("error" in entry for entry in entries)
+    facts = {"photographs": len(plan.jobs), "failed": failures, "seconds": seconds}
     if json_lines:
-        facts = {"photographs": len(plan.jobs), "failed": failures, "seconds": seconds}
         click.echo(json.dumps({"event": "summary", **facts}))
+    elif as_json:
+        click.echo(json.dumps({**facts, "outlooks": entries}))
     elif len(plan.jobs) > 1:
         click.echo(f"{len(plan.jobs)} photographs, about {_time(seconds)}; nothing was written")
     return 1 if failures else 0
@@ -84,9 +95,3 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _tell_failure(path: Path, reason: str, json_lines: bool) -> None:
-    if json_lines:
-        click.echo(json.dumps({"event": "outlook", "source": str(path), "error": reason}))
-    click.echo(printable(f"invdn: {reason}"), err=True)
