@@ -91,10 +91,24 @@ def test_noise_shares(rule: Any, unpacked: Any, height: int, width: int, channel
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
-def test_without_an_estimate_everything_is_noise(rule: Any, unpacked: Any) -> None:
-    noisy = scene(9, 9, 3, 1)
-    answer = rule("noise_shares", noisy=noisy, denoised=noisy, noise=None, layers=layers())
-    assert (unpacked(answer, "<f4", (9, 9, 2)) == 1).all()
+@pytest.mark.parametrize("channels", [1, 3])
+def test_without_an_estimate_no_more_is_taken_than_varies(
+    rule: Any, unpacked: Any, channels: int
+) -> None:
+    noisy, denoised = scene(9, 13, channels, 1), 1 - scene(9, 13, channels, 2)
+    expected = noise_shares(noisy, denoised, None)
+    assert 0 < expected.mean() < 1
+    answer = rule("noise_shares", noisy=noisy, denoised=denoised, noise=None, layers=layers())
+    np.testing.assert_allclose(unpacked(answer, "<f4", (9, 13, 2)), expected, atol=2e-3)
+
+
+def test_even_places_are_left_alone(rule: Any, unpacked: Any) -> None:
+    noisy = np.full((40, 48, 3), 0.4, np.float32)
+    noise = estimate_noise(scene(200, 200, 3, 4))
+    assert noise is not None
+    given = {"noisy": noisy, "denoised": scene(40, 48, 3, 2), "layers": layers()}
+    answer = rule("noise_shares", noise=asdict(noise), **given)
+    assert not unpacked(answer, "<f4", (40, 48, 2)).any()
 
 
 def with_hot_pixels(dtype: Any) -> Any:

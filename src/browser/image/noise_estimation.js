@@ -14,6 +14,11 @@ const CLIPPED = 0.05;
 const FLOOR = (0.6 / 255) ** 2;
 const [START, WIDTH] = [0.05, 1.5];
 const [RISE, RANGE] = [1.6, 3];
+const TINY = 1e-6;
+const YCBCR = [[RED, GREEN, BLUE], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]];
+const BANDS = [[1, 3], [4, 7], [8, 14]]; // orders of frequency: low, middle, high
+const WAVES = Array.from({ length: BLOCK }, (_, k) => Array.from({ length: BLOCK }, (_, x) =>
+  (Math.cos((Math.PI * (2 * x + 1) * k) / (2 * BLOCK)) / 2) * (k ? 1 : Math.SQRT1_2)));
 
 /**
  * @typedef {object} NoiseEstimate  spreads are standard deviations in units of white
@@ -23,6 +28,7 @@ const [RISE, RANGE] = [1.6, 3];
  * @property {number[]} colour     spread of the colours
  * @property {number} correlation  of neighbouring pixels
  * @property {number} flat         share of the photograph that was flat enough to tell
+ * @property {number[]} spectrum   spread at low, middle and high frequencies, of luma and of colour
  */
 
 /**
@@ -48,6 +54,7 @@ function measured(picture, look) {
   const squares = {
     channels, count: 0, brightness: made(), luma: made(), lumaProducts: made(), clipped: made(),
     colours: new Float32Array(most * channels), products: new Float32Array(most * channels),
+    rest: new Float32Array(most * channels * PIXELS),
   };
   const plane = new Float32Array(PIXELS);
   const found = { mean: 0, variance: 0, product: 0 };
@@ -69,6 +76,7 @@ function measured(picture, look) {
         measure(plane, found);
         squares.colours[at * channels + channel] = found.variance;
         squares.products[at * channels + channel] = found.product;
+        squares.rest.set(plane, (at * channels + channel) * PIXELS);
       }
       if (channels === 3) {
         for (let y = 0, i = 0; y < BLOCK; y += 1) {
@@ -152,7 +160,56 @@ function summary(squares) {
     colour: colour.map(Math.sqrt),
     correlation,
     flat: together.length / squares.count,
+    spectrum: spectrum(squares, together, brightness, colour.map(Math.sqrt)),
   };
+}
+
+/** The spread of flat squares by plane and frequency, in units of that of the colours there. */
+function spectrum(squares, flat, brightness, spreads) {
+  const { channels, rest } = squares;
+  const power = Array.from({ length: channels }, () => new Float64Array(PIXELS));
+  const [square, half] = [new Float64Array(PIXELS), new Float64Array(PIXELS)];
+  for (const i of flat) {
+    const spread = Math.max(interpolated(squares.brightness[i], brightness, spreads), TINY);
+    const at = i * channels * PIXELS;
+    for (let plane = 0; plane < channels; plane += 1) {
+      for (let k = 0; k < PIXELS; k += 1) {
+        let value = 0;
+        if (channels === 1) value = rest[at + k];
+        else for (let c = 0; c < 3; c += 1) value += YCBCR[plane][c] * rest[at + c * PIXELS + k];
+        square[k] = value / spread;
+      }
+      transformed(square, half);
+      transformed(half, square);
+      for (let k = 0; k < PIXELS; k += 1) power[plane][k] += (square[k] * square[k]) / flat.length;
+    }
+  }
+  for (const plane of power) {
+    // What the plane took away is like the slowest that it left.
+    const slow = Math.max(plane[BLOCK + 1], (plane[2] + plane[2 * BLOCK]) / 2);
+    for (const k of [0, 1, BLOCK]) plane[k] = Math.max(plane[k], slow);
+  }
+  return [power.slice(0, 1), power.slice(1)].filter((planes) => planes.length).flatMap((planes) => BANDS.map(([low, high]) => {
+    let [sum, count] = [0, 0];
+    for (const plane of planes) {
+      for (let k = 0; k < PIXELS; k += 1) {
+        const order = (k >> 3) + (k & 7);
+        if (order >= low && order <= high) [sum, count] = [sum + plane[k], count + 1];
+      }
+    }
+    return Math.sqrt(sum / count);
+  }));
+}
+
+/** The cosine transform along the rows of a square, turned: two of them are that of the square. */
+function transformed(from, to) {
+  for (let y = 0; y < BLOCK; y += 1) {
+    for (let k = 0; k < BLOCK; k += 1) {
+      let sum = 0;
+      for (let x = 0; x < BLOCK; x += 1) sum += WAVES[k][x] * from[y * BLOCK + x];
+      to[k * BLOCK + y] = sum;
+    }
+  }
 }
 
 /** Squares that are not clipped and vary at all, as far as there are any. */

@@ -15,6 +15,9 @@ const FLOOR = 0.03;
 const WHITE = 255;
 const [CB, CR] = [0.5 / (1 - 0.114), 0.5 / (1 - 0.299)];
 const STATISTICS = 20;
+const NO_COLOUR = 0.0015;
+const BEYOND = 0.05; // the sigmoid runs so far beyond 0 and 1
+const EVEN = 0.02;
 
 /**
  * @typedef {Record<string, Float32Array | number[]>} Layers  the trained numbers by name
@@ -22,16 +25,71 @@ const STATISTICS = 20;
  * @param {Float32Array} noisy     rows of pixels in [0, 1], from a multiple of `CELL` on
  * @param {Float32Array} denoised  the network's result of the same pixels
  * @param {{width: number, height: number, channels: 1 | 3}} size
- * @param {import("./noise_estimation.js").NoiseEstimate | null} noise  null: everything is noise
+ * @param {import("./noise_estimation.js").NoiseEstimate | null} noise  null: too small to tell
  * @param {Layers} layers
  * @returns {Float32Array} two shares of every cell, row by row
  */
 export function sharesOfCells(noisy, denoised, size, noise, layers) {
   const rows = Math.ceil(size.height / CELL);
   const columns = Math.ceil(size.width / CELL);
-  if (noise === null) return new Float32Array(rows * columns * 2).fill(1);
+  if (noise === null) return variationShares(noisy, denoised, size, rows, columns);
   const statistics = measure(noisy, denoised, size, rows, columns);
-  return run(features(statistics, rows, columns, noise), rows * columns, layers);
+  const shares = run(features(statistics, rows, columns, noise), rows * columns, layers);
+  // Where the noisy picture does not vary at all, nothing can be taken.
+  const varies = new Float32Array(rows * columns);
+  for (const first of [0, 5]) {
+    const [change, result, both] = statistics.slice(first + 2, first + 5);
+    for (let i = 0; i < varies.length; i += 1) varies[i] += change[i] + result[i] + 2 * both[i];
+  }
+  const around = sumsAround(varies.map((value) => Math.max(value, 0)), rows, columns, RADII[0]);
+  for (let i = 0; i < varies.length; i += 1) if (around[i] < EVEN) shares.fill(0, 2 * i, 2 * i + 2);
+  return shares;
+}
+
+/** No more energy than the pixels around vary: two shares of every cell. */
+function variationShares(noisy, denoised, { width, height, channels }, rows, columns) {
+  const wide = CELL * columns;
+  const count = rows * columns;
+  const sums = Array.from({ length: channels }, () => Array.from({ length: 3 }, () => new Float32Array(count)));
+  const [before, after] = [lines(channels, wide), lines(channels, wide)];
+  for (let y = 0; y < CELL * rows; y += 1) {
+    planes(noisy, width, channels, Math.min(y, height - 1), wide, before);
+    planes(denoised, width, channels, Math.min(y, height - 1), wide, after);
+    for (let plane = 0; plane < channels; plane += 1) {
+      for (let x = 0; x < wide; x += 1) {
+        const to = (y >> 2) * columns + (x >> 2);
+        const [seen, change] = [before[plane][x], before[plane][x] - after[plane][x]];
+        sums[plane][0][to] += seen / 16;
+        sums[plane][1][to] += (seen * seen) / 16;
+        sums[plane][2][to] += (change * change) / 16;
+      }
+    }
+  }
+  const number = sumsAround(new Float32Array(count).fill(1), rows, columns, RADII[1]);
+  const found = sums.map((three) => three.map((plane) => sumsAround(plane, rows, columns, RADII[1])));
+  const shares = new Float32Array(2 * count);
+  const parts = channels === 1 ? [found, found] : [found.slice(0, 1), found.slice(1)];
+  for (const [index, part] of parts.entries()) {
+    for (let i = 0; i < count; i += 1) {
+      let [varies, taken] = [0, 0];
+      for (const [mean, square, change] of part) {
+        varies += square[i] / number[i] - (mean[i] / number[i]) ** 2;
+        taken += change[i] / number[i];
+      }
+      shares[2 * i + index] = Math.min(1, Math.max(0, (varies - FLOOR) / (taken + FLOOR)));
+    }
+  }
+  return shares;
+}
+
+/** Six energies of the photograph's quietest squares, and their share. */
+function ofPhotograph(noise) {
+  const scale = 255 * (noise.colour.reduce((sum, value) => sum + value, 0) / noise.colour.length);
+  const energies = noise.spectrum.map((value) => (scale * value) ** 2);
+  const luma = energies.slice(0, 3);
+  let colour = energies.slice(3);
+  if (!colour.length || Math.max(...colour) < NO_COLOUR) colour = luma.map((value) => COLOUR_OF_GREY ** 2 * value);
+  return [...[...luma, ...colour].map((value) => Math.log(value + FLOOR)), noise.flat];
 }
 
 /** Luma and two differences of colour of the rows, in steps of 8 bits, with edges repeated to the right. */
@@ -165,7 +223,7 @@ function sumsAround(plane, rows, columns, radius) {
 
 const log = (value) => Math.log(Math.max(value, 0) + FLOOR);
 
-/** What the layers see: sixty planes. */
+/** What the layers see: 67 planes. */
 function features(statistics, rows, columns, noise) {
   const count = rows * columns;
   const around = (plane, radius) => sumsAround(plane, rows, columns, radius);
@@ -212,6 +270,7 @@ function features(statistics, rows, columns, noise) {
   };
   found.push(brightness.map((value) => value / WHITE), shareAround(1), shareAround(5));
   found.push(saturation.map((value) => value / WHITE));
+  for (const value of ofPhotograph(noise)) found.push(new Float32Array(count).fill(value));
   const places = noise.brightness.map((value) => WHITE * value);
   for (const spread of [noise.colour, noise.luma]) {
     const spreads = spread.map((value) => WHITE * value);
@@ -239,7 +298,8 @@ function run(planes, count, layers) {
     for (let to = 0; to < 2; to += 1) {
       let sum = layers["last.bias"][to];
       for (let k = 0; k < hidden; k += 1) sum += second[k] * layers["last.weight"][2 * k + to];
-      shares[2 * i + to] = 1 / (1 + Math.exp(-sum));
+      const share = (1 + 2 * BEYOND) / (1 + Math.exp(-sum)) - BEYOND;
+      shares[2 * i + to] = Math.min(1, Math.max(0, share));
     }
   }
   return shares;

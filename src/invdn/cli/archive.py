@@ -69,6 +69,8 @@ _NOT_IN_STORES = {
     "watch": "--watch",
     "preview": "--preview",
     "keep_time": "--keep-time",
+    "compare": "--compare",
+    "dry_run": "--dry-run",
 }
 
 
