@@ -211,7 +211,7 @@ def test_a_look_of_ones_own(browser: Any, site: Path, tmp_path: Path) -> None:
     write_photo(Photo(noisy), path)
     with served(site, _ISOLATION) as (address, _), opened(browser, address) as page:
         drop(page, path)
-        page.click("text=Draft")
+        page.check("input[value=draft]")
         until(page, "done")
         page.evaluate(
             """() => { for (const [id, value] of [["strength", 0.7], ["detail", 0.4]]) {
@@ -293,7 +293,7 @@ def test_cancel_and_go_on(browser: Any, site: Path, tmp_path: Path) -> None:
         assert "on this machine" in page.inner_text("#quality-note")  # before the end is known
         page.click("#cancel")
         until(page, "stopped", 30)
-        page.click("text=Draft")
+        page.check("input[value=draft]")
         until(page, "done", 120)
 
 

@@ -56,8 +56,9 @@ const MEMORY = "The browser gives this page too little memory for that. Close ot
 
 function problemOf(error) {
   if (error instanceof Problem) return error;
+  if (error.name === "FormatError") return new Problem(415, error.message);
   const memory = error.name === "OutOfMemory" || error instanceof RangeError || /memory|allocation/i.test(error.message);
-  return new Problem(error.name === "FormatError" ? 415 : 500, memory ? MEMORY : sentence(error.message));
+  return new Problem(500, memory ? MEMORY : sentence(error.message));
 }
 
 /** Limits, formats, options with their ranges, qualities. */
