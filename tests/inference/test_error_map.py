@@ -86,6 +86,7 @@ def test_more_noise_is_more_error() -> None:
         after.append(float(expected_error(noisy, pipeline.denoise(noisy)).mean()))
     assert before[0] < before[1] < before[2]
     assert after[0] < after[1] < after[2]
+    assert after[1] < before[1] and after[2] < before[2]
 
 
 @pytest.mark.slow
