@@ -28,6 +28,7 @@ _COMMANDS = {
     },
     "Models and training": {
         "train": "Train a network from a recipe.",
+        "adapt": "Adapt a model to the noise of one camera, from noisy photographs.",
         "evaluate": "Measure a model on pairs of noisy and clean photographs.",
         "submit": "Write the bundles of the SIDD and DND benchmarks.",
         "compare": "Compare two sets of outputs within a tolerance.",
