@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import InputError, MissingDependencyError
-from .options import Command
+from .options import Command, overwrite_option, report_option
 
 
 @click.command(cls=Command)
@@ -31,10 +31,11 @@ from .options import Command
     show_default=True,
     help="Time to train; measuring comes on top.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the crops."
+)
+@overwrite_option()
+@report_option
 def command(
     photos: tuple[Path, ...],
     output: Path,

@@ -74,17 +74,6 @@ _NOT_IN_STORES = {
 }
 
 
-def is_archive(choices: Mapping[str, Any], archive: Mapping[str, Any]) -> bool:
-    """Return whether a command is about stores, and not about files alone."""
-    output = choices["output"]
-    return bool(
-        archive["manifest"]
-        or archive["cluster"]
-        or any(map(is_url, choices["inputs"]))
-        or isinstance(output, str)
-    )
-
-
 def named_files(path: str) -> Iterator[str]:
     """Read names line by line.
 

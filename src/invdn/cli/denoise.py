@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ import click
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InputError, InvDNError
-from .archive import archive_options, denoise_archive, is_archive, named_files
+from ..stores import is_url
+from .archive import archive_options, denoise_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .dry_run import dry_run
 from .notify import notify
@@ -120,7 +121,7 @@ def command(**choices: Any) -> None:
 def _run(choices: dict[str, Any]) -> int:
     """Prepare everything, then denoise; return the exit code."""
     archive = archive_options.take(choices)
-    if is_archive(choices, archive):
+    if _is_archive(choices, archive):
         return denoise_archive(choices, archive)
     if archive["files_from"]:
         names = named_files(archive["files_from"])
@@ -267,4 +268,15 @@ def _file_options(output: dict[str, Any], choices: dict[str, Any]) -> FileOption
         max_pixels=round(choices["max_megapixels"] * 1e6),
         keep_time=output.pop("keep_time"),
         write=write_options(**output),
+    )
+
+
+def _is_archive(choices: Mapping[str, Any], archive: Mapping[str, Any]) -> bool:
+    """Return whether a command is about stores, and not about files alone."""
+    output = choices["output"]
+    return bool(
+        archive["manifest"]
+        or archive["cluster"]
+        or any(map(is_url, choices["inputs"]))
+        or isinstance(output, str)
     )
