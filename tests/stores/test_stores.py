@@ -263,3 +263,36 @@ def test_a_drive_without_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     store = open_store(str(tmp_path))
     store.create("a", b"1", {"invdnkey": "1"})
     assert store.head("a").metadata is None
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_file_that_changes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_size: bool
+) -> None:
+    from invdn.stores import folders
+
+    store = open_store(str(tmp_path))
+    store.create("a", b"1" * 1000)
+    real, calls = folders._entry, []
+
+    def entry(*arguments: Any) -> Any:
+        found = real(*arguments)
+        if not calls:  # looked at, and not yet read
+            (tmp_path / "a").write_bytes(b"2" * (1000 if same_size else 1500))
+        calls.append(found)
+        return found
+
+    monkeypatch.setattr(folders, "_entry", entry)
+    with pytest.raises(ChangedObjectError):
+        store.fetch("a")
+    assert store.fetch("a")[0] == b"2" * (1000 if same_size else 1500)
+
+
+def test_an_object_that_changes_while_it_is_streamed(bucket: str) -> None:
+    store = open_store(bucket)
+    store.create("large", bytes(20 << 20))
+    pieces = store.stream("large")
+    next(pieces)
+    store.replace("large", bytes(20 << 20) + b"1")
+    with pytest.raises(ChangedObjectError):
+        list(pieces)
