@@ -55,6 +55,8 @@ def test_colours_without_blotches_stay() -> None:
         patches = 255 * patches.repeat(edge, 1)[:320, :320]
         assert find_blotches(_eight(patches)) is None
         assert find_blotches(_eight(patches + rng.normal(0, 8, patches.shape))) is None
+    strong = gaussian_filter(rng.normal(0, 60, (320, 320, 3)), (0.6, 0.6, 0))
+    assert find_blotches(_eight(128 + strong)) is None
     plain = np.zeros((320, 320, 3)) + np.array([90.0, 120.0, 200.0])
     rows = np.arange(320)[:, None, None]
     assert find_blotches(_eight(plain)) is None

@@ -1,5 +1,6 @@
 """Shares of noise: the features by another way, the layers, and what they do to noise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,16 @@ def test_the_spectrum_tells_noise_from_fine_texture() -> None:
     inner = np.s_[32:-32, 32:-32]
     shares = [noise_shares(noisy, denoised, noise)[inner].mean() for noise in (NOISE, still)]
     assert shares[0] > shares[1] + 0.1, shares
+
+
+def test_strong_noise_is_trusted() -> None:
+    """The rule beside the layers: the same features give larger shares from 6 of 255 on."""
+    noisy, denoised = _windows(96, 96)
+    statistics = module._statistics(noisy, denoised)
+    for level, added in ((3.0, 0.0), (9.0, 0.375), (30.0, 0.75)):
+        noise = replace(NOISE, level=level)
+        wanted = module._to_pixels(module._shares(module._features(statistics, noise), added))
+        assert np.array_equal(noise_shares(noisy, denoised, noise), wanted)
 
 
 def test_too_small_to_measure_is_changed_by_no_more_than_it_varies() -> None:

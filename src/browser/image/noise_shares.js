@@ -18,6 +18,7 @@ const STATISTICS = 20;
 const NO_COLOUR = 0.0015;
 const BEYOND = 0.05; // the sigmoid runs so far beyond 0 and 1
 const EVEN = 0.02;
+const [STRONG, CERTAIN, TRUST] = [6, 12, 0.75];
 
 /**
  * @typedef {Record<string, Float32Array | number[]>} Layers  the trained numbers by name
@@ -34,7 +35,8 @@ export function sharesOfCells(noisy, denoised, size, noise, layers) {
   const columns = Math.ceil(size.width / CELL);
   if (noise === null) return variationShares(noisy, denoised, size, rows, columns);
   const statistics = measure(noisy, denoised, size, rows, columns);
-  const shares = run(features(statistics, rows, columns, noise), rows * columns, layers);
+  const trust = TRUST * Math.min(1, Math.max(0, (noise.level - STRONG) / (CERTAIN - STRONG)));
+  const shares = run(features(statistics, rows, columns, noise), rows * columns, layers, trust);
   // Where the noisy picture does not vary at all, nothing can be taken.
   const varies = new Float32Array(rows * columns);
   for (const first of [0, 5]) {
@@ -282,7 +284,7 @@ function features(statistics, rows, columns, noise) {
 }
 
 /** Runs the layers: planes of features to two shares of each cell. */
-function run(planes, count, layers) {
+function run(planes, count, layers, trust) {
   const inputs = planes.length;
   const hidden = layers["first.bias"].length;
   const shares = new Float32Array(count * 2);
@@ -296,7 +298,7 @@ function run(planes, count, layers) {
     layer(values, layers["first.weight"], layers["first.bias"], first);
     layer(first, layers["second.weight"], layers["second.bias"], second);
     for (let to = 0; to < 2; to += 1) {
-      let sum = layers["last.bias"][to];
+      let sum = layers["last.bias"][to] + trust;
       for (let k = 0; k < hidden; k += 1) sum += second[k] * layers["last.weight"][2 * k + to];
       const share = (1 + 2 * BEYOND) / (1 + Math.exp(-sum)) - BEYOND;
       shares[2 * i + to] = Math.min(1, Math.max(0, share));

@@ -43,6 +43,7 @@ _OVER_LUMA = 0.7  # how much colour varies, at least, of what brightness does in
 _NOISE, _PICTURE = (0.0, 2.5, 2.5, 1.5), (1.0, 6.0, 6.0, 3.0)
 _FALLS = 0.6
 _SMALLEST = 192  # pixels on the shorter side: below there are too few places
+_OVER_GRAIN = 0.15  # colour in parts of the grain, of which averages of pixels keep 0.05 to 0.1
 _GRAIN = 0.7 / 255  # deviation of pixels within a cell in quiet places: blotches come with noise
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _BAND = 256  # rows that are corrected at a time
@@ -61,7 +62,8 @@ def find_blotches(colors: Pixels) -> tuple[Floats, float] | None:
     if colors.ndim != 3 or colors.shape[2] != 3 or min(colors.shape[:2]) < _SMALLEST:
         return None
     planes, grain = _map_of(colors)
-    if np.quantile(grain, _QUIET) < _GRAIN**2:
+    fine = float(np.quantile(grain, _QUIET))
+    if fine < _GRAIN**2:
         return None
     levels = _quiet_levels(planes)
     if levels is None:
@@ -70,7 +72,8 @@ def find_blotches(colors: Pixels) -> tuple[Floats, float] | None:
     found = np.maximum(levels[1:] - np.float32(_FINE**2) * levels[:-1], 0)
     luma, *colour = np.sum([found[index - 1] for index in _TELLING], axis=0)
     level = float(np.mean(colour))
-    if not max(_LEAST**2, _OVER_LUMA**2 * float(luma)) <= level <= _MOST**2:
+    least = max(_LEAST**2, _OVER_LUMA**2 * float(luma), _OVER_GRAIN**2 * fine)
+    if not least <= level <= _MOST**2:
         return None
     change = np.zeros((*planes[0].shape, 2), np.float32)
     for index, bands in _wavelets(planes):

@@ -40,6 +40,9 @@ _RADII = (1, 2, 5)  # cells around a cell over which its statistics are averaged
 _COLOUR_OF_GREY = np.float32(0.8)
 _NO_COLOUR = 0.0015  # squared steps of 8 bits, below which a photograph is grey
 _BEYOND = 0.05  # the sigmoid runs so far beyond 0 and 1, so that shares reach both
+# From so strong noise on, in steps of 8 bits, and in full at the second: texture hides in it, and
+# no clean photograph is estimated so high, so what is added to the logits costs nothing there.
+_STRONG, _TRUST = (6.0, 12.0), 0.75
 _EVEN = 0.02  # squared steps of 8 bits in 9 cells: less than one pixel's difference by one
 _BAND = 64  # rows of pixels that are measured at a time
 _LAGS = (2, 4)  # pixels: repetition of the change
@@ -75,7 +78,9 @@ def noise_shares(
     if noise is None:
         return _to_pixels(_variation_shares(noisy, denoised))[:height, :width]
     statistics = _statistics(noisy, denoised)
-    shares = _shares(_features(statistics, noise), towards_noise)
+    low, high = _STRONG
+    trust = min(max((noise.level - low) / (high - low), 0.0), 1.0)
+    shares = _shares(_features(statistics, noise), towards_noise + _TRUST * trust)
     shares[_is_even(statistics)] = 0
     return _to_pixels(shares)[:height, :width]
 
