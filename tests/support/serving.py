@@ -32,8 +32,8 @@ class Server:
         assert port
         return port
 
-    def workers(self) -> list[int]:
-        """Process numbers of its workers: the engine's first."""
+    def workers(self, kind: str = "") -> list[int]:
+        """Process numbers of its workers: ``engine``, ``pictures``, ``drafts``, or all."""
         if sys.platform != "linux":
             pytest.skip("only Linux tells of a process's children in /proc")
         threads = Path(f"/proc/{self.process.pid}/task").iterdir()
@@ -43,7 +43,7 @@ class Server:
             for child in children
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
         ]
-        return sorted(workers, key=lambda pid: int(_words(Path(f"/proc/{pid}/stat"))[21]))
+        return sorted(pid for pid in workers if _name(pid).startswith(f"invdn-{kind}"))
 
     def job(self, answer: httpx.Response) -> dict[str, Any]:
         """The job of an answer, once it has ended."""
@@ -54,12 +54,19 @@ class Server:
 
     def until(self, job: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The job as soon as it is as wanted."""
-        for _ in range(1200):
+        for _ in range(4800):
             document: dict[str, Any] = self.client.get(f"/api/v1/jobs/{job}").json()
             if wanted(document):
                 return document
             time.sleep(0.05)
         raise AssertionError(f"never came: {document}")
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _words(path: Path) -> list[str]:
@@ -70,13 +77,16 @@ def _words(path: Path) -> list[str]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
+def running(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None, **settings: Any
+) -> Iterator[Server]:
     """A server for the time of the block.
 
     Args:
         folder: for its temporary files.
         arguments: of ``invdn serve``; without any, a server of ``settings`` is started.
-        settings: as in :class:`invdn.web.Settings`.
+        environment: further variables.
+        settings: as in :class:`invdn.web.Settings`, and what ``server_process.py`` takes.
     """
     command = ["-m", "invdn", "serve", "--port", "0", *arguments]
     if not arguments:
@@ -87,12 +97,12 @@ def running(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=(folder / "log").open("w"),
         text=True,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), **(environment or {})},
     )
     try:
         assert process.stdout
         address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), (folder / "log").read_text()
+        assert address.startswith("http://127."), (folder / "log").read_text()
         with httpx.Client(base_url=address, timeout=120) as client:
             yield Server(process, client, folder)
     finally:

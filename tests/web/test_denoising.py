@@ -17,6 +17,7 @@ from invdn.photo.color import network_bridge_of
 from invdn.photo.read import read_photo
 from support.serving import Server
 
+OUTPUT = ("output_format", "jpeg_quality", "strip_metadata")
 KINDS = [
     "plain.png",
     "turned.jpg",
@@ -81,20 +82,19 @@ def test_a_job_has_the_same_result(server: Server, pictures: Path, by_command: P
 
 def test_names_survive(server: Server, pictures: Path) -> None:
     noisy = (pictures / "plain.png").read_bytes()
-    for given, expected in (
-        ("Grüße 1.PNG", "Grüße 1_denoised.PNG"),
-        ("../../etc/passwd", "passwd_denoised.png"),
-        ("C:\\photos\\a.jpg", "a_denoised.png"),  # the content decides
-        ('a"\r\nb.png', 'a"b_denoised.png'),
-        ("", "photo_denoised.png"),
+    for given, plain, expected in (
+        ("my photo.png", "my photo_denoised.png", "my photo_denoised.png"),
+        ("Grüße 1.PNG", "Gru_e 1_denoised.PNG", "Grüße 1_denoised.PNG"),
+        ("../../etc/passwd", "passwd_denoised.png", "passwd_denoised.png"),
+        ("C:\\photos\\a.jpg", "a_denoised.png", "a_denoised.png"),  # the content decides
+        ('a"\r\nb.png', "a_b_denoised.png", 'a"b_denoised.png'),
+        ("夜.png", "__denoised.png", "夜_denoised.png"),
+        ("", "photo_denoised.png", "photo_denoised.png"),
     ):
         answer = server.client.post("/api/v1/denoise", params={"name": given}, content=noisy)
         disposition = answer.headers["content-disposition"]
-        assert disposition in (
-            f'attachment; filename="{expected}"',
-            f"attachment; filename*=utf-8''{quote(expected, safe='')}",
-            f"attachment; filename*=UTF-8''{quote(expected, safe='')}",
-        ), disposition
+        wanted = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(expected, safe='')}"
+        assert disposition == wanted
 
 
 def test_the_preview_shows_what_the_result_will(
@@ -183,7 +183,7 @@ def test_the_options_are_those_of_denoising(server: Server) -> None:
     parameters = server.client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/denoise"][
         "post"
     ]["parameters"]
-    assert {parameter["name"] for parameter in parameters} == {*known, "name"}
+    assert {parameter["name"] for parameter in parameters} == {*known, "name", *OUTPUT}
     assert json.dumps(known)
 
 

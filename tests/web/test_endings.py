@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,38 +41,51 @@ def _start(server: Server, pictures: Path, draws: int) -> str:
     return str(answer.json()["id"])
 
 
-def test_a_worker_that_dies_does_not_take_the_service_along(server: Server, pictures: Path) -> None:
+def test_a_job_whose_worker_dies_is_done_once_more(server: Server, pictures: Path) -> None:
     plain = (pictures / "plain.png").read_bytes()
     expected = server.client.post("/api/v1/denoise", content=plain).content
-    running_job = _start(server, pictures, 100_000)
+    running_job = _start(server, pictures, 80)
     waiting_job = _start(server, pictures, 1)
     server.until(running_job, lambda job: job["progress"] > 0)
-    (engine, _) = server.workers()
+    engine = server.workers("engine")[0]
     os.kill(engine, signal.SIGKILL)
-    job = server.until(running_job, lambda job: job["state"] == "failed")
-    assert job["problem"]["type"] == "urn:invdn:problem:worker-died"
-    assert "SIGKILL" in job["problem"]["detail"]
-    # what waited is done by the next worker, and so is what comes now
-    assert (
-        server.until(waiting_job, lambda job: job["state"] not in ("queued", "running"))["state"]
-        == "done"
-    )
+    assert _end(server, running_job)["state"] == "done"
+    assert _end(server, waiting_job)["state"] == "done"
     assert server.client.post("/api/v1/denoise", content=plain).content == expected
     assert server.client.get("/readyz").status_code == 200
-    assert engine not in server.workers()
+    assert engine not in server.workers("engine")
 
 
-def test_the_worker_of_pictures_may_die_as_well(server: Server, pictures: Path) -> None:
-    engine, other = server.workers()
+def test_a_job_that_kills_its_workers_fails(server: Server, pictures: Path) -> None:
+    job = _start(server, pictures, 1000)
+    for _ in range(2):
+        server.until(job, lambda one: one["progress"] > 0)
+        os.kill(server.workers("engine")[0], signal.SIGKILL)
+        server.until(job, lambda one: one["progress"] == 0 or one["state"] == "failed")
+    ended = _end(server, job)
+    assert ended["state"] == "failed"
+    assert ended["problem"]["type"] == "urn:invdn:problem:worker-died"
+    assert "SIGKILL" in ended["problem"]["detail"]
+
+
+def _end(server: Server, job: str) -> dict[str, Any]:
+    return server.until(job, lambda one: one["state"] not in ("queued", "running"))
+
+
+def test_all_workers_may_die_at_once(server: Server, pictures: Path) -> None:
+    before = server.workers()
     photo = server.client.post(
         "/api/v1/photos", content=(pictures / "deep.tif").read_bytes()
     ).json()
-    for pid in (engine, other):
+    for pid in before:
         os.kill(pid, signal.SIGKILL)
-    assert _gone([engine, other])
+    assert _gone(before)
     assert server.client.get(photo["links"]["rendering"]).status_code == 200
-    for _ in range(200):  # the other one may still be starting
-        if len(server.workers()) == 2:
+    for quality in ("fast", "draft"):
+        query = {"x": 0, "y": 0, "w": 9, "h": 9, "quality": quality}
+        assert server.client.get(photo["links"]["preview"], params=query).status_code == 200
+    for _ in range(400):  # others may still be starting
+        if len(server.workers()) == len(before):
             return
         time.sleep(0.05)
     raise AssertionError(server.workers())
@@ -116,7 +130,7 @@ def test_a_stop_waits_no_longer_than_it_may_and_a_crash_is_cleaned_up(
         crashed.job(
             crashed.client.post("/api/v1/jobs", content=(pictures / "plain.png").read_bytes())
         )
-        _start(crashed, pictures, 100_000)
+        _start(crashed, pictures, 1000)
         workers = crashed.workers()
         crashed.process.kill()
         crashed.process.wait()
@@ -126,7 +140,7 @@ def test_a_stop_waits_no_longer_than_it_may_and_a_crash_is_cleaned_up(
     with running(tmp_path, grace=0.5) as server:
         assert not left.exists()
         (own,) = tmp_path.glob("invdn-serve-*")
-        job = _start(server, pictures, 100_000)
+        job = _start(server, pictures, 1000)
         server.until(job, lambda job: job["progress"] > 0)
         server.process.send_signal(signal.SIGINT)
         ended = server.until(job, lambda job: job["state"] == "cancelled")

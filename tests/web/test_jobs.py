@@ -24,7 +24,7 @@ def _start(server: Server, pictures: Path, **options: int | str) -> str:
     """A job that runs until it is stopped."""
     answer = server.client.post(
         "/api/v1/jobs",
-        params={"num_samples": 100_000, **options},
+        params={"num_samples": 1000, **options},
         content=(pictures / "slow.png").read_bytes(),
     )
     assert answer.status_code == 202, answer.text
@@ -53,7 +53,7 @@ def test_from_the_queue_to_the_result(server: Server, pictures: Path) -> None:
 
 
 def test_cancelling_stops_the_work(server: Server, pictures: Path) -> None:
-    engine = server.workers()[0]
+    engine = server.workers("engine")[0]
     running, waiting = _start(server, pictures), _start(server, pictures)
     job = server.until(running, lambda job: job["progress"] > 0)
     assert job["state"] == "running"
@@ -63,21 +63,25 @@ def test_cancelling_stops_the_work(server: Server, pictures: Path) -> None:
     for identifier in (waiting, running):
         answer = server.client.delete(f"/api/v1/jobs/{identifier}")
         assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
-    before = _cpu_seconds(engine)
-    time.sleep(0.5)
-    assert _cpu_seconds(engine) - before < 0.1
-    assert server.workers()[0] == engine  # told, not killed
+    for _ in range(20):
+        before = _cpu_seconds(engine)
+        time.sleep(0.1)
+        if _cpu_seconds(engine) - before < 0.03:
+            break
+    else:
+        raise AssertionError("it still works")
+    assert server.workers("engine")[0] == engine  # told, not killed
     gone = server.client.get(f"/api/v1/jobs/{running}/result")
     assert gone.status_code == 409
     assert "cancelled" in gone.json()["detail"]
 
 
 def test_a_client_that_leaves_stops_its_work(server: Server, pictures: Path) -> None:
-    engine = server.workers()[0]
+    engine = server.workers("engine")[0]
     with pytest.raises(httpx.ReadTimeout):
         server.client.post(
             "/api/v1/denoise",
-            params={"num_samples": 100_000},
+            params={"num_samples": 1000},
             content=(pictures / "slow.png").read_bytes(),
             timeout=1,
         )
@@ -148,7 +152,7 @@ def test_results_and_photographs_expire(strict: Server, pictures: Path) -> None:
     assert strict.client.get(job["links"]["self"]).status_code == 404
     assert strict.client.get(job["photo"]["links"]["self"]).status_code == 404
     (root,) = strict.folder.glob("invdn-serve-*")
-    assert [path.name for path in root.iterdir()] == ["in-use"]
+    assert not list((root / "photos").iterdir()) + list((root / "jobs").iterdir())
 
 
 def test_thirty_two_clients_lose_nothing(server: Server, pictures: Path) -> None:
@@ -200,4 +204,4 @@ def test_another_look_does_not_run_the_network_again(server: Server, pictures: P
 
 def _predictions(server: Server) -> int:
     """Return how many jobs keep what the network predicted."""
-    return len(list(server.folder.glob("invdn-serve-*/*/prediction")))
+    return len(list(server.folder.glob("invdn-serve-*/jobs/*/*/prediction")))

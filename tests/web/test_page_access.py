@@ -56,7 +56,7 @@ def test_legible_and_named(browser: Any, server: Server, pictures: Any, scheme: 
             "switch": "Show uncertainty",
             "group": "Quality",
             "toolbar": "View",
-            "complementary": "Settings",
+            "region": "Settings",
         }
         for role, name in roles.items():
             assert visit.page.get_by_role(role, name=name).count() == 1, role
@@ -68,7 +68,7 @@ def test_legible_and_named(browser: Any, server: Server, pictures: Any, scheme: 
         none = pictures / "none.jpg"
         none.write_text("none")
         visit.drop(none)
-        visit.page.get_by_role("button", name="none.jpg Refused").click()
+        visit.page.get_by_role("button", name="none.jpg Not taken").click()
         _legible(visit)
 
 
@@ -83,10 +83,11 @@ def test_every_width(browser: Any, server: Server, pictures: Any, size: tuple[in
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert page.evaluate("document.querySelector('canvas').width") >= 2 * min(width, 400) - 2
         small = page.evaluate(
-            """() => [...document.querySelectorAll("button, input, [role=slider]")]
+            """() => [...document.querySelectorAll(
+              "button, input:not([type=radio]), select, [role=slider]")]
               .filter((e) => e.checkVisibility())
               .map((e) => [e.getBoundingClientRect(), e.id || e.className])
-              .filter(([box]) => box.width < 20 || box.height < 20).map(([, name]) => name)"""
+              .filter(([box]) => box.width < 24 || box.height < 24).map(([, name]) => name)"""
         )
         assert small == []
         page.get_by_role("button", name="Download", exact=True).scroll_into_view_if_needed()
@@ -107,7 +108,8 @@ def test_focus_can_be_seen(browser: Any, server: Server, pictures: Any) -> None:
                 """() => {
                   const e = document.activeElement;
                   if (e === document.body) return true;
-                  const parts = [e, e.nextElementSibling, e.firstElementChild].filter(Boolean);
+                  const parts = [e, e.nextElementSibling, e.firstElementChild, e.parentElement]
+                    .filter(Boolean);
                   return e.matches("[type=range]") || parts.some((part) => {
                     const style = getComputedStyle(part);
                     const ring = parseFloat(style.outlineWidth) >= 2;
@@ -118,6 +120,6 @@ def test_focus_can_be_seen(browser: Any, server: Server, pictures: Any) -> None:
             )
             assert seen, page.evaluate("document.activeElement.outerHTML")
         page.locator("#keys-open").click()
-        assert page.get_by_role("dialog", name="Keys").is_visible()
+        assert page.get_by_role("dialog", name="Help and keys").is_visible()
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.id") == "keys-open"

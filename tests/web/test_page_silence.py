@@ -21,7 +21,7 @@ def test_the_service_goes_and_comes_back(browser: Any, pictures: Path, tmp_path:
         page = visit.page
         page.route(
             "**/api/v1/jobs?*",
-            lambda route: route.continue_(url=f"{route.request.url}&num_samples=5000"),
+            lambda route: route.continue_(url=f"{route.request.url}&num_samples=1000"),
         )
         visit.drop(pictures / "slow.png")
         page.wait_for_selector('body[data-state="running"]', timeout=60_000)

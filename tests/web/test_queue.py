@@ -42,9 +42,23 @@ def test_a_full_queue_takes_no_more() -> None:
         turns = FairQueue(most=1)
         turns.enter("a")
         turns.enter("a")
-        with pytest.raises(ProblemError, match="waiting already") as refused:
+        with pytest.raises(ProblemError, match="are waiting already") as refused:
             turns.enter("b", retry_after=7.2)
         assert refused.value.headers() == {"Retry-After": "8"}
         assert len(turns) == 1
 
     asyncio.run(fill())
+
+
+def test_one_client_never_has_all_places() -> None:
+    async def turns() -> list[str]:
+        queue = FairQueue(most=10, places=2)
+        first, second = queue.enter("a"), queue.enter("a")
+        other = queue.enter("b")
+        assert first.turn.is_set() and other.turn.is_set() and not second.turn.is_set()
+        queue.leave(other)
+        assert not second.turn.is_set(), "the second place is for others"
+        queue.leave(first)
+        return ["done"] if second.turn.is_set() else []
+
+    assert asyncio.run(turns()) == ["done"]

@@ -83,13 +83,12 @@ def test_422_for_other_reasons(server: Server, pictures: Path) -> None:
     _refused(twice, 422, "invalid")
     long = post("/api/v1/denoise", data={"name": "x" * 2000}, files={"photo": noisy})
     _refused(long, 422, "invalid")
-    _refused(post("/api/v1/jobs?spread=true", content=noisy), 422, "invalid")
     photo = post("/api/v1/photos", content=noisy).json()
     for region in ("x=40&y=0&w=13&h=1", "x=0&y=0&w=0&h=1", "x=0&y=0&w=1", "x=-1&y=0&w=1&h=1"):
         for kind in ("preview", "rendering"):
             _refused(server.client.get(f"{photo['links'][kind]}?{region}"), 422, "invalid")
-    job = server.job(post("/api/v1/jobs", params={"photo": photo["id"], "latent_std": 1e300}))
-    assert job["problem"]["status"] == 422
+    large = post("/api/v1/jobs", params={"photo": photo["id"], "latent_std": 1e300})
+    assert "less than or equal to 100" in _refused(large, 422, "invalid")["detail"]
 
 
 def test_400_for_a_form_that_is_none(server: Server) -> None:
@@ -160,13 +159,13 @@ def test_413_by_memory(tmp_path: Path) -> None:
     path = tmp_path / "flat.png"
     write_photo(Photo(np.zeros((1000, 2400, 3), np.uint8)), path)
     with running(tmp_path, max_memory=64 << 20) as small:
-        engine = small.workers()[0]
+        engine = small.workers("engine")[0]
         answer = small.client.post(
             "/api/v1/denoise", params={"tile_size": 0}, content=path.read_bytes()
         )
         problem = _refused(answer, 413, "too-large")
         assert "64 MiB" in problem["detail"]
-        assert small.workers()[0] == engine
+        assert small.workers("engine")[0] == engine
 
 
 def test_422_for_a_large_preview(strict: Server, pictures: Path) -> None:
@@ -174,20 +173,24 @@ def test_422_for_a_large_preview(strict: Server, pictures: Path) -> None:
     preview = photo.json()["links"]["preview"]
     _refused(strict.client.get(f"{preview}?x=0&y=0&w=52&h=40"), 422, "invalid")
     # context around the region does not lift the limit
-    assert strict.client.get(f"{preview}?x=0&y=0&w=9&h=9&tile_overlap=1000000").status_code == 200
+    assert strict.client.get(f"{preview}?x=0&y=0&w=9&h=9&tile_overlap=1024").status_code == 200
 
 
 def test_429_and_503(strict: Server, pictures: Path) -> None:
     slow = (pictures / "slow.png").read_bytes()
     photo = strict.client.post("/api/v1/photos", content=slow).json()
     jobs = [
-        strict.client.post("/api/v1/jobs", params={"photo": photo["id"], "num_samples": 100_000})
+        strict.client.post("/api/v1/jobs", params={"photo": photo["id"], "num_samples": 1000})
         for _ in range(3)
     ]
-    for path in ("/api/v1/denoise", "/api/v1/jobs", "/api/v1/photos"):
+    assert [job.status_code for job in jobs] == [202] * 3
+    for path in ("/api/v1/denoise", "/api/v1/jobs"):
         answer = strict.client.post(path, content=slow)
         _refused(answer, 429, "queue-full")
         assert int(answer.headers["retry-after"]) >= 1
+    # a photograph needs no place in the queue
+    sent = strict.client.post("/api/v1/photos", content=slow)
+    assert strict.client.delete(sent.headers["location"]).status_code == 204
     for job in jobs:
         strict.client.delete(job.json()["links"]["self"])
     held = 0
@@ -195,14 +198,33 @@ def test_429_and_503(strict: Server, pictures: Path) -> None:
         held += 1
     answer = strict.client.post("/api/v1/photos", content=slow)
     assert held < 20
-    _refused(answer, 503, "unavailable")
+    assert "of yours" in _refused(answer, 503, "unavailable")["detail"]
     assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_422_for_too_much_work(tmp_path: Path, pictures: Path) -> None:
+    with running(tmp_path, max_work=52 * 40 * 10) as server:
+        noisy = (pictures / "plain.png").read_bytes()
+        photo = server.client.post("/api/v1/photos", content=noisy).json()["id"]
+        for options in ({"num_samples": 10}, {"quality": "best"}):
+            for path, query, body in (
+                ("/api/v1/denoise", options, noisy),
+                ("/api/v1/jobs", options, noisy),
+                ("/api/v1/jobs", {**options, "photo": photo}, None),
+            ):
+                answer = server.client.post(path, params=query, content=body)
+                problem = _refused(answer, 422, "invalid")
+                assert "--max-megapixel-passes" in problem["detail"]
+        enough = server.client.post("/api/v1/denoise", params={"num_samples": 9}, content=noisy)
+        assert enough.status_code == 200
+        kept = server.client.get("/api/v1/photos").json()["photos"]
+        assert [one["id"] for one in kept] == [photo], "what came with a refused job is gone"
 
 
 def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> None:
     with running(tmp_path, token=WORDS, max_seconds=1) as server:
         client = server.client
-        for path in ("/api/v1/models", "/metrics", "/api/v1/openapi.json"):
+        for path in ("/api/v1/models", "/metrics", "/api/v1/openapi.json", "/docs"):
             answer = client.get(path)
             _refused(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"] == "Bearer"
@@ -211,19 +233,51 @@ def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> N
         right = client.get("/api/v1/models", headers={"Authorization": f"Bearer {WORDS}"})
         assert right.status_code == 200
         assert client.get("/healthz").status_code == 200
+        assert client.get("/api/v1/session").json() == {"needed": True, "open": False}
         for strange in ("open-sesamE", "€", "a;b"):
-            _refused(client.get("/", params={"token": strange}), 401, "unauthorized")
+            answer = client.get("/", params={"token": strange})  # the page, which asks for it
+            assert (answer.status_code, answer.headers["content-type"]) == (
+                401,
+                "text/html; charset=utf-8",
+            )
+            _refused(client.post("/api/v1/session", json={"token": strange}), 401, "unauthorized")
         entrance = client.get("/", params={"token": WORDS})
-        assert (entrance.status_code, entrance.headers["location"]) == (303, "/")
-        assert "HttpOnly" in entrance.headers["set-cookie"]
-        assert "SameSite=strict" in entrance.headers["set-cookie"]
+        assert (entrance.status_code, entrance.headers["location"]) == (303, "./")
+        cookie = entrance.headers["set-cookie"]
+        assert cookie.startswith(f"invdn-{server.port}=")
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert WORDS not in cookie and "open" not in cookie
         assert client.get("/api/v1/models").status_code == 200  # the cookie
+        assert client.get("/api/v1/session").json() == {"needed": True, "open": True}
         answer = client.post(
             "/api/v1/denoise",
-            params={"num_samples": 100_000},
+            params={"num_samples": 1000},
             content=(pictures / "slow.png").read_bytes(),
         )
         assert "more than 1 seconds" in _refused(answer, 504, "too-long")["detail"]
+        assert client.delete("/api/v1/session").status_code == 204
+        client.cookies.set(f"invdn-{server.port}", cookie.partition(";")[0].partition("=")[2])
+        assert client.get("/api/v1/models").status_code == 401, "the session has ended"
+        # under HTTPS the cookie is bound to the host
+        headers = {"X-Forwarded-Proto": "https"}
+        entrance = client.post("/api/v1/session", json={"token": WORDS}, headers=headers)
+        assert entrance.headers["set-cookie"].startswith("__Host-invdn=")
+        assert "Secure" in entrance.headers["set-cookie"]
+        assert "Path=/" in entrance.headers["set-cookie"]
+
+
+def test_429_for_guessing(tmp_path: Path) -> None:
+    with running(tmp_path, token=WORDS) as server:
+        for _ in range(20):
+            wrong = server.client.get("/metrics", headers={"Authorization": "Bearer wrong-token"})
+            assert wrong.status_code == 401
+        right = {"Authorization": f"Bearer {WORDS}"}
+        answer = server.client.get("/metrics", headers=right)
+        _refused(answer, 429, "too-many-attempts")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        other = {**right, "X-Forwarded-For": "203.0.113.7"}  # another client, behind a proxy
+        assert server.client.get("/metrics", headers=other).status_code == 200
+        assert server.client.get("/healthz", headers=right).status_code == 200
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")

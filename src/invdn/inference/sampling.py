@@ -29,6 +29,9 @@ Floats = NDArray[np.float32]
 #: Pixels that the draws decoded together may have in all: two windows of the default tile. A batch
 #: shares what does not depend on the latent; its memory grows, and two already gain most of it.
 _BATCH_PIXELS = 3 * 2**18
+#: Draws decoded together at most: between two calls a run can be stopped, and a tiny picture has
+#: room for thousands in one.
+_BATCH_DRAWS = 4
 _BLOCK = 32  # latent cells along the edge of the squares that are drawn as one
 
 
@@ -164,7 +167,8 @@ def sample_window(
     colours = engine.architecture.channels
     noisy = np.broadcast_to(window, (*window.shape[:2], colours)).transpose(2, 0, 1)[None]
     bounded = options.max_memory is not None  # then a window alone may be all that fits
-    together = 1 if bounded else max(1, _BATCH_PIXELS // (tile.height * tile.width))
+    fitting = max(1, _BATCH_PIXELS // (tile.height * tile.width))
+    together = 1 if bounded else min(fitting, _BATCH_DRAWS)
     stats = RunningStats(window.shape)
     for symmetry in range(options.num_symmetries):
         low = engine.encode(np.require(apply_symmetry(noisy, symmetry), None, ["C", "W"]))

@@ -50,6 +50,26 @@ def decode(file: BinaryIO, name: str, header: Header, max_pixels: int) -> Photo:
         return _attempt(file, name, header, max_pixels, lenient)
 
 
+def examine(file: BinaryIO, name: str, header: Header, max_pixels: int) -> tuple[Any, int]:
+    """Refuse what :func:`decode` refuses before it decodes any pixel.
+
+    Returns:
+        libvips' picture, of which only the head may be asked for, and its EXIF orientation.
+
+    Raises:
+        ImageError: too large, or of a kind that is not supported.
+        pyvips.Error: the head is damaged.
+    """
+    if header.picture is not None:
+        file = io.BytesIO(header.picture)
+    with _one_at_a_time:
+        image = _loaded(_source(file), name, header, "none" if name == "jpeg" else "error")
+    check_size(image.width, image.height, max_pixels)
+    if not (image.interpretation == "cmyk" and image.get_typeof("icc-profile-data")):
+        _check_kind(image)
+    return image, image.get("orientation") if image.get_typeof("orientation") else 1
+
+
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """Refuse a picture that is too large, before any pixel is decoded.
 

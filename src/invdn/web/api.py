@@ -1,32 +1,37 @@
 """The service as an ASGI application: the page, the REST interface, and what watches over it."""
 
-import time
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import get_args
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ..inference import QUALITIES
 from .errors import ProblemError
 from .jobs import MEDIA_TYPES
 from .jobs_api import jobs_router
 from .metrics import CONTENT_TYPE
-from .middleware import SecurityMiddleware
-from .openapi import other_answer, problems
+from .middleware import PrefixMiddleware, RequestMiddleware, SecurityMiddleware
+from .openapi import describe, operation_id, other_answer, problems
 from .pages import pages_router
 from .photos_api import photos_router
-from .query_params import ServedQuality, options_document
+from .query_params import options_document
 from .responses import http_answer, invalid_answer, problem_answer
 from .schemas import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
 from .service import Service
+from .telemetry import traced
 
-_EXTRAS = {"heic": "pi_heif", "raw": "rawpy"}  # what reads them is not always installed
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_EXTRAS = {
+    "heic": "pi_heif",
+    "raw": "rawpy",
+    "jxl": "imagecodecs",
+}  # what reads them is not always installed
 
 
 def create_app(service: Service) -> ASGIApp:
@@ -35,7 +40,15 @@ def create_app(service: Service) -> ASGIApp:
     Args:
         service: ready to take work.
     """
+    routers = (
+        _router(service),
+        photos_router(service),
+        jobs_router(service),
+        pages_router(service),
+    )
     app = FastAPI(
+        # flat, so that HEAD can be added below, and Allow be told of a path
+        routes=[route for router in routers for route in router.routes],
         title="InvDN",
         version=version("invdn"),
         summary="Removes real noise from photographs.",
@@ -43,20 +56,32 @@ def create_app(service: Service) -> ASGIApp:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # would fetch scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
-    page = pages_router(service.settings.token, service.settings.browser)
-    for router in (_router(service), photos_router(service), jobs_router(service), page):
-        app.include_router(router)
     app.add_exception_handler(ProblemError, problem_answer)
     app.add_exception_handler(HTTPException, http_answer)
     app.add_exception_handler(RequestValidationError, invalid_answer)
     app.add_exception_handler(OSError, problem_answer)
     app.add_exception_handler(Exception, problem_answer)
-    return SecurityMiddleware(_Counted(app, service), service.settings)
+    describe(app)
+    _answer_head(app)
+    settings = service.settings
+    secured = SecurityMiddleware(traced(app), settings, service.sessions)
+    counted = RequestMiddleware(secured, service.metrics, log=settings.access_log)
+    # uvicorn and starlette have types of their own for the same interface
+    forwarded: Any = ProxyHeadersMiddleware(cast(Any, counted), list(settings.trusted_proxies))
+    return PrefixMiddleware(forwarded, settings)
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Answer HEAD wherever GET is; the description, which is made before, keeps one of them."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
 
 
 def _router(service: Service) -> APIRouter:
-    router = APIRouter(tags=["service"])
+    router = APIRouter(tags=["service"], generate_unique_id_function=operation_id)
 
     @router.get("/api/v1/service", response_model=ServiceDocument, responses=problems())
     async def get_service() -> ServiceDocument:
@@ -65,25 +90,28 @@ def _router(service: Service) -> APIRouter:
         return ServiceDocument(
             version=version("invdn"),
             model=service.model,
-            engine=service.engine.description,
+            engine=service.engine,
             limits={
                 "bytes": settings.max_bytes,
                 "pixels": settings.max_pixels,
                 "preview_pixels": settings.max_preview_pixels,
+                "pixel_passes": settings.max_work,
                 "queue": settings.max_queue,
                 "seconds": settings.max_seconds,
                 "result_lifetime": settings.lifetime,
             },
             formats=_formats(),
             options=options_document(),
-            qualities={name: dict(QUALITIES[name]) for name in get_args(ServedQuality)},
+            qualities={name: dict(options) for name, options in QUALITIES.items()},
+            seconds_per_megapixel_pass=service.pace,
+            draft_seconds_per_megapixel_pass=service.draft_pace,
+            sandbox=list(service.sandbox),
         )
 
     @router.get("/api/v1/models", response_model=ModelsDocument, responses=problems())
     async def get_models() -> ModelsDocument:
         """The models that the service runs; it is started with one."""
-        model = ModelDocument(name=service.model, engine=service.engine.description)
-        return ModelsDocument(models=[model])
+        return ModelsDocument(models=[ModelDocument(name=service.model, engine=service.engine)])
 
     @router.get("/healthz", response_model=HealthDocument, responses=problems())
     async def get_health() -> HealthDocument:
@@ -116,27 +144,3 @@ def _formats() -> list[str]:
     """What can be read here."""
     names = dict.fromkeys((*MEDIA_TYPES, "raw"))
     return [name for name in names if name not in _EXTRAS or find_spec(_EXTRAS[name])]
-
-
-class _Counted:
-    """Counts every request and its time."""
-
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app = app
-        self._metrics = service.metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, status = time.monotonic(), 0
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(method, route, status, time.monotonic() - start)

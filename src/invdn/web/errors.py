@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "misdirected": (421, "The service does not have this name"),
     "invalid": (422, "The photograph or an option cannot be used"),
     "queue-full": (429, "Too many photographs are waiting"),
+    "too-many-attempts": (429, "Too many wrong tokens"),
     "internal": (500, "The service has failed"),
     "worker-died": (500, "The work ended unexpectedly"),
     "unavailable": (503, "The service cannot take this now"),
@@ -87,6 +88,13 @@ class ProblemError(InvDNError):
         if self.kind == "unauthorized":
             headers["WWW-Authenticate"] = "Bearer"
         return headers
+
+
+def stopping() -> ProblemError:
+    """The service is about to end."""
+    return ProblemError(
+        "unavailable", "the service is being stopped; try again later", retry_after=10
+    )
 
 
 def full_disk() -> ProblemError:

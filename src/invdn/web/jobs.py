@@ -1,17 +1,12 @@
-"""A photograph that was sent, and the work on it, as the service remembers them."""
+"""A photograph that was sent, and the work on it: one row of a table each."""
 
-import asyncio
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
 from ..inference import DenoiseOptions
 from ..photo.formats import RAW_SUFFIXES, SUFFIXES, WRITTEN_AS, suffix_of_format
 from .errors import ProblemError
-from .queue import QueueSlot
-from .storage import StoredFolder
 from .tasks import Denoised, Inspection
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -24,6 +19,7 @@ MEDIA_TYPES = {
     "webp": "image/webp",
     "avif": "image/avif",
     "heic": "image/heic",
+    "jxl": "image/jxl",
 }
 _DISPLAYABLE = ("jpeg", "png", "webp")
 _LONGEST_STEM = 150
@@ -40,21 +36,36 @@ _BY_NAME |= {_READ_ONLY[name]: (name,) for name in ("bmp", "gif")}
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photograph that was sent.
+    """A photograph that was sent; what the table says of it.
 
     Attributes:
-        kept: the folder that it lies in.
-        path: its file.
+        id: unguessable name.
+        client: who sent it.
+        folder: where its file lies.
+        file: the file's name.
         name: what its owner calls it.
         size: bytes.
         inspection: format, size in pixels, and depth.
+        touched: when it was last used, in seconds of the clock.
+        owned: it came with a job, and goes with its last one.
+        removed: its owner does not want it any more; jobs that wait for it still use it.
     """
 
-    kept: StoredFolder
-    path: Path
+    id: str
+    client: str
+    folder: Path
+    file: str
     name: str
     size: int
     inspection: Inspection
+    touched: float
+    owned: bool = False
+    removed: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.file
 
     @property
     def format(self) -> str:
@@ -107,53 +118,107 @@ def photo_name(given: str, name: str) -> str:
     return f"{path.stem[:_LONGEST_STEM]}{suffix}"
 
 
-class Job:
-    """The work on one photograph.
+@dataclass(frozen=True)
+class Output:
+    """How the result is written; by default as its photograph was.
 
     Attributes:
-        photo: which.
-        options: how.
-        kept: where the result lies.
-        result: its file, once it is there.
-        once: nobody can ask for another look.
-        prediction: the file of what the network predicted, if it is kept for another strength.
-        state: how far it is.
-        outcome: of a job that is done.
-        problem: of a job that failed, or was cancelled by the service.
-        collected: somebody has fetched the result, or knows that there is none.
+        output_format: one of :data:`MEDIA_TYPES` that can be written.
+        jpeg_quality: 1 to 100, for JPEG, WebP and AVIF.
+        strip_metadata: leave out EXIF, XMP and the like; colours and orientation stay.
     """
 
-    def __init__(
-        self,
-        photo: StoredPhoto,
-        options: DenoiseOptions,
-        kept: StoredFolder,
-        *,
-        once: bool = False,
-    ) -> None:
-        self.photo = photo
-        self.options = options
-        self.kept = kept
-        self.result = kept.folder / f"result{PurePosixPath(photo.result_name).suffix}"
-        self.once = once
-        self.prediction: Path | None = None
-        self.state: State = "queued"
-        self.outcome: Denoised | None = None
-        self.problem: ProblemError | None = None
-        self.collected = False
-        self.created = now()
-        self.started: datetime | None = None
-        self.finished: datetime | None = None
-        self.ticket: QueueSlot | None = None
-        self.task: asyncio.Task[None] | None = None
-        self._started_clock = 0.0
-        self._done, self._total = 0, 0
-        self._changed = asyncio.Event()
+    output_format: str | None = None
+    jpeg_quality: int | None = None
+    strip_metadata: bool = False
+
+
+AS_IT_WAS = Output()
+
+
+@dataclass(frozen=True)
+class Job:
+    """The work on one photograph; what the table says of it.
+
+    Attributes:
+        number: order of coming.
+        id: unguessable name.
+        client: who asks.
+        photo: which.
+        options: how.
+        output: how the result is written.
+        draft: by the fast model, where the service has one.
+        folder: where its attempts lie.
+        once: nobody can ask for another look, and nobody for the result after the answer.
+        state: how far it is.
+        owner: the server that works on it, or did.
+        attempts: how often the work was begun.
+        done: passes of the network that are done.
+        total: passes in all; 0 as long as nobody knows.
+        outcome: of a job that is done.
+        problem: of a job that failed, or was cancelled by the service.
+        created: seconds of the clock.
+        started: when the last attempt began.
+        finished: when it ended.
+        touched: when somebody last asked for it.
+        version: grows with every change.
+    """
+
+    number: int
+    id: str
+    client: str
+    photo: StoredPhoto
+    options: DenoiseOptions
+    output: Output
+    draft: bool
+    folder: Path
+    once: bool
+    state: State
+    owner: str
+    attempts: int
+    done: int
+    total: int
+    outcome: Denoised | None
+    problem: ProblemError | None
+    created: float
+    started: float | None
+    finished: float | None
+    touched: float
+    version: int
 
     @property
-    def id(self) -> str:
-        """Unguessable name."""
-        return self.kept.id
+    def attempt_folder(self) -> Path:
+        """Where the files of the last attempt lie, apart from those of one that died."""
+        return self.folder / str(self.attempts)
+
+    @property
+    def result_name(self) -> str:
+        """What the result is called."""
+        if self.output.output_format is None:
+            return self.photo.result_name
+        suffix = suffix_of_format(self.output.output_format)
+        return f"{PurePosixPath(self.photo.result_name).stem}{suffix}"
+
+    @property
+    def result_media_type(self) -> str:
+        """Of the result."""
+        kind = self.output.output_format
+        return MEDIA_TYPES[kind] if kind else self.photo.result_media_type
+
+    @property
+    def result(self) -> Path:
+        """The file of the result, once it is there."""
+        return self.attempt_folder / f"result{PurePosixPath(self.result_name).suffix}"
+
+    @property
+    def prediction(self) -> Path:
+        """The file of what the network predicted, if it is kept for another strength."""
+        return self.attempt_folder / "prediction"
+
+    @property
+    def predicted_bytes(self) -> int:
+        """Bytes of the prediction that another result can be blended from."""
+        return self.outcome.predicted if self.outcome else 0
 
     @property
     def is_final(self) -> bool:
@@ -165,58 +230,10 @@ class Job:
         """Part of the work that is done, 0 to 1."""
         if self.state == "done":
             return 1.0
-        return self._done / self._total if self._total else 0.0
+        return self.done / self.total if self.total else 0.0
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds that the rest will take at the present pace."""
-        if self.state != "running" or not self._done:
+    def seconds_left(self, now: float) -> float | None:
+        """Return the seconds that the rest will take at the present pace, if one can tell."""
+        if self.state != "running" or not self.done or self.started is None:
             return None
-        elapsed = time.monotonic() - self._started_clock
-        return elapsed * (self._total - self._done) / self._done
-
-    @property
-    def predicted_bytes(self) -> int:
-        """Bytes of the prediction that another result can be blended from."""
-        return self.outcome.predicted if self.outcome and self.prediction else 0
-
-    def forget_prediction(self) -> None:
-        """Remove what the network predicted."""
-        if self.prediction:
-            self.kept.count(-self.predicted_bytes)
-            self.prediction.unlink(missing_ok=True)
-            self.prediction = None
-
-    def begin(self) -> None:
-        """Its turn has come."""
-        self.state = "running"
-        self.started, self._started_clock = now(), time.monotonic()
-        self._tell()
-
-    def passed(self, done: int, total: int) -> None:
-        """The network has made so many passes."""
-        self._done, self._total = done, total
-        self._tell()
-
-    def end(
-        self, state: State, outcome: Denoised | None = None, problem: ProblemError | None = None
-    ) -> None:
-        """Nothing more will happen."""
-        self.state, self.outcome = state, outcome
-        self.problem = problem or self.problem
-        self.finished = now()
-        self._tell()
-
-    @property
-    def changed(self) -> asyncio.Event:
-        """Set at the next change; take it before you look at the job."""
-        return self._changed
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-
-def now() -> datetime:
-    """The time, to the second, in UTC."""
-    return datetime.now(UTC).replace(microsecond=0)
+        return max(0.0, now - self.started) * (self.total - self.done) / self.done

@@ -1,26 +1,38 @@
-"""What every request passes: limits of connections, names, origins, the token, and the headers
+"""What every request passes: names, origins, the token, shares of the service, and the headers
 that keep a browser from doing more than the page needs."""
 
 import asyncio
-import hmac
 import ipaddress
 import json
+import logging
+import re
+import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .database import check_share
 from .errors import MEDIA_TYPE, ProblemError
+from .logs import access, new_request_id, request_id
+from .metrics import Metrics
+from .sessions import Sessions
 from .settings import Settings
 
-COOKIE = "invdn-token"
-_OPEN_PATHS = ("/", "/favicon.ico", "/healthz", "/readyz")
-_MOST_REQUESTS = 256
+#: What a page of another site cannot send: a browser would ask first, and is told no.
+PAGE_HEADER = "x-requested-with"
+_OPEN_PATHS = ("/", "/favicon.ico", "/api/v1/session", "/manifest.webmanifest")
+_PROBES = ("/healthz", "/readyz")
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_MOST_REQUESTS = 512
 _DROP_SECONDS = 2
+_DROP_SECONDS_OF_STRANGERS = 0.2
 _DROP_BYTES = 64 << 20
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -46,18 +58,108 @@ _HEADERS = {
 }
 
 
-class SecurityMiddleware:
-    """The outermost part of the service (ASGI).
+class PrefixMiddleware:
+    """Finds the path below which a proxy offers the service, whether the proxy cuts it off or not.
 
     Args:
         app: what is behind it.
-        settings: names and token.
+        settings: the path, and whose ``X-Forwarded-Prefix`` is believed.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._root = settings.root_path
+        self._trusted = settings.trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            root = self._root
+            client = scope.get("client")
+            if client and is_trusted(client[0], self._trusted):
+                given = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+                root = given if re.fullmatch(r"(/[\w.~-]+)+", given) else root
+            path = scope["path"]
+            if root and path == root:
+                await _redirect(f"{root}/", send)
+                return
+            inner = path[len(root) :] if root and path.startswith(f"{root}/") else path
+            scope = {**scope, "root_path": root, "path": root + inner, "inner_path": inner}
+        await self._app(scope, receive, send)
+
+
+class RequestMiddleware:
+    """Names, times, counts and logs every request.
+
+    Args:
+        app: what is behind it.
+        metrics: counts.
+        log: whether every request is logged.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, log: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._level = logging.INFO if log else logging.DEBUG
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        name = given if re.fullmatch(r"[\w.-]{1,64}", given) else new_request_id()
+        scope["request_id"] = name
+        mark = request_id.set(name)
+        start, status = time.monotonic(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = name
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            seconds = time.monotonic() - start
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.answered(method, route, status, seconds)
+            self._log(scope, status, seconds)
+            request_id.reset(mark)
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        if not access.isEnabledFor(self._level) or self._level < logging.INFO:
+            return
+        client = scope["client"][0] if scope.get("client") else ""
+        fields = {
+            "client": client,
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "seconds": round(seconds, 4),
+        }
+        words = f"{client} {scope['method']} {scope['path']} {status} in {seconds:.3f} s"
+        access.log(self._level, "%s", words, extra={"fields": fields})
+
+
+class SecurityMiddleware:
+    """Decides who may ask for what, and how many at once.
+
+    Whoever has no right to an answer is told so before anything is counted, and what watches over
+    the service is answered whatever the others do.
+
+    Args:
+        app: what is behind it.
+        settings: names.
+        sessions: tokens and cookies.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
+        self._app = app
         self._settings = settings
-        self._requests = 0
+        self._sessions = sessions
+        self._requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,46 +167,62 @@ class SecurityMiddleware:
             return
         exchange = _Exchange(scope, receive, send)
         problem = self._refusal(scope)
-        self._requests += 1
-        try:
-            if problem:
-                await _refuse(problem, exchange.send)
-            else:
+        client = scope["client"][0] if scope.get("client") else ""
+        if problem:
+            await _refuse(problem, exchange, _DROP_SECONDS_OF_STRANGERS)
+        elif scope["inner_path"] in _PROBES:
+            await self._app(scope, exchange.receive, exchange.send)
+        elif problem := self._too_many(client):
+            await _refuse(problem, exchange, _DROP_SECONDS)
+        else:
+            self._requests[client] += 1
+            try:
                 await self._app(scope, exchange.receive, exchange.send)
-        finally:
-            self._requests -= 1
+            finally:
+                self._requests[client] -= 1
+                if not self._requests[client]:
+                    del self._requests[client]
+
+    def _too_many(self, client: str) -> ProblemError | None:
+        words = "too many requests at once; try again"
+        try:
+            own, total = self._requests[client], self._requests.total()
+            check_share(own, total, _MOST_REQUESTS, words, words, "unavailable", 1)
+        except ProblemError as problem:
+            return problem
+        return None
 
     def _refusal(self, scope: Scope) -> ProblemError | None:
         headers = Headers(scope=scope)
         host = _name(headers.get("host", ""))
-        if not is_own_name(host, self._settings):
+        # with a token, a page that has its own name resolve to this address has no cookie for it
+        if not (self._sessions.needed or is_own_name(host, self._settings)):
             return ProblemError(
                 "misdirected",
                 f"the service does not answer to the name {host!r}; call it by its IP address, or "
                 "start it with --allow-host",
             )
-        if not _same_site(headers):
+        if not _same_site(scope["method"], headers):
             return ProblemError("forbidden", "this request comes from another site's page")
-        if self._requests >= _MOST_REQUESTS:
-            return ProblemError(
-                "unavailable", "too many requests at once; try again", retry_after=1
-            )
-        if not self._has_token(scope["path"], headers):
-            return ProblemError(
-                "unauthorized",
-                "send the header 'Authorization: Bearer TOKEN', or open the address that "
-                "'invdn serve' printed",
-            )
+        try:
+            if not self._may_enter(scope, headers):
+                return ProblemError(
+                    "unauthorized",
+                    "send the header 'Authorization: Bearer TOKEN', or open the page and give it "
+                    "the token",
+                )
+        except ProblemError as problem:
+            return problem
         return None
 
-    def _has_token(self, path: str, headers: Headers) -> bool:
-        token = self._settings.token
-        if token is None or path in _OPEN_PATHS or path.startswith("/assets/"):
+    def _may_enter(self, scope: Scope, headers: Headers) -> bool:
+        path = scope["inner_path"]
+        if path in (*_OPEN_PATHS, *_PROBES) or path.startswith("/assets/"):
             return True
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = _cookie(headers)
-        return is_token(given.strip(), token)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        client = scope["client"][0] if scope.get("client") else ""
+        given = token.strip() if scheme.lower() == "bearer" else ""
+        return self._sessions.accepts(client, given, session_secret(scope))
 
 
 def is_own_name(host: str, settings: Settings) -> bool:
@@ -126,6 +244,46 @@ def is_own_name(host: str, settings: Settings) -> bool:
     return True
 
 
+def is_trusted(host: str, trusted: tuple[str, ...]) -> bool:
+    """Whether a proxy at this address is believed.
+
+    Example:
+        >>> is_trusted("10.1.2.3", ("127.0.0.1", "10.0.0.0/8")), is_trusted("8.8.8.8", ("::1",))
+        (True, False)
+    """
+    if "*" in trusted:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+        return any(address in ipaddress.ip_network(one, strict=False) for one in trusted)
+    except ValueError:
+        return host in trusted
+
+
+def session_cookie(scope: Scope) -> str:
+    """The name of the session's cookie: bound to the host under HTTPS, else named by the port.
+
+    Cookies do not know ports: two services of one machine would overwrite each other's.
+    """
+    if scope["scheme"] == "https":
+        return "__Host-invdn"
+    try:
+        port = urlsplit(f"//{Headers(scope=scope).get('host', '')}").port
+    except ValueError:
+        port = None
+    return f"invdn-{port or 80}"
+
+
+def session_secret(scope: Scope) -> str:
+    """The secret in the session's cookie, or nothing."""
+    try:
+        cookie = SimpleCookie(Headers(scope=scope).get("cookie", ""))
+    except CookieError:
+        return ""
+    morsel = cookie.get(session_cookie(scope))
+    return morsel.value if morsel else ""
+
+
 class _Exchange:
     """One request and its answer: with the headers of safety, and read to its end."""
 
@@ -134,6 +292,7 @@ class _Exchange:
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         self._receive = receive
         self._send = send
+        self.drop_seconds: float = _DROP_SECONDS
 
     async def receive(self) -> Message:
         """The next part of the request."""
@@ -165,28 +324,27 @@ class _Exchange:
     async def _drop(self) -> None:
         dropped = 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DROP_SECONDS):
+            async with asyncio.timeout(self.drop_seconds):
                 while self._unread and dropped < _DROP_BYTES:
                     dropped += len((await self.receive()).get("body", b""))
 
 
-async def _refuse(problem: ProblemError, send: Send) -> None:
+async def _refuse(problem: ProblemError, exchange: _Exchange, drop_seconds: float) -> None:
     """Answer with a problem and nothing else."""
+    exchange.drop_seconds = drop_seconds
     body = json.dumps(problem.document()).encode()
     headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **problem.headers()}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": problem.status,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
+    await _answer(problem.status, headers, body, exchange.send)
+
+
+async def _redirect(path: str, send: Send) -> None:
+    await _answer(308, {"Location": path, "Content-Length": "0"}, b"", send)
+
+
+async def _answer(status: int, headers: Mapping[str, str], body: bytes, send: Send) -> None:
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
-
-
-def is_token(given: str, token: str) -> bool:
-    """Whether it is the service's; how long this takes tells nothing."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def _name(host: str) -> str:
@@ -197,20 +355,22 @@ def _name(host: str) -> str:
         return ""
 
 
-def _same_site(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that the request comes from the service's own page, or is none."""
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+def _same_site(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that the request comes from the service's own page, or is none.
+
+    Behind a proxy that does not pass the name on, Origin and Host differ; then the page's own
+    header decides, which no other site's page can send without being allowed to.
+    """
+    site = headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin"):
         return headers.get("sec-fetch-mode") == "navigate" and "origin" not in headers
     origin = headers.get("origin")
+    if origin is None or site == "same-origin" or PAGE_HEADER in headers:
+        return True
     try:
-        return origin is None or urlsplit(origin).netloc == headers.get("host")
+        if urlsplit(origin).netloc == headers.get("host"):
+            return True
     except ValueError:  # it is no address
         return False
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return unquote(morsel.value) if morsel else ""
+    # scripts and styles are fetched with an Origin, too; an answer is never readable elsewhere
+    return method in _SAFE_METHODS and origin != "null"

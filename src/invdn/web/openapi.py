@@ -2,15 +2,23 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
 from .errors import KINDS, MEDIA_TYPE
 from .jobs import MEDIA_TYPES
 from .schemas import ProblemDocument
 
 _BINARY = {"type": "string", "format": "binary"}
-_ALWAYS = ("unauthorized", "forbidden", "misdirected", "unavailable")
-_UPLOADING = ("bad-request", "timeout", "too-large", "unsupported", "invalid", "queue-full")
+_ALWAYS = ("unauthorized", "forbidden", "misdirected", "invalid", "queue-full", "unavailable")
+_UPLOADING = ("bad-request", "timeout", "too-large", "unsupported")
 
 Responses = dict[int | str, dict[str, Any]]
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of an operation in programs made from the description."""
+    return route.name
 
 
 def problems(*kinds: str) -> Responses:
@@ -45,12 +53,41 @@ def other_answer(status: int, description: str, content: dict[str, Any]) -> Resp
     return {status: {"description": description, "content": content}}
 
 
-def photo_body(fields: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+def kept_file(description: str, *media_types: str) -> Responses:
+    """An answer that is a file, of which a part may be asked for, and which may be known."""
+    answers = file_answer(description, *media_types)
+    part = file_answer("The part that Range asks for", *media_types)[200]
+    known = {"description": "The client has it already, as If-None-Match says"}
+    wrong = {"description": "The file has no such part"}
+    return answers | {206: part, 304: known, 416: wrong}
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the description: how to come in, and where; made once, before HEAD is added."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "The service's token."},
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-invdn",
+            "description": "Of a page; POST /api/v1/session sets it.",
+        },
+    }
+    document["security"] = [{"token": []}, {"session": []}, {}]
+    # relative to the address of the description, wherever a proxy offers it
+    document["servers"] = [{"url": "../..", "description": "This service"}]
+
+
+def photo_body(
+    fields: dict[str, Any], *, required: bool = True, json: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """A body that is a photograph, or a form with it.
 
     Args:
         fields: the JSON Schema of further fields of the form.
         required: whether a body must be there.
+        json: the schema of a JSON body that may be there instead.
     """
     content: dict[str, Any] = {name: {"schema": _BINARY} for name in MEDIA_TYPES.values()}
     content["application/octet-stream"] = {"schema": _BINARY}
@@ -62,4 +99,6 @@ def photo_body(fields: dict[str, Any], *, required: bool = True) -> dict[str, An
             "additionalProperties": False,
         }
     }
+    if json:
+        content["application/json"] = {"schema": json}
     return {"requestBody": {"required": required, "content": content}}

@@ -1,20 +1,26 @@
-"""The page: its files as they lie in the package."""
+"""The page: its files as they lie in the package, and the entrance with a token."""
 
 from pathlib import Path
-from urllib.parse import quote
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from .docs_page import docs_page
 from .errors import ProblemError
-from .middleware import COOKIE, is_token
+from .middleware import session_cookie, session_secret
+from .openapi import operation_id, problems
+from .requests import client_of
+from .schemas import SessionDocument
+from .service import Service
+from .sessions import SESSION_SECONDS
 
 PAGE = Path(__file__).parent / "page"
 _MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
-    ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".json": "application/json",
     ".mjs": "text/javascript",
@@ -35,51 +41,104 @@ _BROWSER_HEADERS = {
 }
 
 
-def pages_router(token: str | None, browser: Path | None = None) -> APIRouter:
-    """The paths of the page.
+class SessionBody(BaseModel):
+    """What opens a session."""
 
-    Args:
-        token: what the address of the first visit must hold, if anything.
-        browser: folder of the page that needs no server (docs/browser.md), at ``/browser/``.
-    """
-    router = APIRouter(include_in_schema=False)
+    model_config = ConfigDict(extra="forbid")
 
-    @router.api_route("/", methods=["GET", "HEAD"])
+    token: str = Field(max_length=1024, description="The service's token.")
+
+
+def pages_router(service: Service) -> APIRouter:
+    """The paths of the page."""
+    router = APIRouter(tags=["session"], generate_unique_id_function=operation_id)
+    sessions = service.sessions
+
+    @router.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
-        """The page; a token in the address moves into a cookie that scripts cannot read."""
+        """The page; a token in the address opens a session, and leaves the address."""
         given = request.query_params.get("token")
         if given is None:
             return _file(PAGE / "index.html")
-        answer = RedirectResponse("/", status_code=303)
-        if token is not None:
-            if not is_token(given, token):
-                raise ProblemError("unauthorized", "the token in the address is not the service's")
-            answer.set_cookie(COOKIE, quote(token, safe=""), httponly=True, samesite="strict")
+        if sessions.needed and not sessions.is_token(client_of(request), given):
+            return _file(PAGE / "index.html", 401)  # which asks for the token
+        answer = RedirectResponse("./", status_code=303)
+        if sessions.needed:
+            _set_cookie(request, answer, sessions.open())
         return answer
 
-    @router.api_route("/favicon.ico", methods=["GET", "HEAD"])
+    @router.get("/api/v1/session", response_model=SessionDocument, responses=problems())
+    async def get_session(request: Request) -> SessionDocument:
+        """Whether this client may use the service."""
+        return _session(request)
+
+    @router.post("/api/v1/session", response_model=SessionDocument, responses=problems())
+    async def open_session(
+        request: Request, body: SessionBody, response: Response
+    ) -> SessionDocument:
+        """Show the token once, and get a cookie that scripts cannot read."""
+        if sessions.needed:
+            if not sessions.is_token(client_of(request), body.token):
+                raise ProblemError("unauthorized", "this is not the service's token")
+            _set_cookie(request, response, sessions.open())
+        return SessionDocument(needed=sessions.needed, open=True)
+
+    @router.delete("/api/v1/session", status_code=204, responses=problems())
+    async def close_session(request: Request, response: Response) -> None:
+        """End the session of this client's cookie."""
+        sessions.close(session_secret(request.scope))
+        response.delete_cookie(session_cookie(request.scope))
+
+    def _session(request: Request) -> SessionDocument:
+        secret = session_secret(request.scope)
+        opened = sessions.accepts(client_of(request), "", secret)
+        return SessionDocument(needed=sessions.needed, open=opened)
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        """The documentation of the interface, for people."""
+        return HTMLResponse(docs_page(request.app.openapi()))
+
+    @router.get("/favicon.ico", include_in_schema=False)
     async def icon() -> Response:
         """The page's icon, for browsers that do not ask the page which it is."""
         return _file(PAGE / "assets" / "favicon.svg")
 
-    @router.api_route("/assets/{name:path}", methods=["GET", "HEAD"])
+    @router.get("/manifest.webmanifest", include_in_schema=False)
+    async def manifest() -> Response:
+        """What a browser needs to install the page."""
+        return _file(PAGE / "manifest.webmanifest")
+
+    @router.get("/assets/{name:path}", include_in_schema=False)
     async def asset(name: str) -> Response:
         """A part of the page: style, script or picture."""
         return _file(PAGE / "assets" / name)
 
-    @router.api_route("/browser/{name:path}", methods=["GET", "HEAD"])
+    @router.get("/browser/{name:path}", include_in_schema=False)
     async def without_server(name: str) -> Response:
         """A part of the page that needs no server."""
+        browser = service.settings.browser
         if browser is None:
             raise ProblemError("not-found", "the service was started without --browser")
-        answer = _file(browser / (name or "index.html"), browser)
+        answer = _file(browser / (name or "index.html"), folder=browser)
         answer.headers.update(_BROWSER_HEADERS)
         return answer
 
     return router
 
 
-def _file(path: Path, folder: Path = PAGE) -> Response:
+def _set_cookie(request: Request, response: Response, secret: str) -> None:
+    response.set_cookie(
+        session_cookie(request.scope),
+        secret,
+        max_age=int(SESSION_SECONDS),
+        httponly=True,
+        samesite="strict",
+        secure=request.scope["scheme"] == "https",
+    )
+
+
+def _file(path: Path, status: int = 200, folder: Path = PAGE) -> Response:
     try:
         inside = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
     except (OSError, ValueError):  # too long a name, a NUL in it
@@ -87,5 +146,5 @@ def _file(path: Path, folder: Path = PAGE) -> Response:
     if not inside or path.suffix not in _MEDIA_TYPES:
         raise ProblemError("not-found", "the page has no such file")
     return FileResponse(
-        path, media_type=_MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache"}
+        path, status, media_type=_MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache"}
     )

@@ -1,31 +1,38 @@
 """Photographs that are sent once and used often: pictures for the browser, and quick previews."""
 
 from contextlib import AsyncExitStack
-from pathlib import Path as FilePath
-from typing import Annotated, Literal, Self, TypeVar
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..errors import InputError
 from ..inference import Region
-from ..options import SHARES, DenoiseOptions, option_help
-from .errors import ProblemError
-from .jobs import StoredPhoto
-from .openapi import file_answer, photo_body, problems, upload_problems
-from .query_params import PreviewQuery, options_of, with_fields
-from .responses import LeasedFileResponse, cancel_on_disconnect
-from .schemas import PhotoDocument, photo_document
+from ..options import SHARES, DenoiseOptions
+from .openapi import file_answer, kept_file, operation_id, photo_body, problems, upload_problems
+from .query_params import HELPS, PreviewQuery, is_draft, options_of, refuse_repeated, share_type
+from .requests import Identifier, accept_photo, client_of, root_of
+from .responses import LeasedFileResponse, cancel_on_disconnect, is_known, not_modified
+from .schemas import PhotoDocument, PhotosDocument, photo_document
 from .service import Service
-from .storage import StoredFolder
-from .upload import receive
+from .tasks import LONGEST_SIDE
 
-Chosen = TypeVar("Chosen", bound=BaseModel)
-Identifier = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
-_LONGEST_SIDE = 65_535
-_HELPS = option_help()
+_PICTURES = ("image/png", "image/jpeg", "application/octet-stream")
+
+
+class PageQuery(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(50, ge=1, le=200, description="Entries of a page.")
+    before: str | None = Field(
+        None, max_length=64, description="Only what is older than the entry of this identifier."
+    )
 
 
 class PhotoQuery(BaseModel):
@@ -45,7 +52,7 @@ class RenderingQuery(BaseModel):
         "png", description="Of the picture; raw: bytes R, G, B, row by row, without alpha."
     )
     max_side: int | None = Field(
-        None, ge=1, le=_LONGEST_SIDE, description="Shrink until neither side is longer."
+        None, ge=1, le=LONGEST_SIDE, description="Shrink until neither side is longer."
     )
     shrink: int = Field(
         1, ge=1, le=256, description="Means of squares of this edge length; sizes are rounded up."
@@ -85,146 +92,130 @@ class LookQuery(RenderingQuery):
     For results of full strength, which the page blends itself.
     """
 
-    strength: float | Literal["auto"] = Field(1.0, description=_HELPS["strength"])
-    luminance: float = Field(1.0, description=_HELPS["luminance"])
-    chroma: float = Field(1.0, description=_HELPS["chroma"])
-    detail: float = Field(0.0, description=_HELPS["detail"])
+    strength: share_type("strength") = Field(1.0, description=HELPS["strength"])  # type: ignore[valid-type]
+    luminance: share_type("luminance") = Field(1.0, description=HELPS["luminance"])  # type: ignore[valid-type]
+    chroma: share_type("chroma") = Field(1.0, description=HELPS["chroma"])  # type: ignore[valid-type]
+    detail: share_type("detail") = Field(0.0, description=HELPS["detail"])  # type: ignore[valid-type]
 
     @property
     def look(self) -> DenoiseOptions:
-        """The blending.
-
-        Raises:
-            ProblemError: a value is outside its range.
-        """
-        try:
-            return DenoiseOptions(**{name: getattr(self, name) for name in SHARES})
-        except InputError as error:
-            raise ProblemError("invalid", str(error)) from error
+        """The blending."""
+        return DenoiseOptions(**{name: getattr(self, name) for name in SHARES})
 
 
 def photos_router(service: Service) -> APIRouter:
     """The paths of photographs."""
-    router = APIRouter(prefix="/api/v1/photos", tags=["photographs"])
+    router = APIRouter(
+        prefix="/api/v1/photos",
+        tags=["photographs"],
+        generate_unique_id_function=operation_id,
+    )
 
     @router.post(
         "",
         status_code=201,
         response_model=PhotoDocument,
-        response_model_exclude_none=True,
         responses=upload_problems(),
-        openapi_extra=photo_body({"name": {"type": "string"}}),
+        openapi_extra=photo_body({"name": {"type": "string", "maxLength": 255}}),
     )
     async def send_photo(
         request: Request, query: Annotated[PhotoQuery, Query()], response: Response
     ) -> PhotoDocument:
         """Send a photograph, to use it in previews, pictures and jobs."""
+        refuse_repeated(request.query_params)
         photo, _ = await accept_photo(service, request, query)
-        document = photo_document(photo)
+        document = photo_document(photo, root_of(request))
         response.headers["Location"] = document.links["self"]
         return document
 
+    @router.get("", response_model=PhotosDocument, responses=problems())
+    async def list_photos(request: Request, query: Annotated[PageQuery, Query()]) -> PhotosDocument:
+        """The photographs that are kept, the newest first."""
+        root = root_of(request)
+        photos = service.shelf.list(query.before, query.limit)
+        more = len(photos) == query.limit
+        address = (
+            f"{root}/api/v1/photos?limit={query.limit}&before={photos[-1].id}" if more else None
+        )
+        return PhotosDocument(photos=[photo_document(one, root) for one in photos], next=address)
+
     @router.get("/{identifier}", response_model=PhotoDocument, responses=problems("not-found"))
-    async def get_photo(identifier: Identifier) -> PhotoDocument:
-        """What is known of a photograph."""
-        return photo_document(find_photo(service, identifier))
+    async def get_photo(request: Request, identifier: Identifier) -> PhotoDocument:
+        """What is known of a photograph; asking keeps it from being removed."""
+        photo = service.shelf.find(identifier)
+        service.touch(photo)
+        return photo_document(photo, root_of(request))
 
     @router.delete("/{identifier}", status_code=204, responses=problems("not-found"))
     async def delete_photo(identifier: Identifier) -> None:
         """Remove a photograph; jobs that use it are not disturbed."""
-        service.forget_photo(find_photo(service, identifier))
+        service.shelf.remove(service.shelf.find(identifier))
 
     @router.get(
         "/{identifier}/rendering",
         response_class=Response,
-        responses=file_answer("The picture", "image/png", "image/jpeg", "application/octet-stream")
-        | problems("not-found", "too-large", "invalid", "queue-full", "too-long"),
+        responses=kept_file("The picture", *_PICTURES)
+        | problems("not-found", "too-large", "too-long", "worker-died"),
     )
-    async def get_rendering(
+    async def get_photo_rendering(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
     ) -> Response:
         """The photograph as a browser can show it: upright, 8 bits, sRGB."""
-        photo = find_photo(service, identifier)
+        photo = service.shelf.find(identifier)
+        service.touch(photo)
         async with AsyncExitStack() as stack:
-            stack.enter_context(photo.kept.used())
+            stack.enter_context(service.leases.hold(photo.id))
             return await rendered(service, request, photo.path, query, stack)
 
     @router.get(
         "/{identifier}/preview",
         response_class=Response,
         responses=file_answer("The denoised region", "image/png")
-        | problems("not-found", "too-large", "invalid", "queue-full", "too-long", "worker-died"),
+        | problems("not-found", "too-large", "too-long", "worker-died"),
     )
     async def get_preview(
         request: Request, identifier: Identifier, query: Annotated[PreviewQuery, Query()]
     ) -> Response:
         """A region, denoised, as a browser can show it; goes before all jobs."""
-        photo = find_photo(service, identifier)
+        refuse_repeated(request.query_params)
+        photo = service.shelf.find(identifier)
+        service.touch(photo)
         region = Region(query.x, query.y, query.w, query.h)
-        preview = service.preview(photo, region, options_of(query), client_of(request))
+        options = options_of(query)
+        preview = service.pictures.preview(
+            photo, region, options, client_of(request), query.shrink, is_draft(query)
+        )
         async with AsyncExitStack() as stack:
             path = await cancel_on_disconnect(request, stack.enter_async_context(preview))
-            return LeasedFileResponse(path, stack.pop_all())
+            return LeasedFileResponse(path, stack.pop_all(), etag=_tag(identifier, query))
 
     return router
-
-
-def find_photo(service: Service, identifier: str) -> StoredPhoto:
-    """A photograph by its name.
-
-    Raises:
-        ProblemError: there is none.
-    """
-    photo = service.photos.get(identifier)
-    if photo is None:
-        raise ProblemError(
-            "not-found",
-            "there is no such photograph; those that nobody uses are removed, so send it again",
-        )
-    return photo
-
-
-async def accept_photo(
-    service: Service, request: Request, query: Chosen
-) -> tuple[StoredPhoto, Chosen]:
-    """Take the photograph in the body of a request; and the query with a form's fields added.
-
-    Raises:
-        ProblemError: it is not taken.
-    """
-    service.check()
-    kept = StoredFolder(service.storage)
-    try:
-        upload = await receive(request, kept, service.settings)
-        query = with_fields(query, upload.fields)
-        name = getattr(query, "name", None) or ""
-        return await service.keep(kept, upload, name, client_of(request)), query
-    except BaseException:
-        kept.remove()
-        raise
 
 
 async def rendered(
     service: Service,
     request: Request,
-    path: FilePath,
+    path: Path,
     query: RenderingQuery,
     stack: AsyncExitStack,
-    noisy: FilePath | None = None,
+    noisy: Path | None = None,
     look: DenoiseOptions | None = None,
 ) -> Response:
-    """A picture of a file in the storage.
+    """A picture of a file in the state folder, or that the client has it already.
 
     Args:
         service: makes it.
         request: who asks.
-        path: the file.
+        path: the file, which never changes.
         query: which picture.
         stack: what holds the file; goes over to the answer.
         noisy: show what noise explains of the difference from this file, instead.
         look: show how far the file may be from the clean photograph, where it is blended so.
     """
-    rendering = service.rendering(
+    tag = _tag(f"{path} {noisy or ''}", query)
+    if is_known(Headers(scope=request.scope), f'"{tag}"'):
+        return not_modified(f'"{tag}"')
+    rendering = service.pictures.rendering(
         path,
         query.suffix,
         client_of(request),
@@ -235,9 +226,9 @@ async def rendered(
         shrink=query.shrink,
     )
     picture = await cancel_on_disconnect(request, stack.enter_async_context(rendering))
-    return LeasedFileResponse(picture, stack.pop_all(), media_type=query.media_type)
+    return LeasedFileResponse(picture, stack.pop_all(), etag=tag, media_type=query.media_type)
 
 
-def client_of(request: Request) -> str:
-    """Who asks, for a fair queue."""
-    return request.client.host if request.client else ""
+def _tag(source: str, query: BaseModel) -> str:
+    """The name of a picture: of what it is made and how."""
+    return sha256(f"{source} {query.model_dump_json()}".encode()).hexdigest()[:32]

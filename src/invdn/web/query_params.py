@@ -1,17 +1,28 @@
 """What a request may choose, derived from the options of denoising."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from starlette.datastructures import QueryParams
 
 from ..errors import InputError
-from ..options import QUALITIES, DenoiseOptions, explain_unknown, option_help
+from ..options import (
+    QUALITIES,
+    SHARES,
+    SMALLEST_TILE,
+    DenoiseOptions,
+    Quality,
+    explain_unknown,
+    option_help,
+)
 from .errors import ProblemError
+from .jobs import Output
 
 Query = TypeVar("Query", bound=BaseModel)
-#: Those of the one model that a service has open.
-ServedQuality = Literal["fast", "balanced", "best"]
+HELPS = option_help()
 _OF_QUALITY = tuple(QUALITIES["fast"])
 
 
@@ -19,19 +30,39 @@ def _definitions() -> dict[str, Any]:
     """Return every option as pydantic wants it; what a quality decides may be left open."""
     helps, hints = option_help(), get_type_hints(DenoiseOptions)
     definitions: dict[str, Any] = {
-        "quality": (ServedQuality, Field("fast", description="Samples that are averaged, by name."))
+        "quality": (
+            Quality,
+            Field("fast", description="Samples that are averaged, by name; draft: the fast model."),
+        )
     }
     for option in fields(DenoiseOptions):
-        kind, default = hints[option.name], option.default
-        bounds = {}
-        if kind in (int, int | None):
-            low, high = option.metadata["low"], option.metadata["high"]
-            bounds = {"ge": low} if high is None else {"ge": low, "le": high}
+        kind, default = _bounded(option, hints[option.name]), option.default
         if option.name in _OF_QUALITY:
             kind, default = kind | None, None
-        about = helps[option.name]
-        definitions[option.name] = (kind, Field(default, description=about, **bounds))
+        definitions[option.name] = (kind, Field(default, description=helps[option.name]))
     return definitions
+
+
+def share_type(name: str) -> Any:
+    """Return the type of a share: 0 to 1, or percent, or for the strength ``auto``."""
+    shares = Annotated[float, Field(ge=0, le=1)] | Annotated[int, Field(ge=2, le=100)]
+    percent = Annotated[str, Field(pattern=r"^(100(\.0+)?|[1-9]?[0-9](\.[0-9]+)?)%$")]
+    return shares | percent | Literal["auto"] if name == "strength" else shares | percent
+
+
+def _bounded(option: dataclasses.Field[Any], kind: Any) -> Any:
+    """Return the type of an option with its bounds, as OpenAPI shows them."""
+    low, high = option.metadata["low"], option.metadata["high"]
+    if option.name in SHARES:
+        return share_type(option.name)
+    if low is None:
+        return kind
+    if option.name == "tile_size":
+        sizes = Annotated[int, Field(ge=SMALLEST_TILE, le=high)]
+        return sizes | Annotated[int, Field(ge=0, le=0)] | None
+    number: Any = (get_args(kind) or (kind,))[0]
+    bounded: Any = Annotated[number, Field(ge=low, le=high)]
+    return bounded if number is kind else bounded | None
 
 
 if TYPE_CHECKING:
@@ -48,6 +79,15 @@ class DenoiseQuery(Choices):
     name: str | None = Field(
         None, max_length=255, description="The photograph's file name, for the result's."
     )
+    output_format: Literal["jpeg", "png", "tiff", "webp", "avif", "jxl"] | None = Field(
+        None, description="Of the result; default: the photograph's."
+    )
+    jpeg_quality: int | None = Field(
+        None, ge=1, le=100, description="Of a JPEG, WebP or AVIF; default: the photograph's."
+    )
+    strip_metadata: bool = Field(
+        False, description="Leave EXIF, XMP and the like out of the result."
+    )
 
 
 class JobQuery(DenoiseQuery):
@@ -60,6 +100,14 @@ class JobQuery(DenoiseQuery):
 
 class PreviewQuery(Choices):
     """The options of denoising, and a rectangle in pixels of the upright picture."""
+
+    shrink: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Denoise means of squares of this edge length, as a screen shows them: fast, "
+        "and near to the result made smaller.",
+    )
 
     x: int = Field(ge=0, le=1_000_000, description="Columns left of it.")
     y: int = Field(ge=0, le=1_000_000, description="Rows above it.")
@@ -89,8 +137,18 @@ def options_of(choices: BaseModel) -> DenoiseOptions:
         raise ProblemError("invalid", str(error), errors) from error
 
 
-def with_fields(query: Query, form: dict[str, str]) -> Query:
-    """The query with the fields of a form added.
+def is_draft(query: BaseModel) -> bool:
+    """Whether the fast model is asked for."""
+    return getattr(query, "quality", None) == "draft"
+
+
+def output_of(query: DenoiseQuery) -> Output:
+    """How the result is written."""
+    return Output(query.output_format, query.jpeg_quality, query.strip_metadata)
+
+
+def with_fields(query: Query, form: Mapping[str, Any]) -> Query:
+    """The query with the fields of a form or a JSON object added.
 
     Raises:
         ProblemError: a field is unknown, wrong, or given in both.
@@ -108,17 +166,39 @@ def with_fields(query: Query, form: dict[str, str]) -> Query:
 
 
 def invalid(errors: Any) -> ProblemError:
-    """Return pydantic's complaints as a problem."""
-    named = tuple(_complaint(error) for error in errors)
-    return ProblemError("invalid", "; ".join(f"{name}: {words}" for name, words in named), named)
+    """Return pydantic's complaints as a problem, one for each option."""
+    named: dict[str, str] = {}
+    for error in errors:
+        name, words = _complaint(error)
+        if name not in named:
+            named[name] = words
+        elif words not in named[name]:  # of an option that may be of several kinds
+            named[name] += f", or: {words}"
+    detail = "; ".join(f"{name}: {words}" for name, words in named.items())
+    return ProblemError("invalid", detail, tuple(named.items()))
 
 
 def _complaint(error: Any) -> tuple[str, str]:
     """Return the name of an option, and what is wrong with it."""
-    name = str(error["loc"][-1]) if error["loc"] else ""
+    place = [str(part) for part in error["loc"] if part not in ("query", "path", "body")]
+    name = place[0] if place else ""
     if error["type"] == "extra_forbidden":
         return name, explain_unknown(name, Choices.model_fields)
+    if name in SHARES:
+        auto = "'auto', " if name == "strength" else ""
+        return name, f"must be {auto}from 0 to 1, or in percent as 60%"
     return name, str(error["msg"])
+
+
+def refuse_repeated(query: QueryParams) -> None:
+    """Refuse a parameter that is given twice: nobody can know which is meant.
+
+    Raises:
+        ProblemError: one is.
+    """
+    for name in query:
+        if len(query.getlist(name)) > 1:
+            raise ProblemError("invalid", f"{name} is given twice", ((name, "given twice"),))
 
 
 def options_document() -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Whose turn it is: one at a time, and every client in turn, however much each of them asks for."""
+"""Whose turn it is: so many at a time, and every client in turn, however much each asks for."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 
 from .errors import ProblemError
 
 
 class QueueSlot:
-    """A place in the queue: wait for its ``turn``, then give it back by :meth:`Turns.leave`."""
+    """A place in the queue: wait for its ``turn``, then give it back by :meth:`FairQueue.leave`."""
 
     def __init__(self, client: str) -> None:
         self.client = client
@@ -17,14 +17,19 @@ class QueueSlot:
 class FairQueue:
     """A queue in which clients take turns, each with its oldest ticket.
 
+    Where there are several places, one client has one place less at most: so a slow task of one
+    client never stands before another client's.
+
     Args:
         most: tickets that may wait at the same time.
+        places: tickets that may have the turn at the same time.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, places: int = 1) -> None:
         self._most = most
+        self._places = places
         self._waiting: OrderedDict[str, deque[QueueSlot]] = OrderedDict()
-        self._active: QueueSlot | None = None
+        self._active: list[QueueSlot] = []
 
     def __len__(self) -> int:
         """How many wait."""
@@ -33,20 +38,7 @@ class FairQueue:
     @property
     def busy(self) -> bool:
         """Whether somebody has the turn."""
-        return self._active is not None
-
-    def check(self, retry_after: float) -> None:
-        """Raise if nobody more may wait.
-
-        Raises:
-            ProblemError: the queue is full.
-        """
-        if len(self) >= self._most:
-            raise ProblemError(
-                "queue-full",
-                f"{len(self)} photographs are waiting already; try again later",
-                retry_after=retry_after,
-            )
+        return bool(self._active)
 
     def enter(self, client: str, retry_after: float = 1) -> QueueSlot:
         """Take a place.
@@ -54,7 +46,12 @@ class FairQueue:
         Raises:
             ProblemError: the queue is full.
         """
-        self.check(retry_after)
+        if len(self) >= self._most:
+            raise ProblemError(
+                "queue-full",
+                f"{len(self)} pictures are waiting already; try again later",
+                retry_after=retry_after,
+            )
         ticket = QueueSlot(client)
         self._waiting.setdefault(client, deque()).append(ticket)
         self._advance()
@@ -62,8 +59,8 @@ class FairQueue:
 
     def leave(self, ticket: QueueSlot) -> None:
         """Give the place or the turn back."""
-        if ticket is self._active:
-            self._active = None
+        if ticket in self._active:
+            self._active.remove(ticket)
             self._advance()
             return
         line = self._waiting.get(ticket.client)
@@ -80,9 +77,15 @@ class FairQueue:
         return order.index(ticket) if ticket in order else None
 
     def _advance(self) -> None:
-        if self._active is None and self._waiting:
-            client, line = self._waiting.popitem(last=False)
-            self._active = line.popleft()
+        share = max(1, self._places - 1)
+        while len(self._active) < self._places:
+            held = Counter(ticket.client for ticket in self._active)
+            client = next((name for name in self._waiting if held[name] < share), None)
+            if client is None:
+                return
+            line = self._waiting.pop(client)
+            ticket = line.popleft()
             if line:
                 self._waiting[client] = line
-            self._active.turn.set()
+            self._active.append(ticket)
+            ticket.turn.set()

@@ -2,14 +2,19 @@
 
 import asyncio
 import logging
+import re
+import unicodedata
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from .errors import MEDIA_TYPE, ProblemError, full_disk, tells_of_full_disk
@@ -21,18 +26,69 @@ _KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed"}
 
 
 class LeasedFileResponse(FileResponse):
-    """A whole file, which is kept until it has been sent."""
+    """A file, or a part of it (Range), which is kept until it has been sent.
 
-    def __init__(self, path: Path, held: AsyncExitStack, **how: Any) -> None:
+    Args:
+        path: the file.
+        held: what keeps it.
+        etag: a name of this very content; the same name is answered by 304.
+        download: the name under which a browser saves it.
+        how: media type and headers.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        held: AsyncExitStack,
+        *,
+        etag: str,
+        download: str | None = None,
+        **how: Any,
+    ) -> None:
         super().__init__(path, **how)
-        del self.headers["accept-ranges"]
         self._held = held
+        self._etag = f'"{etag}"'
+        self.headers["ETag"] = self._etag
+        self.headers["Cache-Control"] = "private, no-cache"
+        if download:
+            self.headers["Content-Disposition"] = attachment(download)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, and let it go."""
-        headers = [header for header in scope["headers"] if header[0] != b"range"]
         async with self._held:
-            await super().__call__({**scope, "headers": headers}, receive, send)
+            if is_known(Headers(scope=scope), self._etag):
+                await not_modified(self._etag)(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
+
+
+def is_known(headers: Headers, etag: str) -> bool:
+    """Whether the client has this content already (RFC 9110, If-None-Match)."""
+    known = headers.get("if-none-match", "")
+    return known.strip() == "*" or etag in [
+        tag.strip().removeprefix("W/") for tag in known.split(",")
+    ]
+
+
+def not_modified(etag: str) -> Response:
+    """The answer to a client that has the content already."""
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    return Response(status_code=304, headers=headers)
+
+
+def attachment(name: str) -> str:
+    """The header that names a download, in the form that old programs read and in the exact one.
+
+    Example:
+        >>> attachment("my photo.jpg")
+        'attachment; filename="my photo.jpg"; filename*=UTF-8\'\'my%20photo.jpg'
+        >>> attachment("Nächt.jpg")
+        'attachment; filename="Nacht.jpg"; filename*=UTF-8\'\'N%C3%A4cht.jpg'
+    """
+    letters = unicodedata.normalize("NFKD", name)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^ !#$&'()+,.;=@\[\]^`{}~\w-]", "_", plain, flags=re.ASCII)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -60,13 +116,14 @@ async def _leaving(request: Request) -> None:
         pass
 
 
-async def problem_answer(_: Request, problem: Exception) -> Response:
+async def problem_answer(request: Request, problem: Exception) -> Response:
     """A problem as RFC 9457 wants it."""
     if tells_of_full_disk(problem):
         problem = full_disk()
     if not isinstance(problem, ProblemError):
         _log.error("a request failed", exc_info=problem)
-        problem = ProblemError("internal", "the service failed; see its log")
+        name = request.scope.get("request_id", "")
+        problem = ProblemError("internal", f"the service failed; its log says why (request {name})")
     return JSONResponse(
         problem.document(), problem.status, problem.headers(), media_type=MEDIA_TYPE
     )
@@ -83,7 +140,18 @@ async def http_answer(request: Request, error: Exception) -> Response:
     }
     answer = await problem_answer(request, ProblemError(kind, details.get(kind, str(error.detail))))
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of a path; the framework knows those of one route alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(dict(request.scope))[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 async def invalid_answer(request: Request, error: Any) -> Response:

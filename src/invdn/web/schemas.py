@@ -1,6 +1,6 @@
 """What the service tells, as documents: the JSON of every answer, and its schema."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
@@ -47,7 +47,7 @@ class PhotoDocument(BaseModel):
     depth: _DEPTHS
     bytes: int
     displayable: bool = Field(description="Whether a browser can show the file as it is.")
-    links: dict[str, str]
+    links: dict[str, str] = Field(description="Paths: self, rendering, preview.")
 
 
 class ResultDocument(BaseModel):
@@ -62,14 +62,14 @@ class ResultDocument(BaseModel):
     displayable: bool
     seconds: float = Field(description="From reading the photograph to the finished file.")
     noise_level: float | None = Field(
-        description="Noise of the photograph in steps of 8 bits (255 is white)."
+        None, description="Standard deviation of the noise found, in steps of 8 bits."
     )
-    noise_word: Literal["light", "moderate", "strong", "extreme"] | None = Field(
-        description="The same in a word."
-    )
+    noise_word: str | None = Field(None, description="The same in a word.")
     strength_found: float | None = Field(
-        description="What automatic strength makes of the change, 0 to 1, over the photograph."
+        None,
+        description="What automatic strength makes of the change, 0 to 1, over the photograph.",
     )
+    warnings: list[str] = Field([], description="What the photograph's owner should know.")
 
 
 class JobDocument(BaseModel):
@@ -86,9 +86,32 @@ class JobDocument(BaseModel):
     expires_in: float | None = Field(description="Seconds that the result is kept, unused.")
     photo: PhotoDocument
     options: dict[str, Any]
+    output: dict[str, Any] = Field(description="How the result is written.")
+    draft: bool = Field(description="Whether the fast model does it.")
     result: ResultDocument | None
     problem: ProblemDocument | None
     links: dict[str, str]
+
+
+class JobsDocument(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[JobDocument]
+    next: str | None = Field(description="Path of the next page; null on the last.")
+
+
+class PhotosDocument(BaseModel):
+    """Photographs, the newest first."""
+
+    photos: list[PhotoDocument]
+    next: str | None = Field(description="Path of the next page; null on the last.")
+
+
+class SessionDocument(BaseModel):
+    """Whether the client may use the service."""
+
+    needed: bool = Field(description="Whether the service has a token at all.")
+    open: bool = Field(description="Whether this client has shown it.")
 
 
 class ModelDocument(BaseModel):
@@ -114,6 +137,15 @@ class ServiceDocument(BaseModel):
     formats: list[str]
     options: dict[str, Any] = Field(description="Every option, as JSON Schema.")
     qualities: dict[str, dict[str, bool | int]]
+    seconds_per_megapixel_pass: float | None = Field(
+        description="How long the network takes for a megapixel and pass, as measured here."
+    )
+    draft_seconds_per_megapixel_pass: float | None = Field(
+        description="The same of the fast model, of quality 'draft'."
+    )
+    sandbox: list[str] = Field(
+        description="What confines the processes that look into photographs."
+    )
 
 
 class HealthDocument(BaseModel):
@@ -122,46 +154,58 @@ class HealthDocument(BaseModel):
     status: Literal["ok"]
 
 
-def photo_document(photo: StoredPhoto) -> PhotoDocument:
-    """A photograph, as JSON tells it."""
-    own = f"/api/v1/photos/{photo.kept.id}"
+def photo_document(photo: StoredPhoto, root: str = "") -> PhotoDocument:
+    """A photograph, as JSON tells it.
+
+    Args:
+        photo: which.
+        root: path below which the client sees the service.
+    """
+    own = f"{root}/api/v1/photos/{photo.id}"
     return PhotoDocument(
-        id=photo.kept.id,
+        id=photo.id,
         name=photo.name,
         format=photo.format,
         media_type=photo.media_type,
         width=photo.inspection.width,
         height=photo.inspection.height,
         depth=photo.inspection.depth,  # type: ignore[arg-type]
-        bytes=photo.size,
+        bytes=max(0, photo.size),
         displayable=photo.displayable,
         links={"self": own, "rendering": f"{own}/rendering", "preview": f"{own}/preview"},
     )
 
 
-def job_document(job: Job, position: int | None, expires_in: float | None) -> JobDocument:
+def job_document(
+    job: Job, now: float, position: int | None, expires_in: float | None, root: str = ""
+) -> JobDocument:
     """A job, as JSON tells it.
 
     Args:
         job: which.
+        now: seconds of the clock.
         position: in the queue.
         expires_in: seconds until it is forgotten.
+        root: path below which the client sees the service.
     """
-    own = f"/api/v1/jobs/{job.id}"
+    own = f"{root}/api/v1/jobs/{job.id}"
+    left = job.seconds_left(now)
     return JobDocument(
         id=job.id,
         state=job.state,
         progress=round(job.progress, 4),
-        seconds_left=None if job.seconds_left is None else round(job.seconds_left, 1),
+        seconds_left=None if left is None else round(left, 1),
         position=position,
-        created=job.created,
-        started=job.started,
-        finished=job.finished,
+        created=_time(job.created),
+        started=None if job.started is None else _time(job.started),
+        finished=None if job.finished is None else _time(job.finished),
         expires_in=expires_in,
-        photo=photo_document(job.photo),
+        photo=photo_document(job.photo, root),
         options=options_values(job.options),
+        output=dict(vars(job.output)),
+        draft=job.draft,
         result=_result(job),
-        problem=problem_document(job),
+        problem=ProblemDocument(**job.problem.document()) if job.problem else None,
         links={
             name: own if name == "self" else f"{own}/{name}"
             for name in ("self", "events", "result", "rendering", "uncertainty", "explained")
@@ -174,29 +218,33 @@ def options_values(options: DenoiseOptions) -> dict[str, Any]:
     return dict(vars(options))
 
 
-def problem_document(job: Job) -> ProblemDocument | None:
-    """What went wrong with a job, if anything."""
-    return ProblemDocument(**job.problem.document()) if job.problem else None
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=0)
+
+
+def _depth(job: Job) -> _DEPTHS:
+    """The type of a sample of the result: some formats have 8 bits only."""
+    if job.output.output_format in ("jpeg", "webp"):
+        return "uint8"
+    depth: _DEPTHS = job.photo.inspection.depth  # type: ignore[assignment]
+    return depth
 
 
 def _result(job: Job) -> ResultDocument | None:
     if job.outcome is None:
         return None
-    photo = job.photo
+    photo, outcome = job.photo, job.outcome
     return ResultDocument(
-        name=photo.result_name,
-        media_type=photo.result_media_type,
-        bytes=job.outcome.bytes,
+        name=job.result_name,
+        media_type=job.result_media_type,
+        bytes=outcome.bytes,
         width=photo.inspection.width,
         height=photo.inspection.height,
-        depth=photo.inspection.depth,  # type: ignore[arg-type]
+        depth=_depth(job),
         displayable=photo.displayable,
-        seconds=round(job.outcome.seconds, 3),
-        noise_level=_rounded(job.outcome.noise_level),
-        noise_word=job.outcome.noise_word,  # type: ignore[arg-type]
-        strength_found=_rounded(job.outcome.strength_found),
+        seconds=round(outcome.seconds, 3),
+        noise_level=None if outcome.noise_level is None else round(outcome.noise_level, 2),
+        noise_word=outcome.noise_word,
+        strength_found=None if outcome.strength_found is None else round(outcome.strength_found, 3),
+        warnings=list(outcome.warnings),
     )
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 3)

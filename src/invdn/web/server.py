@@ -3,7 +3,9 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -14,61 +16,93 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..errors import InputError
 from ..inference import Engine
 from .api import create_app
+from .logs import set_up
 from .service import Service
 from .settings import Settings
 
-_MOST_CONNECTIONS = 1024
+_MOST_CONNECTIONS = 2048
+_FILES_BESIDE = 256  # of the process, beside its connections
+_CLOSING_SECONDS = 1
 
 
 def serve(
-    open_engine: Callable[[], Engine],
+    open_engines: Sequence[Callable[[], Engine]],
     model: str,
     settings: Settings,
     announce: Callable[[str], None],
+    open_preview: Callable[[], Engine] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> None:
     """Run the page and the service until a signal ends them.
 
-    The first SIGTERM or Ctrl-C finishes what is running, for ``settings.grace`` seconds at most;
-    the second ends at once.
+    The first SIGTERM or Ctrl-C gives what is running ``settings.grace`` seconds; what is not done
+    then waits in the state folder for the next server, or is lost with a temporary one. The second
+    ends at once.
 
     Args:
-        open_engine: makes the engine; called in the worker's process, so it must be picklable.
+        open_engines: make the engines, one for each worker; called in the workers' processes, so
+            they must be picklable.
         model: the model's name, for people.
         settings: where to listen and what to allow.
         announce: called with the address when the service is ready.
+        open_preview: makes the engine of drafts, in a process of its own; None: the same.
+        clock: the time in seconds.
 
     Raises:
         InvDNError: the engine cannot be opened, or the address cannot be listened on.
     """
-    asyncio.run(_serve(open_engine, model, settings, announce))
+    set_up(settings.log_format)
+    asyncio.run(_serve(open_engines, model, settings, announce, open_preview, clock))
 
 
 async def _serve(
-    open_engine: Callable[[], Engine],
+    open_engines: Sequence[Callable[[], Engine]],
     model: str,
     settings: Settings,
     announce: Callable[[str], None],
+    open_preview: Callable[[], Engine] | None,
+    clock: Callable[[], float],
 ) -> None:
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    async with Service(open_engine, model, settings) as service:
+    root = f"{settings.root_path}/"
+    address = f"http://[{host}]:{port}{root}" if ":" in host else f"http://{host}:{port}{root}"
+    async with Service(open_engines, model, settings, open_preview, clock) as service:
         config = uvicorn.Config(
             create_app(service),
-            http=_protocol(settings.header_seconds),
+            http=_protocol(settings.header_seconds, _most_connections()),
             ws="none",
             lifespan="off",
             log_config=None,
             log_level="critical",
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=False,  # the application does it, and the prefix
             timeout_keep_alive=5,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
         await _Server(config, service, settings.idle_seconds, lambda: announce(address)).serve(
             sockets=[listener]
         )
+
+
+def _most_connections() -> int:
+    """Raise the limit of open files as far as it goes; returns the connections that fit."""
+    try:
+        import resource  # late door: not on Windows
+    except ImportError:
+        return _MOST_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _FILES_BESIDE
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(16, min(_MOST_CONNECTIONS, soft - _FILES_BESIDE))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -88,7 +122,7 @@ def _listen(settings: Settings) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         # so that a second service learns of the first now, and not after loading a model
-        listener.listen(128)
+        listener.listen(1024)
     except OSError as error:
         listener.close()
         raise InputError(
@@ -151,18 +185,24 @@ class _Server(uvicorn.Server):
                 connection.transport.abort()
 
 
-def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP, with a deadline for the head of a request and a limit of connections."""
+def _protocol(header_seconds: float, most: int) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP, with a deadline for the head of a request and a limit of connections.
+
+    Where the limit is reached, the connection goes that has waited longest without a request: so
+    connections that are opened and left half open never keep others out.
+    """
+    waiting: OrderedDict[Any, asyncio.TimerHandle] = OrderedDict()
 
     class TimedProtocol(H11Protocol):
-        _deadline: asyncio.TimerHandle | None = None
-
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.connections) > _MOST_CONNECTIONS:
-                transport.abort()
-            else:
-                self._watch()
+            if len(self.connections) > most:
+                if waiting:
+                    waiting.popitem(last=False)[0].transport.abort()
+                else:
+                    transport.abort()
+                    return
+            self._watch()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -176,12 +216,12 @@ def _protocol(header_seconds: float) -> type[asyncio.Protocol]:
             """Set the clock while the head of a request is awaited, once for each head."""
             if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
                 self._forget()
-            elif self._deadline is None:
-                self._deadline = self.loop.call_later(header_seconds, self.transport.abort)
+            elif self not in waiting:
+                waiting[self] = self.loop.call_later(header_seconds, self.transport.abort)
 
         def _forget(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
+            deadline = waiting.pop(self, None)
+            if deadline:
+                deadline.cancel()
 
     return TimedProtocol

@@ -4,22 +4,29 @@ import asyncio
 import itertools
 import logging
 import multiprocessing
+import pickle
 import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import EngineError
 from ..inference import Engine, Progress
+from .entry import start
 from .errors import ProblemError
 from .tasks import Task
-from .worker import Cancel, Done, Progressed, Ready, WorkRequest, work
+from .wire import Done, Progressed, Ready, receive
+from .worker import Cancel, WorkRequest
 
 _log = logging.getLogger(__name__)
-_STOP_SECONDS = 10.0  # a pass of the network cannot be interrupted; what takes longer is killed
+#: A pass of the network cannot be interrupted; a worker whose pass takes longer is ended, and its
+#: other tasks are done by the next one.
+_STOP_SECONDS = 0.8
 _LONGEST_PAUSE = 30.0
+_PATIENCE = 120.0  # with a worker that starts; a busy machine takes its time
 
 
 @dataclass
@@ -32,19 +39,34 @@ class Supervisor:
     """Keeps one worker process alive and gives it orders.
 
     Args:
-        open_engine: makes the worker's engine; must be picklable.
+        open_engine: makes the worker's engine; must be picklable. None: the worker handles
+            pictures only.
         max_memory: bytes that the work may take beside the loaded engine.
+        writable: folders that the work reads and writes in.
+        scratch: folder for the worker's temporary files.
 
     Attributes:
         description: of the engine.
+        sandbox: what confines the worker.
+        pace: seconds that its engine takes for a megapixel and pass.
         restarts: how often the worker had to be started again.
     """
 
-    def __init__(self, open_engine: Callable[[], Engine] | None, max_memory: int) -> None:
+    def __init__(
+        self,
+        open_engine: Callable[[], Engine] | None,
+        max_memory: int,
+        writable: tuple[Path, ...],
+        scratch: Path,
+    ) -> None:
         self.description = ""
+        self.sandbox: tuple[str, ...] = ()
+        self.pace: float | None = None
         self.restarts = 0
-        self._open_engine = open_engine
+        self._engine = pickle.dumps(open_engine) if open_engine else None
         self._max_memory = max_memory
+        self._writable = writable
+        self._scratch = scratch
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._ready = asyncio.Event()
@@ -58,6 +80,15 @@ class Supervisor:
     def ready(self) -> bool:
         """Whether the worker can take orders."""
         return self._ready.is_set()
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks it has been given that have not ended."""
+        return len(self._pending)
+
+    async def available(self) -> None:
+        """Wait until the worker can take orders."""
+        await self._ready.wait()
 
     @property
     def pid(self) -> int | None:
@@ -97,7 +128,7 @@ class Supervisor:
         """
         if not self.ready:
             try:
-                async with asyncio.timeout(_LONGEST_PAUSE):
+                async with asyncio.timeout(_PATIENCE):
                     await self._ready.wait()
             except TimeoutError:
                 raise ProblemError(
@@ -142,7 +173,9 @@ class Supervisor:
         context = multiprocessing.get_context("spawn")
         self._connection, its_end = context.Pipe()
         process = context.Process(
-            target=work, args=(its_end, self._open_engine, self._max_memory), daemon=True
+            target=start,
+            args=(its_end, self._engine, self._max_memory, self._writable, self._scratch),
+            daemon=True,
         )
         await asyncio.to_thread(process.start)
         its_end.close()
@@ -161,19 +194,20 @@ class Supervisor:
         with suppress(RuntimeError):  # the loop is closed
             try:
                 while True:
-                    message = connection.recv()
+                    message = receive(connection)
                     if isinstance(message, Ready) and message.error:
                         error = message.error
                     loop.call_soon_threadsafe(self._take, message)
-            except Exception:  # noqa: BLE001 - whatever half a message brings: the worker is gone
+            except Exception:  # noqa: BLE001 - half a message, or nonsense: the worker is gone
                 connection.close()
+                process.kill()
                 process.join()
                 loop.call_soon_threadsafe(self._on_worker_exit, process, error)
 
     def _take(self, message: Any) -> None:
         match message:
-            case Ready(description, None):
-                self.description = description
+            case Ready(description, None, sandbox, pace):
+                self.description, self.sandbox, self.pace = description, sandbox, pace
                 self._ready.set()
                 if not self._started.done():
                     self._started.set_result(None)

@@ -30,19 +30,24 @@ from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, is_neutral
 from ..inference.sampling import Block
 from ..photo.color import network_bridge_of
-from ..photo.photo import Photo
+from ..photo.decode import examine
+from ..photo.headers import DAMAGED, read_header
+from ..photo.photo import Photo, WriteOptions
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
 from .predictions import PredictionWriter, read_prediction
 from .rendering import check_region, write_rendering
 
-_DEPTHS = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+DEPTHS = ("uint8", "uint16", "float32")
+_DEPTHS = dict(zip(("uchar", "ushort", "float"), DEPTHS, strict=True))
 _HEADS = ("jpeg", "png", "tiff", "webp")  # libvips reads these without decoding
-_KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
+READ = (*_HEADS, "avif", "heic", "raw", "jxl", "jp2", "bmp", "ppm", "gif")
+LONGEST_SIDE = 65_535  # of a photograph, and of what a browser shows
 _ROWS = 256  # blended in one go
 #: In the uncertainty map, grey levels for one step of 8 bits; the interval is twice as wide.
 LEVELS_A_STEP = 10
+_KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,21 @@ class Inspection:
     width: int
     height: int
     depth: str
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Inspection":
+        """Return what a worker, which nobody trusts, says that it saw.
+
+        Raises:
+            TypeError: it cannot have seen that.
+        """
+        seen = cls(**values)
+        sizes = (seen.width, seen.height)
+        if not all(type(size) is int and 0 < size <= LONGEST_SIDE for size in sizes):
+            raise TypeError("no size of a picture")
+        if seen.format not in READ or seen.depth not in DEPTHS:
+            raise TypeError("no kind of picture")
+        return seen
 
 
 @dataclass(frozen=True)
@@ -134,13 +154,18 @@ class UncertaintyMap:
 
 @dataclass(frozen=True)
 class Preview:
-    """Denoise a region and make a picture of it for the browser."""
+    """Denoise a region and make a picture of it for the browser.
+
+    Attributes:
+        shrink: denoise means of squares of this edge length, as a screen shows it; 1 is exact.
+    """
 
     source: Path
     target: Path
     max_pixels: int
     region: Region
     options: DenoiseOptions
+    shrink: int = 1
 
 
 @dataclass(frozen=True)
@@ -153,6 +178,8 @@ class Denoise:
         prediction: where what the network predicts goes, if it is to be kept.
         room: bytes that it may take there; where they do not suffice, nothing is kept.
         earlier: a prediction of an earlier job that takes the network's place.
+        jpeg_quality: of the result; None keeps the photograph's.
+        strip_metadata: leave metadata out of the result.
     """
 
     source: Path
@@ -162,6 +189,8 @@ class Denoise:
     prediction: Path | None = None
     room: int = 0
     earlier: Path | None = None
+    jpeg_quality: int | None = None
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,12 +200,13 @@ class Denoised:
     Attributes:
         bytes: of the result.
         size: bytes of the result and the prediction.
+        seconds: from reading to the finished file.
         predicted: bytes of the prediction.
-        noise_level: of the noise, in steps of 8 bits; None where the photograph is too small.
+        noise_level: standard deviation of the noise found, in steps of 8 bits (255 = white).
         noise_word: the same in a word.
         strength_found: what automatic strength makes of this photograph, 0 to 1, also where the
             job has another; None where nothing was blended.
-        seconds: from reading to the finished file.
+        warnings: what the photograph's owner should know.
     """
 
     bytes: int
@@ -186,6 +216,23 @@ class Denoised:
     noise_level: float | None = None
     noise_word: str | None = None
     strength_found: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Denoised":
+        """Return what a worker, which nobody trusts, says that it made.
+
+        Raises:
+            TypeError: it cannot be.
+        """
+        made = cls(**values)
+        counts = (made.bytes, made.size, made.predicted)
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise TypeError("no numbers of bytes")
+        shares = (made.seconds, made.noise_level, made.strength_found)
+        if not all(isinstance(share, int | float | None) for share in shares):
+            raise TypeError("no numbers")
+        return replace(made, warnings=tuple(map(str, made.warnings)))
 
 
 Task = Inspect | Render | NoiseShareMap | UncertaintyMap | Preview | Denoise
@@ -320,29 +367,36 @@ def _both(
 
 def _inspect(task: Inspect) -> Inspection:
     name = format_of_file(task.source)
-    if name not in _HEADS:
-        photo = read_photo(task.source, max_pixels=task.max_pixels)
-        depth = str(photo.pixels.dtype)
-        return _inspection(name, photo.width, photo.height, photo.orientation, depth)
-    try:
-        image = getattr(pyvips.Image, f"{name}load")(str(task.source), access="sequential")
-    except pyvips.Error:
-        raise ProblemError(
-            "invalid", "the file is damaged or cut short; fetch it again from where it came from"
-        ) from None
-    if image.width * image.height > task.max_pixels:
-        raise ProblemError(
-            "too-large",
-            f"the photograph has {image.width}x{image.height} pixels and the limit is "
-            f"{task.max_pixels / 1e6:g} million; denoise it with the command, or raise "
-            "--max-megapixels",
-        )
-    turned = image.get("orientation") if image.get_typeof("orientation") else 1
-    depth = _DEPTHS.get(image.format, "uint8")
-    return _inspection(name, image.width, image.height, turned, depth)
+    header = None
+    with task.source.open("rb") as file:
+        if name in _HEADS:
+            header = read_header(file, name, None)
+        if header is None or header.codec:  # only its decoder knows
+            photo = read_photo(task.source, max_pixels=task.max_pixels)
+            depth = str(photo.pixels.dtype)
+            return _inspection(name, photo.width, photo.height, photo.orientation, depth)
+        try:
+            image, orientation = examine(file, name, header, LONGEST_SIDE**2)
+        except pyvips.Error:
+            raise ProblemError("invalid", DAMAGED) from None
+        if image.width * image.height > task.max_pixels:
+            raise ProblemError(
+                "too-large",
+                f"the photograph has {image.width}x{image.height} pixels and the limit is "
+                f"{task.max_pixels / 1e6:g} million; denoise it with the command, or raise "
+                "--max-megapixels",
+            )
+        depth = _DEPTHS.get(image.format, "uint8")
+        return _inspection(name, image.width, image.height, orientation, depth)
 
 
 def _inspection(name: str, width: int, height: int, orientation: int, depth: str) -> Inspection:
+    if max(width, height) > LONGEST_SIDE:
+        raise ProblemError(
+            "too-large",
+            f"the photograph has {width}x{height} pixels, and a side may have {LONGEST_SIDE} at "
+            "most; denoise it with the command",
+        )
     if 5 <= orientation <= 8:
         width, height = height, width
     return Inspection(name, width, height, depth)
@@ -362,19 +416,21 @@ def _denoise(task: Denoise, engine: Engine, progress: Progress) -> Denoised:
         return replace(photo, pixels=pixels), pipeline
 
     note = f"denoised, strength {task.options.strength}"
-    files = FileOptions(max_pixels=task.max_pixels)
-    found = process_file(task.source, task.target, files, work, note)
+    write = WriteOptions(quality=task.jpeg_quality, strip_metadata=task.strip_metadata)
+    files = FileOptions(max_pixels=task.max_pixels, write=write)
+    done = process_file(task.source, task.target, files, work, note)
     sizes = [file.stat().st_size if file else 0 for file in (task.target, task.prediction)]
-    level = found.noise_level if found.noise_removed is None else found.noise_removed
     seconds = time.perf_counter() - start
+    level = done.noise_level if done.noise_removed is None else done.noise_removed
     return Denoised(
-        sizes[0],
-        sum(sizes),
-        seconds,
-        sizes[1],
-        level,
-        found.noise_word,
-        found.strength_found,
+        bytes=sizes[0],
+        size=sum(sizes),
+        seconds=seconds,
+        predicted=sizes[1],
+        noise_level=level,
+        noise_word=done.noise_word,
+        strength_found=done.strength_found,
+        warnings=tuple(filter(None, (done.warning, *done.remarks))),
     )
 
 
@@ -408,9 +464,22 @@ def _automatic(pipeline: Pipeline, pixels: Pixels) -> Recorder:
 
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
-    photo = read_photo(task.source, max_pixels=task.max_pixels)
+    photo = _looked_at(task.source, task.max_pixels)
     width, height = apply_exif_orientation(photo.pixels, photo.orientation).shape[1::-1]
-    region = task.region
-    check_region(region, width, height)
+    region: Region | None = task.region
+    check_region(task.region, width, height)
+    if task.shrink > 1:
+        photo, region = _shrunk(photo, task.region, task.shrink), None
     part, _ = denoise_photo(engine, photo, task.options, region, progress)
     write_rendering(part, task.target)
+
+
+def _shrunk(photo: Photo, region: Region, edge: int) -> Photo:
+    """Return a region as means of squares, upright, without alpha."""
+    pixels = apply_exif_orientation(photo.pixels, photo.orientation)
+    pixels = np.ascontiguousarray(pixels[region.within(*pixels.shape[:2])])
+    image = pyvips.Image.new_from_array(pixels).shrink(edge, edge, ceil=True)
+    shape = (image.height, image.width, *pixels.shape[2:])
+    means: Any = np.ascontiguousarray(image.numpy().reshape(shape), pixels.dtype)
+    metadata = replace(photo.metadata, exif=None)
+    return replace(photo, pixels=means, alpha=None, metadata=metadata)

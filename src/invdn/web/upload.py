@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 from ..errors import ImageError
 from ..photo.formats import format_of_content
 from .errors import ProblemError
+from .quota import Scratch
 from .settings import Settings
-from .storage import StoredFolder
 
 _HEAD = 64  # bytes that tell the format
 _MOST_PARTS = 64
@@ -39,12 +39,12 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-async def receive(request: Request, kept: StoredFolder, settings: Settings) -> Upload:
+async def receive(request: Request, kept: Scratch, settings: Settings) -> Upload:
     """Write the photograph of a request into ``kept.folder / "upload"``.
 
     Args:
         request: its body is the photograph, or a form with it.
-        kept: where to put it.
+        kept: where to put it; its bytes are counted.
         settings: how much and how slowly.
 
     Raises:
@@ -116,7 +116,7 @@ async def _timed(request: Request, settings: Settings) -> AsyncIterator[bytes]:
 class _Sink:
     """The file being written; refuses what is no photograph after its first bytes."""
 
-    def __init__(self, file: BinaryIO, kept: StoredFolder) -> None:
+    def __init__(self, file: BinaryIO, kept: Scratch) -> None:
         self.upload = Upload()
         self._file = file
         self._kept = kept

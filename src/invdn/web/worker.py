@@ -2,8 +2,8 @@
 
 ::
 
-    service ── Order, Cancel ──> worker
-            <── Ready, Passed, Ended ──
+    service ── WorkRequest, Cancel ──> worker
+            <── Ready, Progressed, Done ──
 
 While the worker denoises a photograph it looks for messages after every pass of the network: it
 stops when it is told to, and makes a preview in between, which somebody is waiting for.
@@ -26,17 +26,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvDNError
+from ..errors import ImageError, InvDNError
 from ..image.dtype import Pixels
-from ..inference import Engine, denoise_pixels
+from ..inference import DenoiseOptions, Engine, denoise_pixels
 from ..photo.photo import Photo
 from ..photo.read import read_photo
 from ..photo.vips import pyvips
 from ..photo.write import write_photo
 from .errors import ProblemError, full_disk, tells_of_full_disk
 from .tasks import Inspect, Preview, Task, perform
+from .wire import Done, Progressed, Ready, send
 
 _log = logging.getLogger(__name__)
+_MEASURED = 256  # edge of the picture by which the pace is measured
 _PAUSE = 0.05  # seconds between two reports of progress
 
 
@@ -55,52 +57,31 @@ class Cancel:
     number: int
 
 
-@dataclass(frozen=True)
-class Ready:
-    """The engine is loaded, or could not be."""
-
-    description: str
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Progressed:
-    """So many passes of the network are done."""
-
-    number: int
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Done:
-    """An order has come to its end: an outcome, a problem, or neither where it was cancelled."""
-
-    number: int
-    outcome: Any = None
-    problem: ProblemError | None = None
-
-
 def work(
-    connection: "Connection[Any, Any]", open_engine: Callable[[], Engine] | None, max_memory: int
+    connection: "Connection[Any, Any]",
+    open_engine: Callable[[], Engine] | None,
+    max_memory: int,
+    confine: Callable[[], tuple[str, ...]],
 ) -> None:
-    """Work until the service hangs up; the main function of the process.
+    """Work until the service hangs up.
 
     Args:
         connection: to the service.
         open_engine: makes the engine; without it only pictures are handled.
         max_memory: bytes that the work may take beside the loaded engine.
+        confine: gives up the rights that the work does not need, and says which.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's affair
     _prefer_as_victim()
     try:
         engine = open_engine() if open_engine else None
     except InvDNError as error:
-        connection.send(Ready("", str(error)))
+        send(connection, Ready("", str(error)))
         return
-    _warm_up(engine)
+    sandbox = confine()
+    pace = _warm_up(engine)
     _limit_memory(max_memory)
-    connection.send(Ready(engine.description if engine else ""))
+    send(connection, Ready(engine.description if engine else "", None, sandbox, pace))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the service is gone
         _WorkerLoop(connection, engine, max_memory).run()
 
@@ -113,7 +94,10 @@ class _WorkerLoop:
     """Where orders are carried out, one at a time; previews come between."""
 
     def __init__(
-        self, connection: "Connection[Any, Any]", engine: Engine | None, max_memory: int
+        self,
+        connection: "Connection[Any, Any]",
+        engine: Engine | None,
+        max_memory: int,
     ) -> None:
         self._connection = connection
         self._engine = engine
@@ -150,7 +134,7 @@ class _WorkerLoop:
                 self._stop_if_cancelled(order)
             if done == total or time.monotonic() - told > _PAUSE:
                 told = time.monotonic()
-                self._connection.send(Progressed(order.number, done, total))
+                send(self._connection, Progressed(order.number, done, total))
 
         try:
             self._listen()
@@ -162,7 +146,7 @@ class _WorkerLoop:
             raise
         except Exception as error:  # noqa: BLE001 - the worker goes on with the next order
             ended = Done(order.number, problem=self._problem(error, order.task))
-        self._connection.send(ended)
+        send(self._connection, ended)
 
     def _stop_if_cancelled(self, order: WorkRequest) -> None:
         if order.number in self._cancelled:
@@ -180,6 +164,10 @@ class _WorkerLoop:
         words = re.sub(r"^cannot \w+ the photograph: ", "", words)
         if isinstance(error, ProblemError):
             return error
+        if isinstance(error, ImageError) and "pixels and the limit is" in words:
+            return ProblemError(
+                "too-large", f"{words.partition(';')[0]}; denoise it with the command"
+            )
         if _tells_of_memory(error):
             return ProblemError(
                 "too-large",
@@ -204,8 +192,12 @@ def _tells_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _warm_up(engine: Engine | None) -> None:
-    """Have everything loaded that is loaded on first use, before the memory is limited."""
+def _warm_up(engine: Engine | None) -> float | None:
+    """Have everything loaded that is loaded on first use, before the memory is limited.
+
+    Returns:
+        Seconds that the engine takes for a megapixel and pass, measured on a small picture.
+    """
     pyvips.cache_set_max(0)  # no photograph is kept for the case that it comes again
     picture: Pixels = np.zeros((8, 8, 3), np.uint8)
     if engine:
@@ -214,6 +206,13 @@ def _warm_up(engine: Engine | None) -> None:
         for suffix in (".jpg", ".png", ".tif", ".webp"):
             write_photo(Photo(picture), Path(folder) / f"a{suffix}")
             read_photo(Path(folder) / f"a{suffix}")
+    if engine is None:
+        return None
+    measured: Pixels = np.zeros((_MEASURED, _MEASURED, 3), np.uint8)
+    options = DenoiseOptions(strength=1.0)
+    start = time.perf_counter()
+    denoise_pixels(engine, measured, options)
+    return (time.perf_counter() - start) / (1 + options.num_samples) / (_MEASURED**2 / 1e6)
 
 
 def _prefer_as_victim() -> None:

@@ -1,13 +1,17 @@
-// The visible part first: a region denoised quickly while the whole photograph is still at work.
+// The visible part first: denoised quickly at the size of the screen, while the whole is still at work.
+//
+//   the whole visible part, coarse  ->  the same as fine as the screen shows it
 
 import * as service from "./service.js";
 
-const STILL = 250; // ms without a move before the region is asked for
-const TARGET = 1500; // ms that a region may take
-const FIRST = 256 * 256; // pixels, before the machine's pace is known
+const STILL = 200; // ms without a move before the region is asked for
+const FIRST = 180_000; // samples of the first, coarse one
+const TARGET = 1200; // ms that a region may take
+const FINE = 6000; // ms that the fine one may take
+const COARSEST = 6; // level
 
 export class Ahead {
-  #pixels = FIRST;
+  #samples = FIRST; // that take TARGET ms
   #limit;
   #timer = 0;
   #asked = null;
@@ -15,7 +19,7 @@ export class Ahead {
   #options;
 
   /**
-   * @param limit    pixels that the service accepts
+   * @param limit    samples that the service accepts
    * @param options  makes the options of a region from a Photo
    */
   constructor(limit, options) {
@@ -23,8 +27,11 @@ export class Ahead {
     this.#options = options;
   }
 
-  /** Something changed: look again once it is still. `previews` are those of the scene; `done` gets each region. */
-  consider(photo, viewport, previews, done) {
+  /**
+   * Something changed: look again once it is still. `previews` are those of the scene; `done` gets each
+   * region, and `begun` the one that is being made.
+   */
+  consider(photo, viewport, previews, begun, done) {
     if (!this.#worthwhile(photo, previews)) {
       this.stop();
       return;
@@ -34,42 +41,61 @@ export class Ahead {
     if (seen === this.#seen) return; // waited for, on its way, or there
     this.#seen = seen;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, done), STILL);
+    this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, begun, done), STILL);
   }
 
   #worthwhile(photo, previews) {
-    return Boolean(photo?.there && previews && !photo.result && ["queued", "running"].includes(photo.state));
+    return Boolean(photo?.there && previews && !photo.result && ["ready", "queued", "running"].includes(photo.state));
   }
 
-  /** The middle of what is visible, as large as the machine denoises in time. */
-  region({ x, y, w, h }) {
-    const scale = Math.min(1, Math.sqrt(this.#pixels / (w * h)));
+  /** Regions to ask for, one after the other: `{x, y, w, h, edge}`. */
+  plan(viewport) {
+    const { x, y, w, h } = viewport.visible;
+    if (!service.shrinks) return [this.#middle(viewport.visible)];
+    const fine = Math.min(COARSEST, Math.max(0, Math.floor(Math.log2(1 / viewport.zoom) + 1e-9)));
+    const samples = (level) => (w * h) / 4 ** level;
+    let coarse = fine;
+    while (coarse < COARSEST && samples(coarse) > this.#samples) coarse += 1;
+    const levels = coarse > fine && samples(fine) < Math.min(this.#limit, (this.#samples * FINE) / TARGET) ? [coarse, fine] : [coarse];
+    return levels.map((level) => {
+      const edge = 1 << level;
+      const [left, top] = [Math.floor(x / edge) * edge, Math.floor(y / edge) * edge];
+      return { x: left, y: top, w: x + w - left, h: y + h - top, edge };
+    });
+  }
+
+  /** The middle of what is visible, as large as is denoised in time. */
+  #middle({ x, y, w, h }) {
+    const scale = Math.min(1, Math.sqrt(Math.min(this.#samples, this.#limit) / (w * h)));
     const [width, height] = [w, h].map((edge) => Math.max(1, Math.min(edge, Math.round(edge * scale))));
-    return { x: x + ((w - width) >> 1), y: y + ((h - height) >> 1), w: width, h: height };
+    return { x: x + ((w - width) >> 1), y: y + ((h - height) >> 1), w: width, h: height, edge: 1 };
   }
 
-  async #ask(photo, viewport, previews, done) {
-    const region = this.region(viewport.visible);
-    if (region.w < 8 || region.h < 8 || previews.covers(region)) return;
+  async #ask(photo, viewport, previews, begun, done) {
     this.#asked?.abort();
     const asked = (this.#asked = new AbortController());
-    const start = performance.now();
-    try {
-      const picture = await service.preview(photo.there.links.preview, region, this.#options(photo), asked.signal);
-      const rgb = await service.decoded(picture);
-      if (asked.signal.aborted) return;
-      this.#learn(region, performance.now() - start);
-      done({ ...region, rgb });
-    } catch {
-      // The region is a courtesy: what is wrong with the photograph is told by its job.
-    } finally {
-      if (this.#asked === asked) this.#asked = null;
+    for (const region of this.plan(viewport)) {
+      if (Math.min(region.w, region.h) < 8 * region.edge || previews.covers(region, region.edge)) continue;
+      const start = performance.now();
+      begun(region);
+      try {
+        const picture = await service.preview(photo.there.links.preview, region, this.#options(photo), asked.signal);
+        const rgb = await service.decoded(picture);
+        if (asked.signal.aborted) return;
+        this.#learn(region, performance.now() - start);
+        done({ ...region, rgb });
+      } catch {
+        // The region is a courtesy: what is wrong with the photograph is told by its job.
+        begun(null);
+        break;
+      }
     }
+    if (this.#asked === asked) this.#asked = null;
   }
 
-  #learn({ w, h }, took) {
-    const wanted = (w * h * TARGET) / Math.max(took, 50);
-    this.#pixels = Math.min(Math.max((this.#pixels + wanted) / 2, 96 * 96), this.#limit);
+  #learn({ w, h, edge }, took) {
+    const wanted = ((w * h) / edge ** 2) * (TARGET / Math.max(took, 50));
+    this.#samples = Math.min(Math.max((this.#samples + wanted) / 2, 20_000), this.#limit);
   }
 
   stop() {

@@ -2,6 +2,7 @@
 
 const WHEEL = 0.0018; // of a zoom step per pixel of the wheel
 const STRIDE = 64; // CSS pixels that an arrow key moves
+const OWN_KEYS = "input, select, textarea, dialog, [role=slider]";
 const DOUBLE = 350; // ms between the taps of a double tap
 
 /**
@@ -20,11 +21,14 @@ export function listen(view, wipe, viewer, keys) {
     const [across, down] = place(event, view, viewer);
     viewer.move((v) => v.zoomTo(v.zoom * Math.exp(-pixels * WHEEL), across, down));
   }, { passive: false });
-  view.addEventListener("keydown", (event) => keyDown(event, viewer, keys));
-  view.addEventListener("keyup", (event) => {
+  // everywhere but in what has keys of its own
+  addEventListener("keydown", (event) => {
+    if (!event.defaultPrevented && viewer.viewport && !event.target.closest?.(OWN_KEYS)) keyDown(event, viewer, keys, view);
+  });
+  addEventListener("keyup", (event) => {
     if (event.key.toLowerCase() === "b") viewer.set({ held: false });
   });
-  view.addEventListener("blur", () => viewer.set({ held: false }));
+  addEventListener("blur", () => viewer.set({ held: false }));
 }
 
 /** Where an event lies in the window it happens in, in screen pixels. */
@@ -116,8 +120,10 @@ function boundary(wipe, view, viewer) {
   });
 }
 
-function keyDown(event, viewer, keys) {
+function keyDown(event, viewer, keys, view) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // arrows and pages scroll elsewhere, and move in toolbars
+  if (event.key.length > 1 && event.target !== view && event.target !== document.body) return;
   const stride = STRIDE * viewer.density;
   const moves = {
     "+": (v) => v.step(1), "=": (v) => v.step(1), "-": (v) => v.step(-1), "−": (v) => v.step(-1),

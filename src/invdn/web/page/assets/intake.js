@@ -1,6 +1,6 @@
 // Where photographs come from: dropped, pasted or picked; folders are opened.
 
-const PHOTOGRAPH = /\.(jpe?g|png|tiff?|webp|heic|heif|avif|dng|arw|cr[23]|nef|orf|raf|rw2|pef|srw)$/i;
+const PHOTOGRAPH = /\.(jpe?g|png|tiff?|webp|heic|heif|avif|jxl|dng|arw|cr[23]|nef|orf|raf|rw2|pef|srw)$/i;
 
 /** Call `take(files)` for whatever comes in. Answers a function that opens the file picker. */
 export function takeIn(input, take) {

@@ -131,13 +131,15 @@ export class Previews {
     return this.#patches;
   }
 
-  /** Whether a region lies within one that is there. */
-  covers({ x, y, w, h }) {
-    return this.#patches.some((p) => p.x <= x && p.y <= y && x + w <= p.x + p.w && y + h <= p.y + p.h);
+  /** Whether a region lies within one that is there, with samples of `edge` or finer. */
+  covers(region, edge) {
+    return this.#patches.some((p) => p.edge <= edge && within(region, p));
   }
 
-  /** @param patch `{x, y, w, h, rgb}` at full resolution */
+  /** @param patch `{x, y, w, h, edge, rgb}`, whose samples are means of `edge` x `edge` pixels */
   add(patch) {
+    // a coarser one of the same place has served
+    this.#patches = this.#patches.filter((p) => p.edge <= patch.edge || !within(p, patch));
     this.#patches.push(patch);
     if (this.#patches.length > 12) this.#patches.shift();
   }
@@ -152,8 +154,43 @@ export class Previews {
   }
 }
 
-/** Write into a tile the means of a patch's `shrink` x `shrink` squares that lie in both. */
+const within = (inner, outer) =>
+  outer.x <= inner.x && outer.y <= inner.y && inner.x + inner.w <= outer.x + outer.w && inner.y + inner.h <= outer.y + outer.h;
+
+/** Write into a tile the samples of a patch that lie in both, as means of `shrink` x `shrink` pixels. */
 function paste(tile, place, patch, shrink) {
+  if (patch.edge > 1) enlarge(tile, place, patch, shrink);
+  else average(tile, place, patch, shrink);
+}
+
+/** The same for a patch of means: the sample in the middle of each square, and between samples a blend of them. */
+function enlarge(tile, place, patch, shrink) {
+  const { edge, rgb } = patch;
+  const [columns, rows] = [Math.ceil(patch.w / edge), Math.ceil(patch.h / edge)];
+  const [left, top] = [Math.max(0, Math.ceil((patch.x - place.x) / shrink)), Math.max(0, Math.ceil((patch.y - place.y) / shrink))];
+  const right = Math.min(place.columns, Math.ceil((patch.x + patch.w - place.x) / shrink));
+  const bottom = Math.min(place.rows, Math.ceil((patch.y + patch.h - place.y) / shrink));
+  const split = (at, count) => {
+    const value = Math.min(Math.max(at / edge - 0.5, 0), count - 1);
+    const low = Math.min(Math.floor(value), Math.max(0, count - 2));
+    return [low, Math.min(low + 1, count - 1), value - low];
+  };
+  for (let row = top; row < bottom; row += 1) {
+    const [upper, lower, down] = split(place.y + (row + 0.5) * shrink - patch.y, rows);
+    for (let column = left; column < right; column += 1) {
+      const [west, east, across] = split(place.x + (column + 0.5) * shrink - patch.x, columns);
+      const to = (row * place.columns + column) * 3;
+      for (let channel = 0; channel < 3; channel += 1) {
+        const at = (r, c) => rgb[(r * columns + c) * 3 + channel];
+        const first = at(upper, west) * (1 - across) + at(upper, east) * across;
+        const second = at(lower, west) * (1 - across) + at(lower, east) * across;
+        tile[to + channel] = Math.round(first * (1 - down) + second * down);
+      }
+    }
+  }
+}
+
+function average(tile, place, patch, shrink) {
   const left = Math.max(0, Math.ceil((patch.x - place.x) / shrink));
   const top = Math.max(0, Math.ceil((patch.y - place.y) / shrink));
   const right = Math.min(place.columns, Math.floor((patch.x + patch.w - place.x) / shrink));

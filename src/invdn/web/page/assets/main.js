@@ -2,48 +2,38 @@
 
 import { Ahead } from "./ahead.js";
 import { NEUTRAL, USUAL } from "./blend.js";
+import * as deliver from "./deliver.js";
+import { strengthFound } from "./found.js";
 import { listen } from "./gestures.js";
 import { takeIn } from "./intake.js";
 import { awaiting, Layer, Previews } from "./layers.js";
+import { LocalPicture } from "./local.js";
+import { keepTable, remember, settings, table as rememberedTable } from "./memory.js";
+import { Pace } from "./pace.js";
 import { Panel } from "./panel.js";
+import { Photo } from "./photo.js";
 import { Scene } from "./scene.js";
 import * as service from "./service.js";
 import { Strip } from "./strip.js";
 import { Table } from "./table.js";
+import { language, speak, t, translate } from "./texts.js";
 import { Viewer } from "./viewer.js";
 import { bytes, percent, zoomed } from "./words.js";
+
+const SHORT = 20; // seconds that a job of another quality may take unasked
+const SWEEP = 900; // ms
 
 const $ = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-const viewer = new Viewer($("canvas"));
-let overlay = false;
-let quality = "fast";
-let look = USUAL;
+translate(document);
 
-const about = await meet();
-const table = new Table(({ quality: name }) => ({ ...NEUTRAL, quality: name }));
-const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "fast" }));
-const panel = new Panel(about);
-const strip = new Strip($("strip"), $("photos"));
-$("engine").textContent = about.engine;
-$("formats").textContent = `${about.formats.map((name) => name.toUpperCase()).join(", ")}, up to ${bytes(about.limits.bytes)}`;
-const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-$("where").textContent = about.where ?? (here ? "They stay on this machine." : `They go to ${location.host} and nowhere else.`);
+// --- what works before the service has answered ----------------------------------------------------
 
-/** Wait until the service answers. */
-async function meet() {
-  for (;;) {
-    try {
-      const answer = await service.describe();
-      banner(null);
-      return answer;
-    } catch (problem) {
-      banner(problem.message);
-      await pause((problem.waitSeconds ?? 3) * 1000);
-    }
-  }
-}
+let early = []; // files that came too soon
+let take = (files) => early.push(...files);
+const pick = takeIn($("files"), (files) => take(files));
+for (const id of ["add", "pick", "other"]) $(id).addEventListener("click", pick);
 
 function banner(words) {
   $("banner").hidden = !words;
@@ -55,25 +45,118 @@ function say(words) {
   $("said").textContent = words;
 }
 
+$("language").value = language;
+$("language").addEventListener("change", () => speak($("language").value));
+const showKeys = () => $("keys").open || $("keys").showModal();
+$("keys-open").addEventListener("click", showKeys);
+$("keys-close").addEventListener("click", () => $("keys").close());
+
+/** Wait until the service answers, and the token is there if it wants one. */
+async function meet() {
+  for (;;) {
+    try {
+      if (service.session && !(await service.session()).open) await enter();
+      const answer = await service.describe();
+      banner(null);
+      return answer;
+    } catch (problem) {
+      banner(problem.message);
+      await pause((problem.waitSeconds ?? 3) * 1000);
+    }
+  }
+}
+
+/** Ask for the token until it is right. */
+function enter() {
+  const dialog = $("entrance");
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.showModal();
+  return new Promise((done) => {
+    $("entrance-form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      try {
+        await service.enter($("token").value);
+      } catch (problem) {
+        $("entrance-problem").textContent = problem.status === 401 ? t("wrongToken") : problem.message;
+        $("token").select();
+        return;
+      }
+      dialog.close();
+      done();
+    });
+  });
+}
+
+const viewer = new Viewer($("canvas"));
+let overlay = false;
+
+const about = await meet();
+const pace = new Pace(about);
+let { quality = "fast", look = USUAL } = settings();
+if (!(quality in about.qualities)) quality = "fast";
+const table = new Table(
+  ({ quality: name }) => ({ ...NEUTRAL, quality: name }),
+  (photo) => pace.seconds(photo.there, photo.quality),
+);
+const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "draft" }));
+const panel = new Panel(about, pace);
+const strip = new Strip($("strip"), $("photos"));
+$("engine").textContent = about.version ? t("about", { version: about.version, model: about.model, engine: about.engine }) : about.engine;
+$("formats").textContent = t("formats", { formats: about.formats.map((name) => name.toUpperCase()).join(", "), size: bytes(about.limits.bytes) });
+const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+$("where").textContent = about.where ?? (here ? t("stayHere") : t("goTo", { host: location.host }));
+
 // --- photographs come in -------------------------------------------------------------------------
 
-const pick = takeIn($("files"), (files) => {
+take = (files) => {
+  const asks = !["draft", "fast"].includes(quality);
   table.add(files, quality, look, (file) => {
-    if (!file.size) return "This file is empty.";
+    if (!file.size) return t("empty");
     if (file.size <= about.limits.bytes) return null;
-    return `This file is too large: ${bytes(file.size)}, and the service takes ${bytes(about.limits.bytes)} at most.`;
-  });
-  say(files.length === 1 ? `${files[0].name} added` : `${files.length} photographs added`);
-});
-$("add").addEventListener("click", pick);
-$("pick").addEventListener("click", pick);
+    return t("tooLarge", { size: bytes(file.size), most: bytes(about.limits.bytes) });
+  }, asks);
+  if (document.activeElement === document.body || !document.activeElement?.checkVisibility()) $("view").focus({ focusVisible: false });
+  say(files.length === 1 ? t("added", { name: files[0].name }) : t("addedMany", { count: files.length }));
+};
 
-table.addEventListener("list", () => strip.lay(table.photos, table.current));
+$("sample").addEventListener("click", async () => {
+  const answer = await fetch(new URL("assets/sample.jpg", document.baseURI));
+  take([new File([await answer.blob()], "sample.jpg", { type: "image/jpeg" })]);
+});
+
+table.addEventListener("list", () => {
+  strip.lay(table.photos, table.current);
+  document.body.dataset.several = table.photos.length > 1;
+  keep();
+});
 strip.addEventListener("choose", ({ detail }) => table.choose(detail));
 strip.addEventListener("remove", ({ detail }) => {
   table.remove(detail);
   (table.current ? $("view") : $("pick")).focus();
 });
+
+/** Remember what is on the table, for the page to be loaded anew. */
+function keep() {
+  keepTable(table.photos.map((photo) => photo.kept).filter(Boolean), table.current?.there?.id ?? null);
+}
+
+/** Find again what was on the table before the page was loaded anew. */
+async function restore() {
+  if (!service.photo) return; // nothing outlives the page there
+  const { photos, current } = rememberedTable();
+  const found = await Promise.all(photos.map(async (kept) => {
+    try {
+      const there = await service.photo(kept.photo);
+      const job = kept.job ? await service.job(kept.job).catch(() => null) : null;
+      return Photo.found({ ...kept, there, job });
+    } catch {
+      return null;
+    }
+  }));
+  const left = found.filter(Boolean);
+  if (left.length) table.restore(left, current);
+  if (left.length < photos.length) say(t("expired", { count: photos.length - left.length }));
+}
 
 // --- the one that is looked at -------------------------------------------------------------------
 
@@ -84,10 +167,12 @@ table.addEventListener("current", () => {
   strip.mark(table.current);
   if (table.current) ({ quality, look } = table.current);
   refresh();
+  keep();
 });
 
 function leave() {
   ahead.stop();
+  viewer.outline = null;
   if (shown) shown.viewport = viewer.viewport;
   viewer.scene?.close();
   viewer.show(null);
@@ -103,21 +188,45 @@ function refresh() {
   const link = photo?.there?.links.rendering; // another one after the service has been started anew
   if (shown && (link ? shown === photo && viewer.scene.noisy.link !== link : viewer.scene.clean instanceof Layer)) leave();
   if (photo?.there && shown !== photo) open(photo);
+  else if (photo && !photo.there && shown !== photo && photo.state !== "refused") openFile(photo);
   const scene = viewer.scene;
   if (scene) dress(scene, photo);
+  if (photo?.result && photo.there) measure(photo);
   document.body.dataset.after = scene ? afterIs(scene) : "nothing";
+  document.body.dataset.seen = Boolean(scene);
   label();
 }
 
-const afterIs = ({ clean }) => (clean instanceof Layer ? "result" : clean.regions.length ? "preview" : "nothing");
+const afterIs = ({ clean }) => (clean instanceof Layer ? "result" : clean?.regions.length ? "preview" : "nothing");
 
-function open(photo) {
+async function open(photo) {
   const { width, height, links } = photo.there;
   const scene = new Scene(new Layer(links.rendering, width, height, (problem) => arrived(photo, problem)));
   scene.clean = new Previews(scene.noisy);
   for (const patch of photo.patches) scene.clean.add(patch);
   shown = photo;
   viewer.show(scene, photo.viewport);
+  const picture = await LocalPicture.of(photo.file);
+  if (picture && viewer.scene === scene && picture.width === width && picture.height === height) {
+    scene.meanwhile = picture;
+    viewer.redraw();
+  } else picture?.close();
+}
+
+const opening = new WeakSet();
+
+/** Show a file as the browser can, before the service has looked at it. */
+async function openFile(photo) {
+  if (opening.has(photo)) return;
+  opening.add(photo);
+  const picture = await LocalPicture.of(photo.file);
+  if (!picture || table.current !== photo || photo.there || shown === photo) return void picture?.close();
+  const none = { width: picture.width, height: picture.height, link: null, tile: () => null };
+  const scene = new Scene(none);
+  scene.meanwhile = picture;
+  shown = photo;
+  viewer.show(scene, photo.viewport);
+  refresh();
 }
 
 /** Give the scene the layers and look that the photograph has now. */
@@ -131,10 +240,11 @@ function dress(scene, photo) {
     scene.explained = job.links.explained ? layer(job.links.explained) : null;
     scene.uncertainty = null;
     scene.job = job.id;
+    viewer.outline = null;
     for (const layer of previous) layer?.close?.();
     scene.changed();
   }
-  const laid = overlay && Boolean(job);
+  const laid = overlay && Boolean(job?.links.uncertainty);
   if (scene.look !== photo.look || scene.overlay !== laid) {
     Object.assign(scene, { look: photo.look, overlay: laid });
     scene.changed();
@@ -153,6 +263,18 @@ function judge(scene, photo) {
   scene.changed();
 }
 
+/** Measure what auto takes, once for each result. */
+async function measure(photo) {
+  const job = photo.result;
+  if (!job || photo.measured === job.id || typeof job.result.strength_found === "number") return;
+  photo.measured = job.id;
+  photo.found = null;
+  const found = await strengthFound(photo.there, job).catch(() => null);
+  if (photo.result !== job) return;
+  photo.found = found;
+  if (photo === table.current) panel.show(photo, table.photos, overlay);
+}
+
 /** A tile has come, or could not. */
 function arrived(photo, problem) {
   if (photo !== shown) return;
@@ -166,35 +288,73 @@ function arrived(photo, problem) {
 function lookAhead() {
   const previews = viewer.scene?.clean instanceof Previews ? viewer.scene.clean : null;
   if (!viewer.viewport) return;
-  ahead.consider(shown, viewer.viewport, previews, (patch) => {
+  const mark = (region) => {
+    viewer.outline = region;
+    viewer.redraw();
+  };
+  ahead.consider(shown, viewer.viewport, previews, mark, (patch) => {
     if (!previews || viewer.scene?.clean !== previews) return;
     previews.add(patch);
     shown.patches = [...previews.regions];
+    viewer.outline = null;
     viewer.scene.changed();
-    say("Preview of the visible part is there");
+    say(t("saidPreview"));
     refresh();
   });
 }
 
 let heard = ""; // the last state that was said of the current photograph
+const states = new WeakMap(); // the last state of each
 
 table.addEventListener("change", ({ detail: photo }) => {
   strip.tell(photo);
   const silent = table.photos.some((one) => one.silent);
-  if (silent) banner("The service does not answer. Is “invdn serve” still running? The work goes on when it is back.");
+  if (silent) banner(`${t("silent")} ${t("goesOn")}`);
   else if (!photo.problem) banner(null);
   if (photo === table.current) refresh();
+  if (states.get(photo) !== photo.state) {
+    if (photo.state === "done" && states.get(photo)) finished(photo);
+    states.set(photo, photo.state);
+    keep();
+  }
   announce(photo);
 });
 
+/** A job has ended while somebody watched, or did something else. */
+function finished(photo) {
+  if (photo === table.current && !matchMedia("(prefers-reduced-motion: reduce)").matches) sweep();
+  if (document.hidden && settings().tell && Notification.permission === "granted") {
+    new Notification(t("saidDone", { name: photo.name }), { icon: photo.small ?? undefined, tag: "invdn" });
+  }
+}
+
+/** Move the boundary once over the photograph and back, so that nobody misses the moment. */
+function sweep() {
+  if (viewer.beside || document.activeElement === $("wipe")) return;
+  const [start, from] = [performance.now(), viewer.wipe];
+  const step = (now) => {
+    const share = (now - start) / SWEEP;
+    if (share >= 1 || viewer.held || Math.abs(viewer.wipe - wanted) > 1e-6) {
+      if (share >= 1) viewer.set({ wipe: from });
+      return;
+    }
+    wanted = from + (0.02 - from) * Math.sin(Math.PI * Math.min(1, Math.max(0, share)));
+    viewer.set({ wipe: wanted });
+    requestAnimationFrame(step);
+  };
+  let wanted = from;
+  requestAnimationFrame(step);
+}
+
 function announce(photo) {
   const quarter = photo.state === "running" ? Math.floor(photo.progress * 4) * 25 : "";
+  const { name } = photo;
   const words = {
-    running: quarter ? `${photo.name}: ${quarter} percent` : `Denoising ${photo.name}`,
-    done: `${photo.name} is denoised`,
-    stopped: `${photo.name}: stopped`,
-    failed: `${photo.name}: ${photo.problem}`,
-    refused: `${photo.name}: ${photo.problem}`,
+    running: quarter ? t("saidPercent", { name, percent: quarter }) : t("saidRunning", { name }),
+    done: t("saidDone", { name }),
+    stopped: t("saidStopped", { name }),
+    failed: `${name}: ${photo.problem}`,
+    refused: `${name}: ${photo.problem}`,
   }[photo.state];
   if (!words || words === heard || (photo !== table.current && photo.state === "running")) return;
   heard = words;
@@ -203,22 +363,32 @@ function announce(photo) {
 
 // --- the panel -----------------------------------------------------------------------------------
 
-panel.addEventListener("quality", ({ detail }) => {
-  quality = detail;
-  table.current.quality = detail;
-  if (table.current.state !== "refused") table.current.again();
+panel.addEventListener("quality", ({ detail: { quality: chosen, begin } }) => {
+  const photo = table.current;
+  quality = chosen;
+  photo.quality = chosen;
+  remember({ quality });
+  if (photo.state === "ready" && !photo.result) photo.asks = true;
+  const wanted = photo.result?.asked?.quality !== chosen || photo.working;
+  if (begin && wanted && photo.state !== "refused") photo.again();
+  refresh();
 });
 panel.addEventListener("look", ({ detail: { look: chosen, moving } }) => {
   look = chosen;
   table.current.look = chosen;
   panel.showLook(chosen);
   viewer.moving = moving;
+  if (!moving) {
+    remember({ look });
+    keep();
+  }
   if (!viewer.scene) return;
   viewer.scene.look = chosen;
   viewer.scene.changed();
-  if (overlay && !moving && table.current.result) judge(viewer.scene, table.current);
+  if (viewer.scene.overlay && !moving) judge(viewer.scene, table.current);
   viewer.redraw();
 });
+panel.addEventListener("saved-own", () => say(t("savedOwn")));
 panel.addEventListener("uncertainty", ({ detail }) => {
   overlay = detail;
   refresh();
@@ -229,37 +399,68 @@ panel.addEventListener("cancel", () => {
 });
 panel.addEventListener("again", () => {
   table.current.again();
+  table.begin();
   ($("progress").hidden ? $("view") : $("cancel")).focus();
 });
 panel.addEventListener("same", () => {
-  for (const photo of table.photos) photo.look = look;
-  say("All photographs have this look now");
+  for (const photo of table.photos) {
+    photo.look = look;
+    if (photo.quality === quality || photo.state === "refused") continue;
+    photo.quality = quality;
+    if ((pace.seconds(photo.there, quality) ?? 0) * table.photos.length < SHORT && photo.there) photo.again();
+    else if (photo.state === "ready") photo.asks = true;
+  }
+  keep();
+  refresh();
+  say(t("saidSame"));
 });
 panel.addEventListener("remove", () => {
   table.remove(table.current);
   (table.current ? $("view") : $("add")).focus();
 });
-panel.addEventListener("download", () => save([table.current]));
-panel.addEventListener("download-all", () => save(table.photos));
+panel.addEventListener("download", () => save());
+panel.addEventListener("download-all", () => busily(async (told) => {
+  const finished = table.photos.filter(({ result }) => result);
+  if (!service.archive) {
+    for (const photo of finished) deliver.save(await photo.product(told, panel.output));
+    return;
+  }
+  const ids = [];
+  for (const photo of finished) ids.push(await photo.made(told, panel.output));
+  deliver.saveArchive(ids);
+  say(t("downloaded", { name: "denoised.zip" }));
+}));
+panel.addEventListener("to-folder", () => busily(async (told) => {
+  const count = await deliver.saveIntoFolder(table.photos.filter(({ result }) => result), told, panel.output);
+  if (count !== null) say(t("toFolderDone", { count }));
+}));
+panel.addEventListener("copy", () => busily(async (told) => {
+  const id = await table.current.made(told);
+  await deliver.copy(await service.job(id));
+  say(t("copied"));
+}));
+panel.addEventListener("share", () => busily(async (told) => deliver.share(await table.current.product(told, panel.output))));
+
+const save = () => busily(async (told) => {
+  const file = await table.current.product(told, panel.output);
+  deliver.save(file);
+  say(t("downloaded", { name: file.name }));
+});
 
 let saving = false;
 
-async function save(photos) {
-  if (saving) return;
+/** Do something with results, one thing at a time, and say what went wrong. */
+async function busily(act) {
+  const photo = table.current;
+  if (saving || !photo?.result) return;
   saving = true;
   panel.saving(0);
-  for (const photo of photos.filter((one) => one?.result)) {
-    const wanted = photo.result;
-    try {
-      const { blob, name } = await photo.product((progress) => panel.saving(progress));
-      const address = URL.createObjectURL(blob);
-      Object.assign(document.createElement("a"), { href: address, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
-      say(`${name} downloaded`);
-    } catch (problem) {
-      if (problem.status === 404 && photo.result === wanted) photo.lost();
-      else banner(problem.message);
-    }
+  const wanted = photo.result;
+  try {
+    await act((progress) => panel.saving(progress));
+  } catch (problem) {
+    if (problem.status === 404 && photo.result === wanted) photo.lost();
+    else if (problem.name !== "AbortError") banner(problem.message);
   }
   saving = false;
   panel.saving(null);
@@ -270,6 +471,7 @@ async function save(photos) {
 listen($("view"), $("wipe"), viewer, {
   s: () => $("side").click(),
   u: () => $("uncertainty").click(),
+  "?": showKeys,
   PageUp: () => table.step(-1),
   PageDown: () => table.step(1),
 });
@@ -282,13 +484,27 @@ viewer.addEventListener("move", () => {
   label();
   lookAhead();
 });
-
 viewer.addEventListener("drawn", () => $("view").setAttribute("aria-busy", String(awaiting())));
+
+// One stop for Tab; arrows move between the buttons.
+const tools = [...$("bar").querySelectorAll("button")];
+const reach = (tool) => tools.forEach((one) => (one.tabIndex = one === tool ? 0 : -1));
+reach($("zoom-fit"));
+$("bar").addEventListener("focusin", ({ target }) => tools.includes(target) && reach(target));
+$("bar").addEventListener("keydown", (event) => {
+  const there = tools.filter((tool) => !tool.disabled);
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const to = { Home: there[0], End: there.at(-1) }[event.key] ?? (by && there[(there.indexOf(event.target) + by + there.length) % there.length]);
+  if (!to) return;
+  event.preventDefault();
+  to.focus();
+});
 
 /** Words and places that follow the viewer. */
 function label() {
   const view = viewer.viewport;
   $("zoom").textContent = view ? zoomed(view.zoom) : "";
+  $("zoom").setAttribute("aria-label", `${t("zoom")} ${$("zoom").textContent}`);
   for (const id of ["zoom-out", "zoom-in", "zoom-fit", "zoom-full", "side"]) $(id).disabled = !view;
   $("zoom-fit").setAttribute("aria-pressed", String(Boolean(view?.fitted)));
   $("zoom-full").setAttribute("aria-pressed", String(Boolean(view && !view.fitted && view.zoom === 1)));
@@ -298,12 +514,28 @@ function label() {
   $("stage").style.setProperty("--wipe", `${viewer.wipe * 100}%`);
   const share = Math.round(viewer.wipe * 100);
   $("wipe").setAttribute("aria-valuenow", share);
-  $("wipe").setAttribute("aria-valuetext", `before ${share} percent, after ${100 - share} percent`);
+  $("wipe").setAttribute("aria-valuetext", t("boundaryValue", { a: share, b: 100 - share }));
   const after = document.body.dataset.after;
-  $("tag-after").textContent = after === "preview" ? "Preview" : "After";
+  const laid = viewer.scene?.overlay;
+  $("tag-after").textContent = laid ? t("uncertainty") : after === "preview" ? t("preview") : t("after");
+  placeTags();
   const name = table.current?.name;
-  const words = { result: "before and after", preview: "before, and a preview of after", nothing: "before" }[after];
-  $("canvas").setAttribute("aria-label", name ? `${name}, ${words}, at ${$("zoom").textContent}` : "No photograph");
+  const what = t({ result: "seeResult", preview: "seePreview" }[after] ?? "seeBefore");
+  $("canvas").setAttribute("aria-label", name ? t("canvas", { name, what, zoom: $("zoom").textContent }) : t("nothing"));
+}
+
+/** Put the words at the picture, not at the window's edge. */
+function placeTags() {
+  const frames = viewer.frames;
+  if (!frames.length) return;
+  const [first, last] = [frames[0], frames.at(-1)];
+  const style = $("stage").style;
+  style.setProperty("--before-x", `${Math.max(0, first.left)}px`);
+  style.setProperty("--before-y", `${Math.max(0, first.top)}px`);
+  style.setProperty("--after-x", `${Math.max(0, $("canvas").clientWidth - last.right)}px`);
+  style.setProperty("--after-y", `${Math.max(0, last.top)}px`);
+  style.setProperty("--top", `${Math.max(0, first.top)}px`);
+  style.setProperty("--bottom", `${Math.max(0, $("canvas").clientHeight - first.bottom)}px`);
 }
 
 const shades = matchMedia("(prefers-color-scheme: dark)");
@@ -311,11 +543,13 @@ const paint = () => viewer.set({ background: getComputedStyle($("stage")).backgr
 shades.addEventListener("change", paint);
 paint();
 
-$("keys-open").addEventListener("click", () => $("keys").showModal());
-$("keys-close").addEventListener("click", () => $("keys").close());
 addEventListener("keydown", (event) => {
+  if (event.key === "?" && !viewer.viewport && !event.target.closest("input, dialog")) {
+    event.preventDefault();
+    showKeys();
+  }
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
-  const act = { o: pick, s: () => save([table.current]) }[event.key.toLowerCase()];
+  const act = { o: pick, s: save }[event.key.toLowerCase()];
   if (!act || $("keys").open) return;
   event.preventDefault();
   act();
@@ -323,16 +557,20 @@ addEventListener("keydown", (event) => {
 
 // What is done stays on the service for as long as the page is open.
 setInterval(() => {
-  for (const { result } of table.photos) if (result) service.job(result.id).catch(() => {});
+  for (const { result, there } of table.photos) {
+    if (result) service.job(result.id).catch(() => {});
+    else if (there) service.photo?.(there.id).catch(() => {});
+  }
 }, 60_000);
 
 // --- the end -------------------------------------------------------------------------------------
 
+// What was handed over is found again; what is on its way would be lost.
 addEventListener("beforeunload", (event) => {
-  if (table.photos.some((photo) => photo.busy)) event.preventDefault();
-});
-addEventListener("pagehide", (event) => {
-  if (!event.persisted) for (const photo of table.photos) photo.remove();
+  if (table.photos.some(({ state, file }) => file && ["waiting", "uploading"].includes(state))) event.preventDefault();
 });
 
+await restore();
 document.body.dataset.ready = "yes";
+if (early.length) take(early);
+early = [];

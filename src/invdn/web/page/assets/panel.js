@@ -1,37 +1,63 @@
 // The settings beside the photograph: what it is, how it goes, quality, look, uncertainty, download.
 
 import { NEUTRAL, USUAL } from "./blend.js";
-import { duration, facts, percent, sentence } from "./words.js";
+import { remember, settings } from "./memory.js";
+import * as service from "./service.js";
+import { number, t } from "./texts.js";
+import { facts, percent, roughly, sentence } from "./words.js";
 
-const QUALITIES = { draft: "Draft", fast: "Fast", balanced: "Balanced", best: "Best" };
+const QUALITIES = {
+  draft: ["qDraft", "qDraftNote"],
+  fast: ["qFast", "qFastNote"], balanced: ["qBalanced", "qBalancedNote"], best: ["qBest", "qBestNote"],
+};
+/** Name, words, note; all stand at the right where everything is removed, and keep more to the left. */
 const SLIDERS = [
-  ["strength", "Strength", "How much of the noise is removed; 0 % is the photograph as it was."],
-  ["luminance", "Luminance", "How much of the grain in brightness is removed."],
-  ["chroma", "Colour", "How much of the coloured noise is removed."],
-  ["detail", "Detail", "How much fine texture is given back, without colour noise."],
+  ["strength", "strength", "strengthNote"],
+  ["luminance", "luminance", "luminanceNote"],
+  ["chroma", "chroma", "chromaNote"],
+  ["detail", "texture", "textureNote"],
 ];
+const PRESETS = {
+  auto: ["pAuto", USUAL],
+  full: ["pFull", NEUTRAL],
+  soft: ["pSoft", { ...NEUTRAL, strength: 0.5 }],
+  grain: ["pGrain", { ...USUAL, luminance: 0.6, detail: 0.3 }],
+};
+const FORMATS = ["jpeg", "png", "tiff", "webp", "avif"];
+const LONG = 20; // seconds that a click on a quality may cost without another
 
 const $ = (id) => document.getElementById(id);
+const same = (one, other) => Object.keys(NEUTRAL).every((name) => one[name] === other[name]);
+
+/** What a slider shows of a value, and back: fine texture counts from the other end. */
+const turned = (name, value) => (name === "detail" ? Math.round((1 - value) * 100) / 100 : value);
 
 /**
- * Fires "quality", "look" (detail: `{look, moving}`), "uncertainty", and what its buttons are named:
- * "cancel", "again", "same", "download", "download-all", "remove".
+ * Fires "quality" (detail: `{quality, begin}`), "look" (detail: `{look, moving}`), "uncertainty", and what its
+ * buttons are named: "cancel", "again", "same", "download", "download-all", "copy", "share", "to-folder",
+ * "remove", "other".
  */
 export class Panel extends EventTarget {
   #about;
-  #pace; // seconds per pass and pixel, told by the service or learnt from the last result
+  #pace;
   #sliders = new Map();
   #auto; // the button of the strength
+  #photo = null;
+  #timer = 0;
+  #times = new Map();
 
-  /** @param about what the service says of itself */
-  constructor(about) {
+  /**
+   * @param about what the service says of itself
+   * @param pace  tells how long things take
+   */
+  constructor(about, pace) {
     super();
     this.#about = about;
-    this.#pace = about.pace ?? null;
-    $("certainty").hidden = about.uncertainty === false;
+    this.#pace = pace;
     this.#makeQualities();
     this.#makeSliders();
-    for (const name of ["cancel", "again", "same", "download", "download-all", "remove"]) {
+    this.#makePresets();
+    for (const name of ["cancel", "again", "same", "download", "download-all", "copy", "share", "to-folder", "remove", "other"]) {
       $(name).addEventListener("click", () => this.#tell(name));
     }
     $("uncertainty").addEventListener("change", () => this.#tell("uncertainty", $("uncertainty").checked));
@@ -39,6 +65,18 @@ export class Panel extends EventTarget {
       this.#tell("look", { look: USUAL, moving: false });
       this.#sliders.values().next().value?.input.focus();
     });
+    this.#makeOutput();
+    $("tell-me").checked = Boolean(settings().tell);
+    $("tell-me").addEventListener("change", async () => {
+      const may = $("tell-me").checked && (await Notification.requestPermission()) === "granted";
+      $("tell-me").checked = may;
+      remember({ tell: may });
+    });
+    $("certainty").hidden = about.uncertainty === false;
+    $("copy").hidden = !window.ClipboardItem || !service.picture;
+    $("saving").hidden = !service.archive; // who cannot write other formats has no archive either
+    $("to-folder").hidden = !window.showDirectoryPicker;
+    $("share").hidden = !navigator.canShare?.({ files: [new File([""], "a.png", { type: "image/png" })] });
   }
 
   #tell(name, detail) {
@@ -46,45 +84,52 @@ export class Panel extends EventTarget {
   }
 
   #makeQualities() {
-    for (const name of Object.keys(QUALITIES).filter((key) => key in this.#about.qualities)) {
+    for (const [name, [words, note]] of Object.entries(QUALITIES)) {
+      if (!(name in this.#about.qualities)) continue;
       const label = document.createElement("label");
       const input = Object.assign(document.createElement("input"), { type: "radio", name: "quality", value: name });
-      input.setAttribute("aria-describedby", "quality-note");
-      input.addEventListener("change", () => this.#tell("quality", name));
-      label.append(input, Object.assign(document.createElement("span"), { textContent: QUALITIES[name] }));
+      input.addEventListener("change", () => this.#choose(name));
+      const title = Object.assign(document.createElement("b"), { textContent: t(words) });
+      const soft = Object.assign(document.createElement("span"), { className: "soft", textContent: t(note), id: `${name}-note` });
+      const time = Object.assign(document.createElement("span"), { className: "soft time", id: `${name}-time` });
+      input.setAttribute("aria-label", t(words));
+      input.setAttribute("aria-describedby", `${name}-note ${name}-time`);
+      label.append(input, title, time, soft);
       $("quality").append(label);
+      this.#times.set(name, time);
     }
-    const note = Object.assign(document.createElement("p"), { id: "quality-note", className: "soft" });
-    $("quality").append(note);
+  }
+
+  /** A quality was chosen: begin where that costs little, once the keys have come to rest; else ask. */
+  #choose(quality) {
+    clearTimeout(this.#timer);
+    const seconds = this.#pace.seconds(this.#photo?.there, quality) ?? 0;
+    this.#tell("quality", { quality, begin: false });
+    if (seconds > LONG) return;
+    this.#timer = setTimeout(() => this.#tell("quality", { quality, begin: true }), 600);
   }
 
   #makeSliders() {
     for (const [name, words, note] of SLIDERS) {
-      const option = this.#about.options[name];
-      if (!option) continue;
       const row = document.createElement("div");
       row.className = "slider";
-      const label = Object.assign(document.createElement("label"), { htmlFor: name, textContent: words, title: note });
-      const value = Object.assign(document.createElement("output"), { htmlFor: name });
-      const input = Object.assign(document.createElement("input"), {
-        type: "range", id: name, min: option.minimum ?? 0, max: option.maximum ?? 1, step: 0.01, title: note,
-      });
+      const label = Object.assign(document.createElement("label"), { htmlFor: name, textContent: t(words), title: t(note) });
+      const value = Object.assign(document.createElement("span"), { className: "value", ariaHidden: "true" });
+      const input = Object.assign(document.createElement("input"), { type: "range", id: name, min: 0, max: 1, step: 0.01, title: t(note) });
       input.addEventListener("input", () => this.#slide(name, true));
       input.addEventListener("change", () => this.#slide(name, false));
       row.append(label, value, input);
-      $("sliders").insertBefore(row, $("reset"));
+      $("sliders").insertBefore(row, $("presets"));
       this.#sliders.set(name, { input, value });
       if (name === "strength") label.after(this.#makeAuto());
     }
-    $("sliders").hidden = !this.#sliders.size;
   }
 
   #makeAuto() {
     this.#auto = Object.assign(document.createElement("button"), {
-      type: "button", id: "auto", className: "pill", textContent: "Auto",
-      title: "As strong as the noise that was found calls for, in every place",
+      type: "button", id: "auto", className: "pill", textContent: t("auto"), title: t("autoTitle"),
     });
-    this.#auto.setAttribute("aria-label", "Automatic strength");
+    this.#auto.setAttribute("aria-label", t("autoLabel"));
     this.#auto.addEventListener("click", () => {
       const strength = this.#auto.ariaPressed === "true" ? NEUTRAL.strength : USUAL.strength;
       this.#tell("look", { look: { ...this.#look(), strength }, moving: false });
@@ -92,10 +137,61 @@ export class Panel extends EventTarget {
     return this.#auto;
   }
 
+  /** How files are saved: remembered, and the same for all photographs. */
+  #makeOutput() {
+    const { output = {} } = settings();
+    for (const name of FORMATS) $("format").append(Object.assign(document.createElement("option"), { value: name, textContent: name.toUpperCase() }));
+    $("format").value = output.output_format ?? "";
+    $("file-quality").value = output.jpeg_quality ?? "";
+    $("strip-metadata").checked = Boolean(output.strip_metadata);
+    for (const id of ["format", "file-quality", "strip-metadata"]) {
+      $(id).addEventListener("change", () => {
+        if (!$("file-quality").checkValidity()) $("file-quality").value = "";
+        remember({ output: this.output });
+      });
+    }
+  }
+
+  /** How files are saved, as options of a job; none where they are as their photographs. */
+  get output() {
+    return {
+      output_format: $("format").value || undefined,
+      jpeg_quality: $("file-quality").value || undefined,
+      strip_metadata: $("strip-metadata").checked || undefined,
+    };
+  }
+
+  #makePresets() {
+    const option = (value, words) => Object.assign(document.createElement("option"), { value, textContent: words });
+    const list = $("preset");
+    for (const [name, [words]] of Object.entries(PRESETS)) list.append(option(name, t(words)));
+    list.append(option("own", t("pOwn")), option("other", t("pOther")));
+    list.addEventListener("change", () => {
+      const look = list.value === "own" ? settings().own : PRESETS[list.value]?.[1];
+      if (look) this.#tell("look", { look, moving: false });
+    });
+    $("save-own").addEventListener("click", () => {
+      remember({ own: this.#look() });
+      this.showLook(this.#look());
+      this.#tell("saved-own");
+      list.focus();
+    });
+  }
+
+  #showPreset(look) {
+    const { own } = settings();
+    const name = Object.keys(PRESETS).find((key) => same(PRESETS[key][1], look)) ?? (own && same(own, look) ? "own" : "other");
+    $("preset").value = name;
+    for (const option of $("preset").options) {
+      option.hidden = option.disabled = option.value === "own" ? !own : option.value === "other" ? name !== "other" : false;
+    }
+    $("save-own").hidden = name !== "other";
+  }
+
   /** What the sliders say. */
   #look() {
     const look = { ...NEUTRAL };
-    for (const [name, { input }] of this.#sliders) look[name] = Number(input.value);
+    for (const [name, { input }] of this.#sliders) look[name] = turned(name, Number(input.value));
     if (this.#auto.ariaPressed === "true") look.strength = USUAL.strength;
     return look;
   }
@@ -109,80 +205,89 @@ export class Panel extends EventTarget {
   /** Show the state of a photograph among all of them. */
   show(photo, photos, overlay) {
     $("panel").hidden = !photo;
+    if (photo !== this.#photo) clearTimeout(this.#timer);
+    this.#photo = photo;
     if (!photo) return;
-    this.#learn(photo);
+    this.#pace.learn(photo);
     $("name").textContent = photo.name;
     $("name").title = photo.name;
     $("facts").textContent = photo.there ? facts(photo.there) : "";
     this.#showProgress(photo);
-    for (const input of $("quality").querySelectorAll("input")) input.checked = input.value === photo.quality;
-    $("quality-note").textContent = this.#qualityNote(photo);
+    for (const input of $("quality").querySelectorAll("input[type=radio]")) input.checked = input.value === photo.quality;
+    for (const [name, time] of this.#times) {
+      const seconds = this.#pace.seconds(photo.there, name);
+      time.textContent = seconds === null ? "" : `~ ${roughly(seconds)}`;
+    }
     this.showLook(photo.look);
     this.#showUncertainty(photo, overlay);
     const ready = photo.result !== null;
     $("sliders").disabled = !ready && !photo.patches.length;
-    const detail = this.#sliders.get("detail");
-    if (detail) detail.input.disabled = !photo.result?.links.explained;
+    $("detail").disabled = !photo.result?.links.explained;
     $("quality").disabled = photo.state === "refused";
     $("download").disabled = !ready;
     const finished = photos.filter(({ result }) => result).length;
     $("download-all").hidden = finished < 2;
-    $("download-all").textContent = `Download all ${finished}`;
-    $("same").hidden = photos.length < 2 || !this.#sliders.size;
+    $("download-all").textContent = t("downloadAll", { count: finished });
+    $("more").hidden = !ready;
+    $("same").hidden = photos.length < 2;
+    const long = (this.#pace.seconds(photo.there, photo.quality) ?? 0) > 60;
+    $("tell").hidden = !("Notification" in window) || !long || !photo.working;
   }
 
   /** Only the sliders, while one moves. */
   showLook(look) {
+    const found = this.#photo?.result?.result.strength_found ?? this.#photo?.found;
     for (const [name, { input, value }] of this.#sliders) {
       const automatic = look[name] === "auto";
-      const number = automatic ? NEUTRAL[name] : look[name];
-      const words = automatic ? "Auto" : percent(number);
-      input.value = number;
-      input.style.setProperty("--share", `${(100 * (number - input.min)) / (input.max - input.min)}%`);
-      input.setAttribute("aria-valuetext", words);
-      value.textContent = automatic ? "" : words;
+      const shown = automatic ? (found ?? NEUTRAL[name]) : turned(name, look[name]);
+      const words = automatic && typeof found !== "number" ? t("auto") : percent(shown);
+      input.value = shown;
+      input.style.setProperty("--share", `${100 * shown}%`);
+      input.setAttribute("aria-valuetext", automatic && typeof found === "number" ? `${t("auto")}, ${words}` : words);
+      value.textContent = automatic && typeof found !== "number" ? "" : words;
     }
     this.#auto.ariaPressed = String(look.strength === "auto");
-    $("reset").hidden = [...this.#sliders.keys()].every((name) => look[name] === USUAL[name]);
+    $("reset").hidden = same(look, USUAL);
+    this.#showPreset(look);
   }
 
   #showProgress(photo) {
     if (!photo.busy && document.activeElement === $("cancel")) queueMicrotask(() => ($("again").hidden ? $("view") : $("again")).focus());
     $("progress").hidden = !photo.busy;
     const bar = $("progress-bar");
-    if (photo.state === "running") bar.value = photo.progress;
+    if (photo.state === "running" && photo.progress > 0) bar.value = photo.progress;
     else bar.removeAttribute("value");
     $("progress-text").textContent = sentence(photo);
-    const pictured = photo.there && !photo.unreadable;
+    const pictured = (photo.there || photo.small) && !photo.unreadable && photo.state !== "refused";
     $("notice").hidden = pictured || !photo.problem;
     $("notice-text").textContent = photo.problem ?? "";
     $("problem").hidden = !photo.problem || !pictured;
     $("problem").textContent = photo.problem ?? "";
-    const stopped = ["stopped", "failed"].includes(photo.state);
+    const pending = photo.result && photo.result.asked?.quality !== photo.quality && !photo.busy;
+    const stopped = ["stopped", "failed"].includes(photo.state) || (photo.state === "ready" && photo.asks) || pending;
     $("again").hidden = !stopped;
-    $("again").textContent = photo.state === "failed" ? "Try again" : "Denoise";
+    const seconds = this.#pace.seconds(photo.there, photo.quality);
+    const begin = seconds === null ? t("denoise") : t("denoiseWith", { quality: t(QUALITIES[photo.quality][0]), time: roughly(seconds) });
+    $("again").textContent = photo.state === "failed" ? t("again") : begin;
+    this.#showFindings(photo);
   }
 
-  #samples(quality) {
-    const { self_ensemble, num_samples, cost = 1 } = this.#about.qualities[quality];
-    const symmetries = self_ensemble ? 8 : 1;
-    return { samples: symmetries * num_samples, passes: symmetries * (1 + num_samples) * cost };
-  }
-
-  #learn({ result }) {
-    if (!result?.result?.seconds) return;
-    const { width, height, seconds } = result.result;
-    const { self_ensemble, num_samples, quality } = result.options;
-    const passes = (self_ensemble ? 8 : 1) * (1 + num_samples) * (this.#about.qualities[quality]?.cost ?? 1);
-    this.#pace = seconds / (width * height * passes);
-  }
-
-  #qualityNote(photo) {
-    const { samples, passes } = this.#samples(photo.quality);
-    const words = samples === 1 ? "One sample" : `Mean of ${samples} samples`;
-    if (!this.#pace || !photo.there) return `${words}.`;
-    const seconds = this.#pace * passes * photo.there.width * photo.there.height;
-    return `${words}, about ${duration(seconds)} on this machine.`;
+  /** What was found: the noise, and the strength that auto takes. */
+  #showFindings(photo) {
+    const result = photo.busy ? null : photo.result?.result;
+    const parts = [];
+    if (typeof result?.noise_level === "number") {
+      const word = `n ${result.noise_word}`;
+      parts.push(`${t("noiseFound", { word: t(word), level: number(result.noise_level, 1) })}.`);
+    }
+    const strength = result?.strength_found ?? photo.found;
+    if (photo.look.strength === "auto" && typeof strength === "number" && result) {
+      parts.push(`${t("autoTook", { percent: percent(strength) })}.`);
+    }
+    $("found").textContent = parts.join(" ");
+    $("found").hidden = !parts.length;
+    $("warnings").replaceChildren(...(result?.warnings ?? []).map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+    $("warnings").hidden = !result?.warnings?.length;
   }
 
   #showUncertainty(photo, overlay) {
@@ -190,14 +295,13 @@ export class Panel extends EventTarget {
     $("uncertainty").disabled = !there;
     $("uncertainty").checked = there && overlay;
     $("ramp").hidden = !(there && overlay);
-    $("uncertainty-note").textContent = there
-      ? "Nine of ten true values lie within this distance of the result: dark is 0, bright 25 steps of 255 or more."
-      : "Comes with the full result.";
+    $("uncertainty-note").textContent = t(there ? "uncertaintyNote" : "comesLater");
   }
 
   /** While the file is made, how far it is; null at the end. */
   saving(progress) {
-    $("download").textContent = progress === null ? "Download" : `Preparing${progress ? ` ${percent(progress)}` : "…"}`;
+    $("download").textContent = progress === null ? t("download") : t("preparing", { percent: progress ? percent(progress) : "…" });
   }
 }
+
 

@@ -1,14 +1,16 @@
 // One photograph on its way: from a file of the user's to a result on the service.
 //
-//   waiting -> uploading -> queued -> running -> done
-//                  |           \_________/------> stopped, failed
-//                  '----------------------------> refused
+//   waiting -> uploading -> ready -> queued -> running -> done
+//                  |                    \_________/------> stopped, failed
+//                  '-------------------------------------> refused
 
 import { NEUTRAL, USUAL } from "./blend.js";
 import * as service from "./service.js";
+import { t } from "./texts.js";
 
 const POLL = 250; // ms between two looks at a job
 const SLOWER = 3000; // ms while the service does not answer
+const SURE = 0.15; // progress from which the job's own pace counts alone
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -23,12 +25,15 @@ export class Photo extends EventTarget {
   problem = null; // words
   silent = false; // the service does not answer
   wait = 0; // ms until the service may be asked again
-  timer = undefined; // that waits for it
+  asks = false; // it takes long: begin only when told to
   there = null; // the Photo of the service
   result = null; // the finished Job that is shown
-  patches = []; // regions denoised ahead: {x, y, w, h, rgb}
+  patches = []; // regions denoised ahead: {x, y, w, h, edge, rgb}
   unreadable = false; // its pixels cannot be shown
   viewport = null; // where the viewer was
+  found = null; // strength that auto takes, 0 to 1
+  small = null; // address of a small picture made by the browser
+  guess = () => null; // seconds that the job takes, by the service's pace
   #asked = null; // options of the job that is at work
   #made = null; // the job of the file with the latest look: {look, id}
   #fetching = false; // that file is being waited for
@@ -41,8 +46,28 @@ export class Photo extends EventTarget {
     Object.assign(this, { file, name: file.name, quality, look });
   }
 
+  /** One that was handed over before the page was loaded anew. */
+  static found({ there, job, quality, look, asked }) {
+    const photo = new Photo({ name: there.name, size: there.bytes, type: "" }, quality, look);
+    Object.assign(photo, { file: null, there, state: "ready" });
+    photo.#asked = asked;
+    if (job?.state === "done") Object.assign(photo, { state: "done", result: { ...job, asked } });
+    else if (job) photo.#resume(job.id);
+    return photo;
+  }
+
+  /** What is needed to find it again. */
+  get kept() {
+    if (!this.there) return null;
+    return { photo: this.there.id, job: this.#job ?? this.result?.id ?? null, quality: this.quality, look: this.look, asked: this.#asked };
+  }
+
   get busy() {
     return ["uploading", "queued", "running"].includes(this.state);
+  }
+
+  get working() {
+    return ["queued", "running"].includes(this.state);
   }
 
   /** Refuse without asking the service. */
@@ -55,32 +80,48 @@ export class Photo extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** All the way to the result; never throws. `options` are those of the job. */
+  /** Hand the file over; never throws. */
+  async send() {
+    const turn = (this.#turn += 1);
+    this.#become({ state: "uploading", problem: null });
+    try {
+      this.#upload = new AbortController();
+      const there = await service.upload(this.file, this.#upload.signal);
+      if (turn !== this.#turn) service.forget(there.id).catch(() => {});
+      else this.#become({ there, state: "ready", silent: false });
+    } catch (problem) {
+      if (turn === this.#turn) this.#failed(problem);
+    }
+  }
+
+  /** From a photograph that was handed over to the result; never throws. `options` are those of the job. */
   async run(options) {
     const turn = (this.#turn += 1);
-    const latest = () => turn === this.#turn;
+    this.asks = false;
+    this.#become({ state: "queued", progress: 0, secondsLeft: null, position: null, problem: null });
     try {
-      const state = this.there ? "queued" : "uploading";
-      this.#become({ state, progress: 0, secondsLeft: null, position: null, problem: null });
-      if (!this.there) await this.#hand();
-      if (!latest()) return;
       this.#asked = options(this);
       const job = await service.start(this.there.id, this.#asked);
-      if (!latest()) {
+      if (turn !== this.#turn) {
         service.stop(job.id).catch(() => {});
         return;
       }
       this.#job = job.id;
-      await this.#follow(latest);
+      await this.#follow(() => turn === this.#turn);
     } catch (problem) {
-      if (latest()) this.#failed(problem);
+      if (turn === this.#turn) this.#failed(problem);
     }
   }
 
-  async #hand() {
-    this.#upload = new AbortController();
-    this.there = await service.upload(this.file, this.#upload.signal);
-    this.#become({ state: "queued" });
+  async #resume(job) {
+    const turn = (this.#turn += 1);
+    this.#job = job;
+    this.state = "queued";
+    try {
+      await this.#follow(() => turn === this.#turn);
+    } catch (problem) {
+      if (turn === this.#turn) this.#failed(problem);
+    }
   }
 
   async #follow(latest) {
@@ -96,12 +137,26 @@ export class Photo extends EventTarget {
         continue;
       }
       if (!latest()) return;
-      const told = { silent: false, progress: job.progress, secondsLeft: job.seconds_left, position: job.position };
+      const told = { silent: false, progress: job.progress, secondsLeft: this.#left(job), position: job.position };
       if (job.state === "done") return void this.#finish(job, told);
-      if (job.state === "failed") return void this.#become({ ...told, state: "failed", problem: service.sentence(job.problem.detail) });
+      if (job.state === "failed") {
+        this.#job = null;
+        return void this.#become({ ...told, state: "failed", problem: service.sentence(job.problem.detail) });
+      }
+      if (job.state === "cancelled") this.#job = null;
       this.#become({ ...told, state: job.state === "cancelled" ? "stopped" : job.state });
       if (job.state === "cancelled") return;
     }
+  }
+
+  /** Seconds left: by the service's pace at first, by the job's own as it becomes sure, without leaps. */
+  #left(job) {
+    const guess = this.guess();
+    const byPace = guess === null ? null : guess * (1 - job.progress);
+    if (job.seconds_left === null) return byPace;
+    const share = byPace === null ? 1 : Math.min(1, job.progress / SURE);
+    const now = share * job.seconds_left + (1 - share) * (byPace ?? 0);
+    return this.secondsLeft === null ? now : 0.75 * Math.max(0, this.secondsLeft - POLL / 1000) + 0.25 * now;
   }
 
   #finish(job, told) {
@@ -118,25 +173,26 @@ export class Photo extends EventTarget {
   }
 
   /**
-   * The file with the look, `{blob, name}`. Where the look changes the result, the service makes it
-   * as the command does with these options, from what it remembers of the network's work; `told`
+   * The finished job of the file with the look, saved as `output` says. Where the look changes the result, the service makes
+   * it as the command does with these options, from what it remembers of the network's work; `told`
    * hears how far it is.
    */
-  async product(told) {
+  async made(told, output = {}) {
     const { look, result } = this;
-    if (Object.entries(NEUTRAL).every(([name, value]) => look[name] === value)) return service.result(result.id);
-    const words = JSON.stringify(look);
+    const plain = Object.values(output).every((value) => value === undefined);
+    if (plain && Object.entries(NEUTRAL).every(([name, value]) => look[name] === value)) return result.id;
+    const words = JSON.stringify([look, output]);
     if (this.#made?.look !== words) {
       if (this.#made) service.stop(this.#made.id).catch(() => {});
-      this.#made = { look: words, id: (await service.start(this.there.id, { quality: result.asked.quality, ...look })).id };
+      this.#made = { look: words, id: (await service.start(this.there.id, { quality: result.asked.quality, ...look, ...output })).id };
     }
     const { id } = this.#made;
     this.#fetching = true;
     try {
       for (;;) {
         const job = await service.job(id);
-        if (job.state === "done") return await service.result(id);
-        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? service.sentence(job.problem.detail) : "Stopped.");
+        if (job.state === "done") return id;
+        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? service.sentence(job.problem.detail) : t("wasStopped"));
         told(job.progress);
         await pause(POLL);
       }
@@ -149,16 +205,28 @@ export class Photo extends EventTarget {
     }
   }
 
+  /** The file with the look, `{blob, name}`. */
+  async product(told, output) {
+    return service.result(await this.made(told, output));
+  }
+
   #failed(problem) {
     if (problem.name === "AbortError") return;
-    if (problem.status === 404 && this.there) {
+    if (problem.status === 404 && this.there && this.file) {
       // The service has been started anew or has tidied up: hand the file over again.
+      this.#job = null;
       this.#become({ state: "waiting", there: null, result: null, silent: false });
+    } else if (problem.status === 404 && this.there) {
+      this.lost();
+    } else if (problem.gone && this.state === "uploading") {
+      this.#become({ state: "waiting", wait: SLOWER, silent: true });
+    } else if (problem.gone) {
+      this.#become({ state: "ready", wait: SLOWER, silent: true });
     } else if (problem.waitSeconds && [429, 503].includes(problem.status)) {
-      this.#become({ state: "waiting", wait: Math.min(problem.waitSeconds, 30) * 1000 });
+      const state = this.there ? "ready" : "waiting";
+      this.#become({ state, wait: Math.min(problem.waitSeconds, 30) * 1000 });
     } else {
-      const state = this.there || problem.gone ? "failed" : "refused";
-      this.#become({ state, problem: problem.message, silent: false });
+      this.#become({ state: this.there ? "failed" : "refused", problem: problem.message, silent: false });
     }
   }
 
@@ -170,7 +238,8 @@ export class Photo extends EventTarget {
   /** What the service had is gone: the file is handed over again when it is next denoised. */
   lost() {
     this.#turn += 1;
-    this.#become({ state: "failed", there: null, result: null, problem: "The service has removed it in the meantime." });
+    this.#job = null;
+    this.#become({ state: "failed", there: null, result: null, problem: t("lost") });
   }
 
   /** Stop the work; what was shown before stays. */
@@ -185,7 +254,9 @@ export class Photo extends EventTarget {
   /** Line up for another run. */
   again() {
     if (this.busy) this.cancel();
-    this.#become({ state: "waiting", problem: null, wait: 0 });
+    this.asks = false;
+    const state = this.there ? "ready" : this.file ? "waiting" : "failed";
+    this.#become({ state, problem: state === "failed" ? t("lost") : null, wait: 0, patches: [] });
   }
 
   /** Leave nothing of it on the service. */
@@ -193,5 +264,6 @@ export class Photo extends EventTarget {
     if (this.busy) this.cancel();
     this.#discard();
     if (this.there) service.forget(this.there.id).catch(() => {});
+    if (this.small) URL.revokeObjectURL(this.small);
   }
 }

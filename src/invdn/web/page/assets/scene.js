@@ -12,6 +12,7 @@ export class Scene {
   uncertainty = null; // Layer
   look = NEUTRAL;
   overlay = false;
+  meanwhile = null; // LocalPicture: what the browser shows until the tiles come
   #version = 0;
   #before = new Shelf(KEPT);
   #after = new Shelf(KEPT);
@@ -35,7 +36,7 @@ export class Scene {
     const there = this.#before.get(key);
     if (there) return there;
     const noisy = this.noisy.tile(level, column, row);
-    if (!noisy) return null;
+    if (!noisy) return this.meanwhile?.canvas(level, column, row) ?? null;
     const place = tileRegion(this.width, this.height, level, column, row);
     const canvas = painted(new OffscreenCanvas(place.columns, place.rows), { noisy, clean: noisy, explained: null, look: NEUTRAL });
     this.#before.set(key, canvas);
@@ -61,7 +62,7 @@ export class Scene {
   }
 
   close() {
-    for (const layer of [this.noisy, this.clean, this.explained, this.uncertainty]) layer?.close?.();
+    for (const layer of [this.noisy, this.clean, this.explained, this.uncertainty, this.meanwhile]) layer?.close?.();
   }
 }
 

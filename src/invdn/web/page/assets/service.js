@@ -1,6 +1,9 @@
 // The service behind the page: every request in one place, every failure as a Problem.
 
-const ROOT = "/api/v1";
+import { t } from "./texts.js";
+
+const ROOT = new URL("api/v1/", document.baseURI);
+const OWN = { "X-Requested-With": "InvDN" }; // no other site's page can send it
 
 /** What went wrong, in words for people. `status` is 0 where no answer came at all. */
 export class Problem extends Error {
@@ -20,21 +23,18 @@ export class Problem extends Error {
 /** `the file is damaged` as a sentence. */
 export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
 
-const SILENT = "The service does not answer. Is “invdn serve” still running?";
-const LOCKED = "This service is protected. Open the whole address that “invdn serve” printed.";
-
 async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path.startsWith("/") ? path : `${ROOT}/${path}`, options);
+    answer = await fetch(new URL(path, ROOT), { ...options, headers: { ...OWN, ...options.headers } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, SILENT);
+    throw new Problem(0, t("silent"));
   }
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
   const named = (body.errors ?? []).map(({ name, message }) => `${name}: ${message}`).join("; ");
-  const words = answer.status === 401 ? LOCKED : (body.detail ?? body.title ?? `Error ${answer.status}`);
+  const words = body.detail ?? body.title ?? `Error ${answer.status}`;
   const wait = Number(answer.headers.get("Retry-After"));
   throw new Problem(answer.status, sentence(named && !words.includes(named) ? `${words} (${named})` : words), wait || null);
 }
@@ -43,6 +43,14 @@ export const query = (values) => {
   const kept = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 };
+
+const json = (body) => ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+/** Whether the service has a token, and whether this page has shown it. */
+export const session = async () => (await ask("session")).json();
+
+/** Show the token once. */
+export const enter = async (token) => (await ask("session", json({ token }))).json();
 
 /** Limits, formats, options with their ranges, qualities. */
 export const describe = async () => (await ask("service")).json();
@@ -53,6 +61,8 @@ export async function upload(file, signal) {
   const options = { method: "POST", body: file, headers: { "Content-Type": type }, signal };
   return (await ask(`photos${query({ name: file.name })}`, options)).json();
 }
+
+export const photo = async (id) => (await ask(`photos/${id}`)).json();
 
 export const start = async (photo, options) =>
   (await ask(`jobs${query({ photo, ...options })}`, { method: "POST" })).json();
@@ -68,9 +78,15 @@ export const forget = (id) => ask(`photos/${id}`, { method: "DELETE", keepalive:
 export async function result(id) {
   const answer = await ask(`jobs/${id}/result`);
   const given = answer.headers.get("Content-Disposition") ?? "";
-  const name = /filename\*=UTF-8''([^;]+)/i.exec(given)?.[1] ?? /filename="?([^";]+)/i.exec(given)?.[1];
+  const name = /filename\*=UTF-8''([^;]+)/i.exec(given)?.[1];
   return { blob: await answer.blob(), name: name ? decodeURIComponent(name) : "denoised" };
 }
+
+/** Where a browser fetches results of several jobs as one file. */
+export const archive = (ids) => new URL(`jobs/archive?${ids.map((id) => `id=${encodeURIComponent(id)}`).join("&")}`, ROOT).href;
+
+/** A picture of a result that can be copied. */
+export const picture = async (job) => (await ask(`${job.links.rendering}${query({ format: "png" })}`)).blob();
 
 /** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
 export async function region(link, { x, y, w, h }, shrink, signal) {
@@ -79,9 +95,12 @@ export async function region(link, { x, y, w, h }, shrink, signal) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** The denoised region of a photograph, full size. */
-export const preview = (link, { x, y, w, h }, options, signal) =>
-  ask(`${link}${query({ x, y, w, h, ...options })}`, { signal }).then((answer) => answer.blob());
+/** Whether previews may be of means of squares: a whole photograph at the size of the screen. */
+export const shrinks = true;
+
+/** A denoised region of a photograph, as means of `edge` x `edge` pixels. */
+export const preview = (link, { x, y, w, h, edge }, options, signal) =>
+  ask(`${link}${query({ x, y, w, h, shrink: edge, ...options })}`, { signal }).then((answer) => answer.blob());
 
 /** Bytes R, G, B of a picture without a colour profile, as they are in the file. */
 export async function decoded(blob) {
@@ -100,4 +119,4 @@ export async function decoded(blob) {
   return rgb;
 }
 
-export const thumbnail = (photo) => `${photo.links.rendering}${query({ max_side: 160 })}`;
+export const thumbnail = (photo) => `${photo.links.rendering}${query({ max_side: 224 })}`;

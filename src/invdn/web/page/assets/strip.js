@@ -1,6 +1,7 @@
 // The filmstrip: every photograph with its state, as a list of buttons.
 
 import { thumbnail } from "./service.js";
+import { t } from "./texts.js";
 import { state } from "./words.js";
 
 /** Fires "choose" and "remove" with the photograph as `detail`. */
@@ -41,8 +42,8 @@ export class Strip extends EventTarget {
     picture.addEventListener("error", () => picture.removeAttribute("src"));
     choose.append(still, bar, name, told);
     choose.addEventListener("click", () => this.dispatchEvent(new CustomEvent("choose", { detail: photo })));
-    const away = Object.assign(document.createElement("button"), { type: "button", className: "away", title: "Remove" });
-    away.setAttribute("aria-label", `Remove ${photo.name}`);
+    const away = Object.assign(document.createElement("button"), { type: "button", className: "away", title: t("remove") });
+    away.setAttribute("aria-label", t("removeNamed", { name: photo.name }));
     away.innerHTML = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 7l10 10M17 7 7 17"/></svg>';
     away.addEventListener("click", () => this.dispatchEvent(new CustomEvent("remove", { detail: photo })));
     item.append(choose, away);
@@ -58,9 +59,10 @@ export class Strip extends EventTarget {
     parts.item.dataset.state = photo.state;
     parts.told.textContent = state(photo);
     parts.bar.style.setProperty("--share", photo.state === "running" ? photo.progress : 0);
-    if (photo.there && parts.shown !== photo.there.id) {
-      parts.shown = photo.there.id;
-      parts.picture.src = thumbnail(photo.there);
+    const address = photo.small ?? (photo.there ? thumbnail(photo.there) : null);
+    if (address && parts.shown !== address) {
+      parts.shown = address;
+      parts.picture.src = address;
     }
   }
 

@@ -1,39 +1,68 @@
 // All photographs of the session, the one that is looked at, and whose turn it is.
 
+import { smallPicture } from "./local.js";
 import { Photo } from "./photo.js";
 
-const AT_ONCE = 2; // one at work, one handed over meanwhile
+const SENT_AT_ONCE = 3; // files on their way
+const JOBS_AT_ONCE = 2; // one at work, one behind it; so the one that is looked at comes soon
 
 /** Fires "change" (a photograph, as `detail`), "list" and "current". */
 export class Table extends EventTarget {
   photos = [];
   current = null;
   #options;
+  #guess;
+  #timer = 0;
+  #starting = false;
 
-  /** @param options makes the options of a job from a Photo */
-  constructor(options) {
+  /**
+   * @param options  makes the options of a job from a Photo
+   * @param guess    seconds that the job of a Photo takes, or null
+   */
+  constructor(options, guess) {
     super();
     this.#options = options;
+    this.#guess = guess;
   }
 
-  add(files, quality, look, refusal) {
+  /** Take files in; `refusal` says why one cannot be taken, `asks` whether its job waits to be told. */
+  add(files, quality, look, refusal, asks) {
     const added = files.map((file) => new Photo(file, quality, look));
-    for (const photo of added) {
-      photo.addEventListener("change", () => {
-        this.dispatchEvent(new CustomEvent("change", { detail: photo }));
-        this.#next();
-      });
-    }
-    this.photos.push(...added);
+    for (const photo of added) this.#adopt(photo);
     this.dispatchEvent(new Event("list"));
     for (const photo of added) {
       const words = refusal(photo.file);
+      photo.asks = asks;
       if (words) photo.refuse(words);
+      else this.#picture(photo);
     }
     const free = !this.current || this.current.state === "refused";
     if (added.length && free) this.choose(added.find((photo) => photo.state !== "refused") ?? added[0]);
     this.#next();
     return added;
+  }
+
+  /** Take in photographs that were handed over before the page was loaded anew. */
+  restore(photos, current) {
+    for (const photo of photos) this.#adopt(photo);
+    this.dispatchEvent(new Event("list"));
+    const chosen = photos.find((photo) => photo.there.id === current) ?? photos[0];
+    if (chosen) this.choose(chosen);
+    this.#next();
+  }
+
+  #adopt(photo) {
+    photo.guess = () => this.#guess(photo);
+    photo.addEventListener("change", () => {
+      this.dispatchEvent(new CustomEvent("change", { detail: photo }));
+      this.#next();
+    });
+    this.photos.push(photo);
+  }
+
+  async #picture(photo) {
+    photo.small = await smallPicture(photo.file);
+    if (photo.small && this.photos.includes(photo)) this.dispatchEvent(new CustomEvent("change", { detail: photo }));
   }
 
   choose(photo) {
@@ -63,22 +92,39 @@ export class Table extends EventTarget {
     this.#next();
   }
 
-  /** Start those whose turn it is: the one that is looked at first, then in order. */
+  /** Start what may start: the photograph that is looked at first, then in order. */
   #next() {
-    const busy = this.photos.filter((photo) => photo.busy).length;
-    if (busy >= AT_ONCE) return;
-    const waiting = this.photos.filter((photo) => photo.state === "waiting");
-    const photo = waiting.includes(this.current) ? this.current : waiting[0];
-    if (!photo) return;
-    if (photo.wait) {
-      photo.timer ??= setTimeout(() => {
-        photo.timer = undefined;
-        photo.wait = 0;
-        this.#next();
-      }, photo.wait);
-      return;
-    }
-    photo.run(this.#options);
+    if (this.#starting) return; // what is started tells of it, and comes back here
+    this.#starting = true;
+    for (let photo = this.#sendable(); photo; photo = this.#sendable()) photo.send();
+    for (let photo = this.#runnable(); photo; photo = this.#runnable()) photo.run(this.#options);
+    this.#starting = false;
+    const paused = this.photos.filter(({ state, wait }) => wait && ["waiting", "ready"].includes(state));
+    if (!paused.length || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      for (const photo of paused) photo.wait = 0;
+      this.#next();
+    }, Math.min(...paused.map(({ wait }) => wait)));
+  }
+
+  /** The first photograph that passes a test, the one that is looked at before all others. */
+  #first(test) {
+    return this.current && test(this.current) ? this.current : this.photos.find(test);
+  }
+
+  #sendable() {
+    if (this.photos.filter(({ state }) => state === "uploading").length >= SENT_AT_ONCE) return null;
+    return this.#first(({ state, wait }) => state === "waiting" && !wait);
+  }
+
+  #runnable() {
+    if (this.photos.filter(({ working }) => working).length >= JOBS_AT_ONCE) return null;
+    return this.#first(({ state, wait, asks }) => state === "ready" && !wait && !asks);
+  }
+
+  /** Begin what waited to be told. */
+  begin() {
     this.#next();
   }
 }

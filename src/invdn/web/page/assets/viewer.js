@@ -20,6 +20,7 @@ export class Viewer extends EventTarget {
   beside = false; // before and after beside each other
   held = false; // only before
   moving = false; // a slider is being moved: quick rather than fine
+  outline = null; // region of the photograph that is marked: {x, y, w, h}
   #canvas;
   #context;
   #due = 0;
@@ -111,11 +112,45 @@ export class Viewer extends EventTarget {
     if (second) {
       this.#paint(first, { ...first, side: "before" });
       this.#paint(second, { ...second, side: this.held ? "before" : "after" });
+      this.#mark(second);
       return;
     }
     const boundary = this.held ? width : Math.round(width * this.wipe);
     if (boundary > 0) this.#paint(first, { ...first, across: boundary, side: "before" });
     if (boundary < width) this.#paint(first, { ...first, left: boundary, across: width - boundary, side: "after" });
+    this.#mark(first);
+  }
+
+  /** Draw the outline, in white on black so that it shows on everything. */
+  #mark(pane) {
+    if (!this.outline || this.held) return;
+    const { x, y, w, h } = this.outline;
+    const [left, top] = this.viewport.origin;
+    const { zoom } = this.viewport;
+    const context = this.#context;
+    const box = [pane.left + left + x * zoom, pane.top + top + y * zoom, w * zoom, h * zoom].map(Math.round);
+    context.save();
+    context.beginPath();
+    context.rect(pane.left, pane.top, pane.across, pane.down);
+    context.clip();
+    context.lineWidth = Math.max(1, Math.round(this.density));
+    context.strokeStyle = "#000";
+    context.strokeRect(...box);
+    context.setLineDash([6 * this.density, 6 * this.density]);
+    context.strokeStyle = "#fff";
+    context.strokeRect(...box);
+    context.restore();
+  }
+
+  /** Where the photograph lies in the canvas, in CSS pixels: `{left, top, right, bottom}` of each window. */
+  get frames() {
+    if (!this.viewport) return [];
+    const [x, y] = this.viewport.origin;
+    const { width, height, zoom } = this.viewport;
+    return this.panes.map(({ left, top, across, down }) => ({
+      left: (left + Math.max(0, x)) / this.density, top: (top + Math.max(0, y)) / this.density,
+      right: (left + Math.min(across, x + width * zoom)) / this.density, bottom: (top + Math.min(down, y + height * zoom)) / this.density,
+    }));
   }
 
   /** Draw one side of the scene through `pane`, clipped to `part` of the canvas. */

@@ -1,17 +1,19 @@
 // Numbers and states in words.
 
+import { number, t } from "./texts.js";
+
 /** `0.42` as `42 %`. */
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
 /** A zoom: `33 %`, `12.5 %`, `1600 %`. */
-export const zoomed = (zoom) => `${zoom < 0.2 ? Math.round(zoom * 1000) / 10 : Math.round(zoom * 100)} %`;
+export const zoomed = (zoom) => (zoom < 0.2 ? `${number(zoom * 100, 1)} %` : percent(zoom));
 
 export function bytes(count) {
-  const units = ["bytes", "kB", "MB", "GB"];
+  const units = [t("bytes"), "kB", "MB", "GB"];
   let unit = 0;
   let value = count;
   for (; value >= 1000 && unit < units.length - 1; unit += 1) value /= 1000;
-  return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  return `${number(value, value < 10 && unit ? 1 : 0)} ${units[unit]}`;
 }
 
 /** A time as one would say it: `8 s`, `2 min 30 s`, `25 min`, `1 h 5 min`. */
@@ -24,46 +26,44 @@ export function duration(seconds) {
   return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
 }
 
-export const megapixels = (count) => `${count < 1e7 ? (count / 1e6).toFixed(1) : Math.round(count / 1e6)} megapixels`;
+/** An estimate, which is no better than two digits: `16 s`, `2 min`, `40 min`. */
+export function roughly(seconds) {
+  if (seconds < 20) return duration(seconds);
+  if (seconds < 60) return duration(Math.round(seconds / 5) * 5);
+  if (seconds < 600) return duration(Math.round(seconds / 30) * 30);
+  return duration(Math.round(seconds / 300) * 300);
+}
 
-const DEPTHS = { uint8: "8 bit", uint16: "16 bit", float32: "32 bit float" };
+const DEPTHS = { uint8: "bits8", uint16: "bits16", float32: "bits32" };
 
 /** `4000 × 3000, 16 bit TIFF, 12 MB` of a Photo of the service. */
 export const facts = ({ width, height, depth, format, bytes: size }) =>
-  [`${width} × ${height}`, `${DEPTHS[depth] ?? depth} ${format.toUpperCase()}`, bytes(size)].join(", ");
+  [`${width} × ${height}`, `${t(DEPTHS[depth])} ${format.toUpperCase()}`, bytes(size)].join(", ");
+
+const STATES = {
+  waiting: "sWaiting", uploading: "sUploading", ready: "sReady", queued: "sQueued", done: "sDone", failed: "sFailed", refused: "sRefused",
+};
 
 /** What a photograph is doing, in a word or two for the filmstrip. */
 export function state(photo) {
-  switch (photo.state) {
-    case "waiting": return "Waiting";
-    case "uploading": return "Reading";
-    case "queued": return "Queued";
-    case "running": return percent(photo.progress);
-    case "done": return "Done";
-    case "failed": return "Failed";
-    case "refused": return "Refused";
-    default: return photo.result ? "Done" : "Stopped";
-  }
-}
-
-/** What was found: the noise in a word, and what automatic strength makes of it. */
-export function noise({ noise_word: word, noise_level: level, strength_found: strength }) {
-  const found = word ? `; ${word} noise, ${level.toFixed(1)} of 255` : "";
-  return typeof strength === "number" ? `${found}; auto strength ${percent(strength)}` : found;
+  if (photo.state === "running") return percent(photo.progress);
+  if (photo.state === "stopped") return photo.result ? t("sDone") : t("sStopped");
+  return t(STATES[photo.state]);
 }
 
 /** The same in a sentence for the panel. */
 export function sentence(photo) {
   switch (photo.state) {
-    case "waiting": return photo.wait ? "The service is busy; trying again shortly" : "Waiting for its turn";
-    case "uploading": return "Reading the photograph";
-    case "queued": return photo.position ? `${photo.position} before it in the queue` : "About to start";
+    case "waiting": return photo.wait ? t("busy") : t("waiting");
+    case "uploading": return t("uploading");
+    case "ready": return photo.wait ? t("busy") : photo.asks ? t("ready") : t("waiting");
+    case "queued": return photo.position ? t("queuedBehind", { count: photo.position }) : t("queued");
     case "running": {
-      const left = photo.secondsLeft === null ? "" : `, about ${duration(photo.secondsLeft)} left`;
-      return `Denoising, ${percent(photo.progress)}${left}`;
+      const left = photo.secondsLeft === null ? "" : `, ${t("left", { time: roughly(photo.secondsLeft) })}`;
+      return t("running", { percent: percent(photo.progress) }) + left;
     }
-    case "done": return `Denoised in ${duration(photo.result.result.seconds)}${noise(photo.result.result)}`;
+    case "done": return t("done", { time: duration(photo.result.result.seconds) });
     case "failed": case "refused": return "";
-    default: return photo.result ? "Stopped; this is the earlier result" : "Stopped";
+    default: return photo.result ? t("stoppedEarlier") : t("stopped");
   }
 }
