@@ -79,12 +79,12 @@ def find_blotches(colors: Pixels) -> tuple[Floats, float] | None:
     for index, bands in _wavelets(planes):
         if not _NOISE[index]:
             continue
-        least, most = np.float32(_NOISE[index]), np.float32(_PICTURE[index])
+        lowest, most = np.float32(_NOISE[index]), np.float32(_PICTURE[index])
         of_luma, of_colour = _energies(bands, index)
         noise_of_colour = levels[index, 1] + levels[index, 2]
         of_luma /= max(levels[index, 0], noise_of_colour / 8)
         strongest = np.maximum(of_colour / noise_of_colour, of_luma)
-        noise = np.clip((most - strongest) / (most - least), 0, 1)
+        noise = np.clip((most - strongest) / (most - lowest), 0, 1)
         for plane in (0, 1):
             change[..., plane] -= noise * bands[1 + plane]
     return change, level**0.5
