@@ -41,6 +41,9 @@ def test_every_option_of_the_command_is_told_of() -> None:
     from invdn.cli.serve import command
 
     limits = [name for option in command.params for name in option.opts if "max" in name]
-    assert len(limits) == 6
-    for name in [*limits, "--lifetime", "--grace", "--host", "--allow-host", "--open"]:
+    assert len(limits) == 7
+    work = ["--state", "--workers", "--device", "--root-path", "--forwarded-allow-ips"]
+    others = ["--lifetime", "--grace", "--host", "--allow-host", "--open", "--token-file"]
+    logs = ["--log-format", "--access-log"]
+    for name in [*limits, *work, *others, *logs]:
         assert name in DOCUMENT
