@@ -251,17 +251,19 @@ def test_the_noise_that_the_file_tells_is_believed(tmp_path: Path) -> None:
     assert levels["lie"] == levels["plain"]
 
 
-def test_the_result_tells_what_noise_is_left(tmp_path: Path) -> None:
-    write_dng(
-        tmp_path / "a.dng", scene(), noise=0.05, further=((51041, 12, 2, (2.5e-3, 0.0), True),)
-    )
-    done = CliRunner().invoke(group, ["denoise", str(tmp_path / "a.dng"), "--format", "dng"])
+@pytest.mark.parametrize("strength", ["auto", "0.5"])
+def test_the_result_tells_what_noise_is_left(tmp_path: Path, strength: str) -> None:
+    profile = (51041, 12, 2, (2.5e-3, 0.0), True)
+    write_dng(tmp_path / "a.dng", scene(), noise=0.05, further=(profile,))
+    command = ["denoise", str(tmp_path / "a.dng"), "--format", "dng", "--strength", strength]
+    done = CliRunner().invoke(group, command)
     assert done.exit_code == 0, done.output
     with (tmp_path / "a_denoised.dng").open("rb") as file:
         found = read_directory(file)[1].entries
     over, under = struct.unpack("<2I", found[50935].data)
     slope, offset = struct.unpack("<2d", found[51041].data)
-    assert 0.5 < over / under <= 1 and offset == 0
+    assert over / under == 0.5 if strength == "0.5" else 0.5 < over / under <= 1
+    assert offset == 0
     assert slope == pytest.approx(2.5e-3 * max((1 - over / under) ** 2, 0.01), rel=1e-3)
 
 

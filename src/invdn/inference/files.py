@@ -289,8 +289,10 @@ def _worked(
         photo, pipeline = work(photo)
     except (InputError, ImageError) as error:
         raise type(error)(f"cannot denoise {str(source)!r}: {error}") from error
-    if photo.metadata.camera and pipeline.findings.strength is not None:
-        photo = with_noise_removed(photo, pipeline.findings.strength)
+    if photo.metadata.camera:
+        given, found = pipeline.options.strength, pipeline.findings.strength
+        removed = found if isinstance(given, str) else given
+        photo = photo if removed is None else with_noise_removed(photo, removed)
     return photo if files.write.strip_metadata else marked(photo, note), pipeline
 
 
