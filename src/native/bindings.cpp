@@ -11,6 +11,7 @@
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 #include "streams.hpp"
 
@@ -110,16 +111,32 @@ int rows_of(const Array& array) {
   return static_cast<int>(array.shape(array.ndim() - 2));
 }
 
+constexpr std::pair<const char*, invdn::Precision> precisions[] = {
+    {"float32", invdn::Precision::float32},
+    {"bfloat16", invdn::Precision::bfloat16},
+    {"mixed", invdn::Precision::mixed},
+    {"bfloat16x3", invdn::Precision::bfloat16x3},
+};
+
+invdn::Precision precision_of(const std::string& name) {
+  for (const auto& [known, precision] : precisions) {
+    if (name == known) return precision;
+  }
+  throw std::invalid_argument("there is no such precision");
+}
+
 // A network with its kernels and threads.
 class Model {
  public:
   Model(const std::vector<int>& blocks, int features, int channels,
-        const std::vector<Array>& tensors, int threads, const std::string& instructions)
-      : kernels_(invdn::find_kernels(instructions.c_str())),
-        network_(blocks, features, channels, checked(blocks, features, channels, tensors)),
+        const std::vector<Array>& tensors, int threads, const std::string& instructions,
+        const std::string& precision)
+      : kernels_(invdn::find_kernels(instructions.c_str(), precision_of(precision))),
+        network_(blocks, features, channels, checked(blocks, features, channels, tensors),
+                 precision_of(precision)),
         pool_((require(threads >= 1 && threads <= 1024, "threads must be from 1 to 1024"), threads),
               network_.scratch()) {
-    require(kernels_ != nullptr, "this processor does not know these instructions");
+    require(kernels_ != nullptr, "this processor has no such instructions for this precision");
   }
 
   const char* instructions() const { return kernels_->name; }
@@ -306,10 +323,10 @@ double multiply_add_rate(const std::string& instructions, double seconds) {
   return operations / taken;
 }
 
-std::vector<std::string> instruction_sets() {
+std::vector<std::string> instruction_sets(const std::string& precision) {
   std::vector<std::string> result;
-  for (const char* name : {"avx512", "avx2", "neon", "plain"}) {
-    if (invdn::find_kernels(name) != nullptr) result.emplace_back(name);
+  for (const char* name : {"amx", "avx512", "avx2", "neon", "plain"}) {
+    if (invdn::find_kernels(name, precision_of(precision)) != nullptr) result.emplace_back(name);
   }
   return result;
 }
@@ -318,14 +335,15 @@ std::vector<std::string> instruction_sets() {
 
 NB_MODULE(_native, module) {
   module.doc() = "Encode and decode on the CPU; used by invdn.engines.native_engine.";
-  module.def("instruction_sets", instruction_sets,
+  module.def("instruction_sets", instruction_sets, "precision"_a = "float32",
              "Names of the kernels that this processor can run, the fastest first.");
   module.def("multiply_add_rate", multiply_add_rate, "instructions"_a, "seconds"_a,
              "Floating-point operations a second of one thread, all of them multiply-adds.");
   nb::class_<Model>(module, "Model")
       .def(nb::init<const std::vector<int>&, int, int, const std::vector<Array>&, int,
-                    const std::string&>(),
-           "blocks"_a, "features"_a, "channels"_a, "tensors"_a, "threads"_a, "instructions"_a)
+                    const std::string&, const std::string&>(),
+           "blocks"_a, "features"_a, "channels"_a, "tensors"_a, "threads"_a, "instructions"_a,
+           "precision"_a = "float32")
       .def_prop_ro("instructions", &Model::instructions)
       .def_prop_ro("threads", &Model::threads);
   nb::class_<Encoding>(module, "Encoding")

@@ -1,7 +1,9 @@
 // Holds every kernel that this processor can run against convolutions written out, and the whole
 // network against itself: cut into rows, and on several threads. Prints a line for each and exits
 // with 1 where one differs. Runs under an emulator and under sanitizers, without Python.
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -76,25 +78,39 @@ invdn::Plane filled(int height, int width, int channels) {
   return plane;
 }
 
+// A bfloat16 of a wide map.
+double half(const float* pixel, int channel) {
+  std::uint16_t bits;
+  std::memcpy(&bits, reinterpret_cast<const char*>(pixel) + 2 * channel, 2);
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
 // The largest error of one convolution with LeakyReLU.
-double features_error(const invdn::Kernels& kernels, int height, int width, int inputs, int outputs,
-                      int shift) {
+double features_error(const invdn::Kernels& kernels, int terms, int height, int width, int inputs,
+                      int outputs, int shift) {
   const Values values(inputs, outputs);
-  invdn::Convolution convolution(inputs, outputs);
+  invdn::Convolution convolution(0, inputs, outputs, terms);
   std::vector<int> positions;
   for (int i = 0; i < inputs; ++i) positions.push_back(i);
   convolution.add(values.tensors(), outputs, 0, positions);
   const invdn::Plane source = filled(height, width, inputs);
-  const invdn::Plane target(height, width, outputs, height);
-  const invdn::Plane none(1, width, std::max(inputs, outputs), 1);
+  const int wide = padded(outputs);
+  // As wide maps lie: numbers, or planes of bfloat16 and of what rounding left.
+  const int blocks = invdn::chunks_of(wide), planes = terms == 3 ? 2 * blocks : blocks;
+  const invdn::Plane target = terms == 0 ? invdn::Plane(height, width, wide, height)
+                                         : invdn::Plane(height, width, 16, height, planes);
+  const std::size_t plane = target.stride() / static_cast<std::size_t>(planes);
+  const invdn::Plane none(1, width, std::max(inputs, 64 * blocks), 1);
   auto from = rows_of(source, none.row(0)), to = rows_of(target, none.row(0));
   const int columns = (width + 3) / 4, first = shift > 0 ? -1 : 0;
-  const invdn::Features task{{first, shift, columns, height, width},
-                             {from.data(), -8, static_cast<std::size_t>(source.channels()), 0},
-                             source.channels(),
-                             convolution.weights(),
-                             {to.data(), -8, static_cast<std::size_t>(target.channels()), 0}};
-  const invdn::Buffer scratch(invdn::scratch_floats(padded(inputs), padded(outputs)));
+  const invdn::Features task{
+      .grid = {first, shift, columns, height, width},
+      .features = {},
+      .input = {from.data(), -8, static_cast<std::size_t>(source.channels()), 0},
+      .weights = convolution.weights(),
+      .target = {to.data(), -8, static_cast<std::size_t>(target.channels()), 0,
+                 terms == 3 ? target.stride() / 2 : 0, plane}};
+  const invdn::Buffer scratch(invdn::scratch_floats(0, padded(inputs), padded(outputs)));
   const int tiles = ((height + 3) / 4 - first) * columns;
   for (int begin = 0; begin < tiles; begin += invdn::tiles_in_block) {
     kernels.features(task, begin, std::min(begin + invdn::tiles_in_block, tiles), scratch.data());
@@ -105,7 +121,13 @@ double features_error(const invdn::Kernels& kernels, int height, int width, int 
       for (int c = 0; c < outputs; ++c) {
         const double plain = convolved(source, inputs, values, c, y, x);
         const double expected = plain > 0 ? plain : plain * 0.2;
-        worst = std::max(worst, std::abs(expected - target.row(y)[x * target.channels() + c]));
+        double found = target.row(y)[x * target.channels() + (terms == 0 ? c : 0)];
+        if (terms > 0) {
+          const float* pixel = target.row(y) + plane * static_cast<std::size_t>(c / 32) + x * 16;
+          found = half(pixel, c % 32);
+          if (terms == 3) found += half(pixel + target.stride() / 2, c % 32);
+        }
+        worst = std::max(worst, std::abs(expected - found));
       }
     }
   }
@@ -182,44 +204,68 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
   return worst;
 }
 
+struct Case {
+  const char* name;
+  invdn::Precision precision;
+  const char* what;
+  int terms;
+  double convolution, low, image;  // errors allowed: of a convolution, and against plain C++
+};
+
 }  // namespace
 
 int main() {
-  Pictures reference;
-  for (const char* name : {"plain", "avx2", "avx512", "neon"}) {
-    const invdn::Kernels* kernels = invdn::find_kernels(name);
+  using invdn::Precision;
+  const Case cases[] = {
+      {"plain", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
+      {"avx2", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
+      {"avx512", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
+      {"neon", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
+      {"amx", Precision::bfloat16x3, " bfloat16x3", 3, 2e-5, 1e-4, 5e-4},
+      {"amx", Precision::mixed, " mixed", 1, 2e-2, 1e-2, 2e-1},
+      {"amx", Precision::bfloat16, " bfloat16", 1, 2e-2, 1e-2, 2e-1},
+  };
+  std::vector<Pictures> references;
+  for (const Case& test : cases) {
+    const invdn::Kernels* kernels = invdn::find_kernels(test.name, test.precision);
+    const std::string name = std::string(test.name) + test.what;
     if (kernels == nullptr) {
-      std::printf("absent  %s\n", name);
+      std::printf("absent  %s\n", name.c_str());
       continue;
     }
     const int shapes[][5] = {{1, 1, 3, 5, 0},     {2, 3, 3, 128, 2},  {5, 4, 9, 64, 1},
                              {13, 30, 64, 64, 1}, {9, 17, 45, 64, 2}, {4, 7, 67, 45, 0},
                              {6, 6, 73, 3, 0},    {3, 11, 20, 90, 0}, {8, 5, 109, 3, 0}};
     for (const auto& s : shapes) {
-      report(std::string(name) + ": " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + ", " +
+      report(name + ": " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + ", " +
                  std::to_string(s[2]) + " to " + std::to_string(s[3]) + " channels",
-             features_error(*kernels, s[0], s[1], s[2], s[3], s[4]), 5e-6);
+             features_error(*kernels, test.terms, s[0], s[1], s[2], s[3], s[4]), test.convolution);
     }
-    generator.seed(2);
-    const Published published(2, 24);
-    const invdn::Network network({2, 2}, 24, 3, published.blocks);
-    const int height = 92, width = 52;
-    const auto noisy = drawn(static_cast<std::size_t>(3 * height * width));
-    const auto latent = drawn(static_cast<std::size_t>(2 * 45 * height * width / 16));
-    const Pictures whole = through(network, *kernels, 1, height, width, height / 4, noisy, latent);
-    for (const auto& [threads, piece] : {std::pair{1, 1}, {1, 5}, {3, 23}, {2, 2}}) {
-      const Pictures cut = through(network, *kernels, threads, height, width, piece, noisy, latent);
-      report(std::string(name) + ": " + std::to_string(threads) + " threads, pieces of " +
-                 std::to_string(4 * piece) + " rows",
-             difference(whole.first, cut.first) + difference(whole.second, cut.second), 0);
-    }
-    if (reference.first.empty()) {
-      reference = whole;
-    } else {
-      report(std::string(name) + ": against plain, low", difference(reference.first, whole.first),
-             1e-5);
-      report(std::string(name) + ": against plain, image",
-             difference(reference.second, whole.second), 1e-4);
+    std::size_t index = 0;
+    for (const int features : {24, 64}) {
+      generator.seed(2);
+      const Published published(2, features);
+      const invdn::Network network({2, 2}, features, 3, published.blocks, test.precision);
+      const int height = features == 24 ? 92 : 36, width = 52;
+      const auto noisy = drawn(static_cast<std::size_t>(3 * height * width));
+      const auto latent = drawn(static_cast<std::size_t>(2 * 45 * height * width / 16));
+      const Pictures whole =
+          through(network, *kernels, 1, height, width, height / 4, noisy, latent);
+      const std::string title = name + ", " + std::to_string(features) + " features: ";
+      for (const auto& [threads, piece] : {std::pair{1, 1}, {1, 5}, {3, 23}, {2, 2}}) {
+        if (features == 64 && piece > 5) continue;
+        const Pictures cut =
+            through(network, *kernels, threads, height, width, piece, noisy, latent);
+        report(title + std::to_string(threads) + " threads, pieces of " +
+                   std::to_string(4 * piece) + " rows",
+               difference(whole.first, cut.first) + difference(whole.second, cut.second), 0);
+      }
+      if (index == references.size()) references.push_back(whole);
+      report(title + "against plain, low", difference(references[index].first, whole.first),
+             test.low);
+      report(title + "against plain, image", difference(references[index].second, whole.second),
+             test.image);
+      ++index;
     }
   }
   std::printf(failures ? "%d FAILED\n" : "all is well\n", failures);

@@ -6,12 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace invdn {
 
-constexpr int tile_edge = 4;         // outputs of a Winograd tile along one direction
-constexpr int window_edge = 6;       // inputs
-constexpr int points = 36;           // products
+constexpr int tile_edge = 4;         // outputs of a tile along one direction
+constexpr int input_edge = 6;        // inputs
+constexpr int winograd_points = 36;  // products of a Winograd tile
 constexpr int channel_unit = 8;      // channels are padded to a multiple
 constexpr int widest_product = 64;   // output channels that are multiplied in one go
 constexpr int tiles_in_block = 24;   // tiles that are multiplied in one go: what keeps L2 filled
@@ -21,12 +22,24 @@ constexpr int padded(int channels) {
   return (channels + channel_unit - 1) / channel_unit * channel_unit;
 }
 
-// Rows of a map; row[y - first] is pixel 0 of row y of the picture.
+// What convolutions multiply. Sums, the planes that couplings change and their arithmetic are
+// float32 always.
+enum class Precision {
+  float32,
+  bfloat16,    // both factors rounded to 8 bits
+  mixed,       // bfloat16 between wide maps, where most of the work is; the rest as bfloat16x3
+  bfloat16x3,  // both factors as sums of two bfloat16, without the product of the small parts
+};
+
+// Rows of a map; row[y - first] is pixel 0 of row y of the picture. Where the kernels multiply
+// bfloat16, wide maps hold it, in a plane for every 32 channels; steps are in floats all the same.
 struct Rows {
   float* const* row;
   int first;
-  std::size_t pixel;  // floats from one pixel to the next
-  int channel;        // the first that is meant
+  std::size_t pixel;      // floats from one pixel to the next
+  int channel;            // the first that is meant
+  std::size_t low = 0;    // floats from a bfloat16 to what its rounding left, 0: that is not kept
+  std::size_t plane = 0;  // floats from 32 channels to the next 32
 };
 
 // Where the tiles lie: tile row t covers the rows from 4t + shift, tile column u the columns from
@@ -39,59 +52,61 @@ struct Grid {
   int width;
 };
 
-// Transformed kernels [36][inputs][outputs] and biases [outputs]; outputs is padded.
+// Kernels and biases [outputs] of a convolution of [features, inputs]: channels of a wide map,
+// padded, and those that the subnet reads. `outputs` is padded.
 struct Weights {
-  const float* kernels;
+  const float* kernels;         // transformed [36][features + inputs][outputs], or
+  const std::uint16_t* halves;  // bfloat16, as bf16_layout.hpp has them
+  int terms;                    // products of bfloat16 for each one of float32: 1 or 3
   const float* biases;
+  int features;
   int inputs;
   int outputs;
 };
 
-// LeakyReLU(convolution(source)): the first two convolutions of a subnet.
+// LeakyReLU(convolution): the first two convolutions of a subnet.
 struct Features {
   Grid grid;
-  Rows source;
-  int channels;  // of the source, padded
+  Rows features;
+  Rows input;
   Weights weights;
   Rows target;
 };
 
-// target += sign * convolution([features, input]): the last convolution of F.
+// target += sign * convolution: the last convolution of F.
 struct Additive {
   Grid grid;
   Rows features;
-  int feature_channels;
   Rows input;
-  int input_channels;
   Weights weights;
   Rows target;
   float sign;
 };
 
 // The last convolutions of G and H and what they are for, s = 2 sigmoid(H) - 1:
-//   couple:  target = target * exp(s) + G
-//   shares:  shift = G and scale = exp(-s), for any number of inverses
-enum class Use { couple, uncouple, share };
+//   forward:     target = target * exp(s) + G
+//   inverse:     target = (target - G) * exp(-s)
+//   precompute:  shift = G and scale = exp(-s), for any number of inverses
+enum class Use { forward, inverse, precompute };
 
 struct Affine {
   Grid grid;
   Rows features_g;
   Rows features_h;
-  int feature_channels;
   Rows input;
-  int input_channels;
   Weights weights_g;
   Weights weights_h;
   Use use;
-  Rows target;  // couple, uncouple
-  Rows shift;   // share
-  Rows scale;   // share
+  Rows target;  // forward, inverse
+  Rows shift;   // precompute
+  Rows scale;   // precompute
 };
 
 // One instruction set. Tiles begin to end of the grid, counted along its rows, at most
 // tiles_in_block of them; scratch holds scratch_floats() and is the caller's alone.
 struct Kernels {
   const char* name;
+  bool bfloat16;  // whether wide maps and weights are bfloat16
   void (*features)(const Features&, int begin, int end, float* scratch);
   void (*additive)(const Additive&, int begin, int end, float* scratch);
   void (*affine)(const Affine&, int begin, int end, float* scratch);
@@ -99,10 +114,12 @@ struct Kernels {
   double (*multiply_adds)(long rounds);  // does that many rounds; returns operations (2 each)
 };
 
-// Inputs of a tile at one point, so that each begins on a cache line.
-constexpr int cache_unit = 16;  // floats of a cache line
-constexpr int depth_of(int channels) {
-  return (channels + cache_unit - 1) / cache_unit * cache_unit;
+// Channels of a tile's inputs at one point, padded so that each tile begins on a cache line.
+constexpr int depth_of(int features, int inputs) {
+  return (features + padded(inputs) + 15) / 16 * 16;
+}
+constexpr int depth_of(const Weights& weights) {
+  return depth_of(weights.features, weights.inputs);
 }
 
 // From point to point of a block's inputs or products: not a multiple of 4096 bytes, where all
@@ -111,15 +128,25 @@ constexpr std::size_t product_stride(int channels) {
   return static_cast<std::size_t>(tiles_in_block) * static_cast<std::size_t>(channels) + 16;
 }
 
-// Floats of scratch for a network whose convolutions have this many inputs and outputs.
-constexpr std::size_t scratch_floats(int inputs, int outputs) {
-  return points * (product_stride(depth_of(inputs)) + product_stride(widest_product)) +
-         static_cast<std::size_t>(tiles_in_block) * tile_edge * tile_edge *
-             static_cast<std::size_t>(outputs);
+// Floats of scratch for the inputs and products of a block.
+constexpr std::size_t products_floats(int features, int inputs) {
+  return winograd_points *
+         (product_stride(depth_of(features, inputs)) + product_stride(widest_product));
+}
+constexpr std::size_t products_floats(const Weights& weights) {
+  return products_floats(weights.features, weights.inputs);
 }
 
-// The kernels named "avx512", "avx2", "neon" or "plain"; with "auto" the fastest that this
-// processor can run. Null where the name is unknown here or the processor cannot.
-const Kernels* find_kernels(const char* name);
+// And for a whole task, whose convolutions have this many inputs and outputs at most.
+constexpr std::size_t scratch_floats(int features, int inputs, int outputs) {
+  return products_floats(features, inputs) + static_cast<std::size_t>(tiles_in_block) * tile_edge *
+                                                 tile_edge * static_cast<std::size_t>(outputs);
+}
+
+// The kernels named "avx512", "avx2", "neon", "wasm" or "plain", which compute in float32, or
+// "amx", which multiplies bfloat16; with "auto" the fastest for the precision that this processor
+// can run. Null where the name is unknown here, the processor cannot, or the kernels do not have
+// the precision.
+const Kernels* find_kernels(const char* name, Precision precision = Precision::float32);
 
 }  // namespace invdn

@@ -3,13 +3,21 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bf16_layout.hpp"
+
 namespace invdn {
 namespace {
 
+constexpr int pixels_beyond = 16;     // behind a plane, that kernels may read and drop
 constexpr int beyond = 3;             // rows of the input that a tile needs below itself
 constexpr int tiles_for_thread = 48;  // in a band: enough to share, few enough to stay in the cache
 
 int divided_up(int a, int b) { return (a + b - 1) / b; }
+
+// Numbers that a wide map holds for each of its own.
+int map_terms(Precision precision) {
+  return precision == Precision::mixed || precision == Precision::bfloat16x3 ? 2 : 1;
+}
 
 int band_rows(int height, int width, int threads) {
   const int rows = divided_up(height, tile_edge), columns = divided_up(width, tile_edge);
@@ -18,24 +26,32 @@ int band_rows(int height, int width, int threads) {
 
 }  // namespace
 
-Plane::Plane(int height, int width, int channels, int kept)
+Plane::Plane(int height, int width, int channels, int kept, int planes)
     : height_(height),
       width_(width),
       channels_(padded(channels)),
       kept_(std::min(height, kept)),
-      stride_(static_cast<std::size_t>(divided_up(width, tile_edge) * tile_edge + 2) * channels_),
-      buffer_(stride_ * static_cast<std::size_t>(kept_)) {}
+      stride_(static_cast<std::size_t>(divided_up(width, tile_edge) * tile_edge + 2) *
+              static_cast<std::size_t>(channels_ * planes)),
+      buffer_(stride_ * static_cast<std::size_t>(kept_) +
+              static_cast<std::size_t>(pixels_beyond * channels_ + chunk_depth)) {}
 
 // The first band has one more row of tiles above the picture in the first two convolutions; those
 // of their results that lie in it are in the tails.
-Workspace::Workspace(int height, int width, int channels, int widest, int threads)
+Workspace::Workspace(const Network& network, int height, int width, bool pair, int widest,
+                     int threads)
     : height_(height),
       width_(width),
-      channels_(channels),
+      bfloat16_(network.precision() != Precision::float32),
+      second_of_pair_(pair ? invdn::second_of_pair(network.features(), bfloat16_) : 0),
+      terms_(map_terms(network.precision())),
+      planes_(bfloat16_ ? terms_ * chunks_of(second_of_pair_ + network.features()) : 1),
       band_(band_rows(height, width, threads)),
-      first_(band_ * tile_edge, width, channels, band_ * tile_edge),
-      second_(band_ * tile_edge, width, channels, band_ * tile_edge),
-      zeros_(1, width, std::max(channels, padded(widest)), 1) {}
+      first_(band_ * tile_edge, width,
+             bfloat16_ ? chunk_depth / 2 : second_of_pair_ + network.features(), band_ * tile_edge,
+             planes_),
+      second_(rows(band_ * tile_edge)),
+      zeros_(1, width, std::max(first_.channels() * planes_, padded(widest)), 1) {}
 
 int Stage::finished(int available, int height) {
   if (available >= height) return height;
@@ -58,8 +74,8 @@ int Stage::advance(int available) {
 // The wide maps of a band: two rows from the band before, then those of the workspace; rows outside
 // the picture are zeros.
 Stage::Band Stage::make_band(int begin, int end) const {
-  const auto pixel = static_cast<std::size_t>(space_.channels());
-  Band band{begin, end, begin == 0 ? -1 : begin, {{}, 0, pixel}, {{}, 0, pixel}};
+  const Table none{{}, 0, space_.pixel(), space_.low(), space_.plane()};
+  Band band{begin, end, begin == 0 ? -1 : begin, none, none};
   const int height = space_.height();
   const int top = begin * tile_edge;
   const auto rows = [&](int from, int to, int tail, auto tails, auto space) {
@@ -87,8 +103,7 @@ void Stage::keep_tails(const Band& band) const {
   if (band.end == space_.tile_rows()) return;
   const auto keep = [&](float* to, const Table& table, int y) {
     const float* from = table.rows[static_cast<std::size_t>(y - table.first)];
-    const auto pixel = static_cast<std::size_t>(space_.channels());
-    std::memcpy(to, from, static_cast<std::size_t>(space_.width()) * pixel * sizeof(float));
+    std::memcpy(to, from, (space_.stride() - space_.pixel()) * sizeof(float));
   };
   const int next = band.end * tile_edge;
   for (int i = 0; i < 2; ++i) {
@@ -121,10 +136,12 @@ void Stage::blocks(int tiles, int times,
   });
 }
 
-void Stage::features(const Table& source, int channels, const Band& band,
-                     const Convolution& weights) {
-  const Features task{grid(band.start, 2), source.from(), channels, weights.weights(),
-                      band.first.from()};
+void Stage::first_features(const Table& source, const Band& band, const Convolution& weights) {
+  const Features task{.grid = grid(band.start, 2),
+                      .features = {},
+                      .input = source.from(),
+                      .weights = weights.weights(),
+                      .target = band.first.from()};
   blocks((band.end - band.start) * space_.tile_columns(), 1,
          [&](int, int begin, int end, float* scratch) {
            machine_.kernels->features(task, begin, end, scratch);
@@ -136,9 +153,12 @@ void Stage::second_features(const Band& band, std::initializer_list<const Convol
   int channel = 0;
   for (const Convolution* convolution : weights) {
     const Weights values = convolution->weights();
-    tasks.push_back({grid(band.start, 1), band.first.from(channel), values.outputs, values,
-                     band.second.from(channel)});
-    channel += values.outputs;
+    tasks.push_back({.grid = grid(band.start, 1),
+                     .features = band.first.from(channel),
+                     .input = {},
+                     .weights = values,
+                     .target = band.second.from(channel)});
+    channel += space_.second_of_pair();
   }
   blocks((band.end - band.start) * space_.tile_columns(), static_cast<int>(tasks.size()),
          [&](int time, int begin, int end, float* scratch) {
@@ -148,11 +168,14 @@ void Stage::second_features(const Band& band, std::initializer_list<const Convol
 
 void AdditiveStage::run(const Band& band) {
   const Table input = table(rest_, band), target = table(split_, band);
-  features(input, rest_.channels(), band, block_.f_first);
+  first_features(input, band, block_.f_first);
   second_features(band, {&block_.f_second});
-  const Additive task{
-      grid(band.begin, 0), band.second.from(),       space_.channels(), input.from(),
-      rest_.channels(),    block_.f_third.weights(), target.from(),     sign_};
+  const Additive task{.grid = grid(band.begin, 0),
+                      .features = band.second.from(),
+                      .input = input.from(),
+                      .weights = block_.f_third.weights(),
+                      .target = target.from(),
+                      .sign = sign_};
   blocks((band.end - band.begin) * space_.tile_columns(), 1,
          [&](int, int begin, int end, float* scratch) {
            machine_.kernels->additive(task, begin, end, scratch);
@@ -162,21 +185,19 @@ void AdditiveStage::run(const Band& band) {
 void AffineStage::run(const Band& band) {
   const Table input = table(split_, band);
   const Table target = table(rest_, band), scale = table(scale_, band);
-  const int channels = space_.channels() / 2;
-  features(input, split_.channels(), band, block_.gh_first);
+  first_features(input, band, block_.gh_first);
   second_features(band, {&block_.g_second, &block_.h_second});
-  const Affine task{grid(band.begin, 0),
-                    band.second.from(),
-                    band.second.from(channels),
-                    channels,
-                    input.from(),
-                    split_.channels(),
-                    block_.g_third.weights(),
-                    block_.h_third.weights(),
-                    use_,
-                    target.from(),
-                    target.from(),
-                    scale.from()};
+  const Weights weights = block_.g_third.weights();
+  const Affine task{.grid = grid(band.begin, 0),
+                    .features_g = band.second.from(),
+                    .features_h = band.second.from(space_.second_of_pair()),
+                    .input = input.from(),
+                    .weights_g = weights,
+                    .weights_h = block_.h_third.weights(),
+                    .use = use_,
+                    .target = target.from(),
+                    .shift = target.from(),
+                    .scale = scale.from()};
   blocks((band.end - band.begin) * space_.tile_columns(), 1,
          [&](int, int begin, int end, float* scratch) {
            machine_.kernels->affine(task, begin, end, scratch);

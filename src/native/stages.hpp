@@ -32,7 +32,8 @@ struct Machine {
 // A picture's rows, channels-last: the last `kept` of them, zeros around them.
 class Plane {
  public:
-  Plane(int height, int width, int channels, int kept);
+  // planes: maps of as many channels one beside the other in each row.
+  Plane(int height, int width, int channels, int kept, int planes = 1);
 
   float* row(int y) const {
     return buffer_.data() + static_cast<std::size_t>(y % kept_) * stride_ + channels_;
@@ -54,12 +55,21 @@ class Plane {
 // The wide maps between the convolutions of one band, used by one stage after the other.
 class Workspace {
  public:
-  // widest: channels of the widest map that a stage reads.
-  Workspace(int height, int width, int channels, int widest, int threads);
+  // pair: whether the maps hold the features of G and H; widest: channels of the widest plane that
+  // a stage reads.
+  Workspace(const Network& network, int height, int width, bool pair, int widest, int threads);
 
   int height() const { return height_; }
   int width() const { return width_; }
-  int channels() const { return channels_; }
+  // The channel of H's features, floats from pixel to pixel and from one plane to the next, and to
+  // what rounding left, 0: there is none.
+  int second_of_pair() const { return second_of_pair_; }
+  std::size_t pixel() const { return static_cast<std::size_t>(first_.channels()); }
+  std::size_t plane() const {
+    return bfloat16_ ? first_.stride() / static_cast<std::size_t>(planes_) : 0;
+  }
+  std::size_t low() const { return terms_ == 2 ? first_.stride() / 2 : 0; }
+  Plane rows(int count) const { return {count, width_, first_.channels(), count, planes_}; }
   int band() const { return band_; }  // tile rows
   int tile_columns() const { return (width_ + tile_edge - 1) / tile_edge; }
   int tile_rows() const { return (height_ + tile_edge - 1) / tile_edge; }
@@ -71,7 +81,10 @@ class Workspace {
  private:
   int height_;
   int width_;
-  int channels_;
+  bool bfloat16_;
+  int second_of_pair_;
+  int terms_;  // numbers for each of a map
+  int planes_;
   int band_;
   Plane first_;
   Plane second_;
@@ -81,9 +94,7 @@ class Workspace {
 // Two rows of each wide map, which the next band goes on from.
 class Tails {
  public:
-  explicit Tails(const Workspace& space)
-      : first_(2, space.width(), space.channels(), 2),
-        second_(2, space.width(), space.channels(), 2) {}
+  explicit Tails(const Workspace& space) : first_(space.rows(2)), second_(space.rows(2)) {}
 
   float* first(int index) const { return first_.row(index); }
   float* second(int index) const { return second_.row(index); }
@@ -116,8 +127,10 @@ class Stage {
     std::vector<float*> rows;
     int first;
     std::size_t pixel;
+    std::size_t low = 0;
+    std::size_t plane = 0;
 
-    Rows from(int channel = 0) const { return {rows.data(), first, pixel, channel}; }
+    Rows from(int channel = 0) const { return {rows.data(), first, pixel, channel, low, plane}; }
   };
   struct Band {
     int begin, end;  // tile rows of the last convolution
@@ -127,7 +140,7 @@ class Stage {
 
   Table table(const Plane& plane, const Band& band) const;
   Grid grid(int first_tile_row, int shift) const;
-  void features(const Table& source, int channels, const Band& band, const Convolution& weights);
+  void first_features(const Table& source, const Band& band, const Convolution& weights);
   void second_features(const Band& band, std::initializer_list<const Convolution*> weights);
   // Splits tiles into blocks and does `work(begin, end, scratch)` for each, `times` times over.
   void blocks(int tiles, int times,
@@ -177,7 +190,7 @@ class AffineStage final : public Stage {
               const Block& block, const Plane& split, const Plane& shift, const Plane& scale)
       : Stage(machine, space, tails),
         block_(block),
-        use_(Use::share),
+        use_(Use::precompute),
         split_(split),
         rest_(shift),
         scale_(scale) {}

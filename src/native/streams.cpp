@@ -30,7 +30,7 @@ std::vector<Pass::Half> uncouplings(int blocks, bool without_first) {
 
 }  // namespace
 
-Pass::Pass(const Machine& machine, const Level& level, int features, Use use,
+Pass::Pass(const Machine& machine, const Network& network, const Level& level, Use use,
            const std::vector<Half>& halves, int height, int width, int incoming, bool whole)
     : level_(level),
       height_(height),
@@ -40,8 +40,9 @@ Pass::Pass(const Machine& machine, const Level& level, int features, Use use,
              rows_in_flight(halves.size() + 1, incoming, whole, height)),
       rest_(height, width, level.rest, rows_in_flight(halves.size() + 1, incoming, whole, height)) {
   const int threads = machine.pool->threads();
-  for (const int channels : {features, 2 * features}) {
-    spaces_.push_back(std::make_unique<Workspace>(height, width, channels, level.rest, threads));
+  for (const bool pair : {false, true}) {
+    spaces_.push_back(
+        std::make_unique<Workspace>(network, height, width, pair, level.rest, threads));
     if (whole) tails_.push_back(std::make_unique<Tails>(*spaces_.back()));
   }
   for (const Half& half : halves) {
@@ -53,7 +54,7 @@ Pass::Pass(const Machine& machine, const Level& level, int features, Use use,
       stages_.push_back(
           std::make_unique<AffineStage>(machine, space, tails, block, use, split_, rest_));
     } else {
-      const float sign = use == Use::couple ? 1.0F : -1.0F;
+      const float sign = use == Use::forward ? 1.0F : -1.0F;
       stages_.push_back(
           std::make_unique<AdditiveStage>(machine, space, tails, block, sign, split_, rest_));
     }
@@ -87,7 +88,7 @@ Encoder::Encoder(const Network& network, Machine machine, int height, int width,
     height /= 2;
     width /= 2;
     incoming = incoming / 2 + tile_edge;
-    passes_.push_back(std::make_unique<Pass>(machine_, level, network.features(), Use::couple,
+    passes_.push_back(std::make_unique<Pass>(machine_, network, level, Use::forward,
                                              couplings(static_cast<int>(level.blocks.size()), last),
                                              height, width, incoming, whole));
   }
@@ -147,8 +148,8 @@ Decoder::Decoder(const Network& network, Machine machine, int height, int width,
       scale_(low_height_, low_.width(), network.latent_channels(),
              rows_in_flight(1, piece, whole_, low_height_)) {
   const Level& smallest = network.levels().back();
-  space_ = std::make_unique<Workspace>(low_height_, low_.width(), 2 * network.features(),
-                                       smallest.rest, machine_.pool->threads());
+  space_ = std::make_unique<Workspace>(network, low_height_, low_.width(), true, smallest.rest,
+                                       machine_.pool->threads());
   tails_ = std::make_unique<Tails>(*space_);
   shared_ = std::make_unique<AffineStage>(machine_, *space_, *tails_, smallest.blocks.back(), low_,
                                           shift_, scale_);
@@ -159,7 +160,7 @@ Decoder::Decoder(const Network& network, Machine machine, int height, int width,
       const bool first = level == network.levels().rbegin();
       incoming += tile_edge;
       body.passes.push_back(
-          std::make_unique<Pass>(machine_, *level, network.features(), Use::uncouple,
+          std::make_unique<Pass>(machine_, network, *level, Use::inverse,
                                  uncouplings(static_cast<int>(level->blocks.size()), first), rows,
                                  columns, incoming, whole_));
       rows *= 2;

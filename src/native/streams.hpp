@@ -26,7 +26,7 @@ class Pass {
     int block;
     bool affine;
   };
-  Pass(const Machine& machine, const Level& level, int features, Use use,
+  Pass(const Machine& machine, const Network& network, const Level& level, Use use,
        const std::vector<Half>& halves, int height, int width, int incoming, bool whole);
 
   Map map() const { return {split_, rest_, level_.split, level_.rest}; }

@@ -3,6 +3,12 @@
 
 #include "kernels.hpp"
 
+#if defined(INVDN_HAS_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
 #include <intrin.h>
@@ -20,6 +26,11 @@ extern const Kernels kernels;
 namespace avx512 {
 extern const Kernels kernels;
 }
+#if defined(INVDN_HAS_AMX)
+namespace amx {
+extern const Kernels kernels;
+}
+#endif
 #endif
 #if defined(INVDN_HAS_WASM)
 namespace wasm {
@@ -62,16 +73,36 @@ bool has(bool wide) {
 }
 
 #endif
+
+#if defined(INVDN_HAS_AMX)
+
+// The system must be asked for the tiles, once for the process (Linux documentation,
+// arch/x86/xstate).
+bool has_amx() {
+  if (!has(true) || !__builtin_cpu_supports("avx512bw")) return false;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  const bool tiles = (d >> 22 & 1) != 0 && (d >> 24 & 1) != 0;  // AMX-BF16, AMX-TILE
+  if (!tiles || __get_cpuid_count(7, 1, &a, &b, &c, &d) == 0) return false;
+  constexpr int request_permission = 0x1023, tile_data = 18;
+  return (a >> 5 & 1) != 0 && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+#endif
 #endif
 
 }  // namespace
 
-const Kernels* find_kernels(const char* name) {
+const Kernels* find_kernels(const char* name, Precision precision) {
   const bool any = std::strcmp(name, "auto") == 0;
   const auto asked = [&](const Kernels& kernels) {
-    return any || std::strcmp(name, kernels.name) == 0;
+    return kernels.bfloat16 == (precision != Precision::float32) &&
+           (any || std::strcmp(name, kernels.name) == 0);
   };
 #if defined(INVDN_HAS_X86)
+#if defined(INVDN_HAS_AMX)
+  if (asked(amx::kernels) && has_amx()) return &amx::kernels;
+#endif
   if (asked(avx512::kernels) && has(true)) return &avx512::kernels;
   if (asked(avx2::kernels) && has(false)) return &avx2::kernels;
 #endif

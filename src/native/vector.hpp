@@ -27,10 +27,11 @@
 #endif
 
 #if defined(_MSC_VER)
-#define INVDN_INLINE static __forceinline
+#define INVDN_INLINE_METHOD __forceinline
 #else
-#define INVDN_INLINE static inline __attribute__((always_inline))
+#define INVDN_INLINE_METHOD inline __attribute__((always_inline))
 #endif
+#define INVDN_INLINE static INVDN_INLINE_METHOD
 
 namespace invdn::INVDN_TARGET {
 namespace {
@@ -54,8 +55,8 @@ INVDN_INLINE Vector16 operator*(Vector16 a, Vector16 b) {
 INVDN_INLINE Vector16 operator/(Vector16 a, Vector16 b) {
   return {_mm512_div_ps(a.value, b.value)};
 }
-INVDN_INLINE Vector16 largest(Vector16 a, Vector16 b) { return {_mm512_max_ps(a.value, b.value)}; }
-INVDN_INLINE Vector16 smallest(Vector16 a, Vector16 b) { return {_mm512_min_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 max(Vector16 a, Vector16 b) { return {_mm512_max_ps(a.value, b.value)}; }
+INVDN_INLINE Vector16 min(Vector16 a, Vector16 b) { return {_mm512_min_ps(a.value, b.value)}; }
 INVDN_INLINE Vector16 multiply_add(Vector16 a, Vector16 b, Vector16 c) {
   return {_mm512_fmadd_ps(a.value, b.value, c.value)};
 }
@@ -82,8 +83,8 @@ INVDN_INLINE Vector8 operator+(Vector8 a, Vector8 b) { return {_mm256_add_ps(a.v
 INVDN_INLINE Vector8 operator-(Vector8 a, Vector8 b) { return {_mm256_sub_ps(a.value, b.value)}; }
 INVDN_INLINE Vector8 operator*(Vector8 a, Vector8 b) { return {_mm256_mul_ps(a.value, b.value)}; }
 INVDN_INLINE Vector8 operator/(Vector8 a, Vector8 b) { return {_mm256_div_ps(a.value, b.value)}; }
-INVDN_INLINE Vector8 largest(Vector8 a, Vector8 b) { return {_mm256_max_ps(a.value, b.value)}; }
-INVDN_INLINE Vector8 smallest(Vector8 a, Vector8 b) { return {_mm256_min_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 max(Vector8 a, Vector8 b) { return {_mm256_max_ps(a.value, b.value)}; }
+INVDN_INLINE Vector8 min(Vector8 a, Vector8 b) { return {_mm256_min_ps(a.value, b.value)}; }
 INVDN_INLINE Vector8 multiply_add(Vector8 a, Vector8 b, Vector8 c) {
   return {_mm256_fmadd_ps(a.value, b.value, c.value)};
 }
@@ -114,8 +115,8 @@ INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { return {vaddq_f32(a.value
 INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { return {vsubq_f32(a.value, b.value)}; }
 INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { return {vmulq_f32(a.value, b.value)}; }
 INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { return {vdivq_f32(a.value, b.value)}; }
-INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) { return {vmaxq_f32(a.value, b.value)}; }
-INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) { return {vminq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 max(Vector4 a, Vector4 b) { return {vmaxq_f32(a.value, b.value)}; }
+INVDN_INLINE Vector4 min(Vector4 a, Vector4 b) { return {vminq_f32(a.value, b.value)}; }
 INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
   return {vfmaq_f32(c.value, a.value, b.value)};
 }
@@ -145,8 +146,8 @@ INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { return {wasm_f32x4_sub(a.
 INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { return {wasm_f32x4_mul(a.value, b.value)}; }
 INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { return {wasm_f32x4_div(a.value, b.value)}; }
 // pmax and pmin are one instruction of x86 where max and min take several; they differ for NaN.
-INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) { return {wasm_f32x4_pmax(b.value, a.value)}; }
-INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) { return {wasm_f32x4_pmin(b.value, a.value)}; }
+INVDN_INLINE Vector4 max(Vector4 a, Vector4 b) { return {wasm_f32x4_pmax(b.value, a.value)}; }
+INVDN_INLINE Vector4 min(Vector4 a, Vector4 b) { return {wasm_f32x4_pmin(b.value, a.value)}; }
 INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
 #if defined(__wasm_relaxed_simd__)
   return {wasm_f32x4_relaxed_madd(a.value, b.value, c.value)};
@@ -184,10 +185,10 @@ INVDN_INLINE Vector4 operator+(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] + b
 INVDN_INLINE Vector4 operator-(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] - b.value[i]); }
 INVDN_INLINE Vector4 operator*(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] * b.value[i]); }
 INVDN_INLINE Vector4 operator/(Vector4 a, Vector4 b) { INVDN_EACH(a.value[i] / b.value[i]); }
-INVDN_INLINE Vector4 largest(Vector4 a, Vector4 b) {
+INVDN_INLINE Vector4 max(Vector4 a, Vector4 b) {
   INVDN_EACH(a.value[i] > b.value[i] ? a.value[i] : b.value[i]);
 }
-INVDN_INLINE Vector4 smallest(Vector4 a, Vector4 b) {
+INVDN_INLINE Vector4 min(Vector4 a, Vector4 b) {
   INVDN_EACH(a.value[i] < b.value[i] ? a.value[i] : b.value[i]);
 }
 INVDN_INLINE Vector4 multiply_add(Vector4 a, Vector4 b, Vector4 c) {
@@ -234,7 +235,7 @@ INVDN_INLINE V loaded(const float* from) {
 }
 
 template <class V>
-INVDN_INLINE V filled(float x) {
+INVDN_INLINE V set1(float x) {
   V result;
   fill(x, result);
   return result;

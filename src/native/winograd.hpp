@@ -25,9 +25,9 @@ constexpr float large_point = 1.41421356237309505F;  // sqrt(2)
 // B^T d along one direction: six inputs to six points.
 template <class V>
 INVDN_INLINE void transform_input(const V (&d)[6], V (&points)[6]) {
-  const V a = filled<V>(small_point), b = filled<V>(large_point);
-  const V minus_a = filled<V>(-small_point), minus_b = filled<V>(-large_point);
-  const V minus_two = filled<V>(-2.0F), minus_half = filled<V>(-0.5F), both = filled<V>(-2.5F);
+  const V a = set1<V>(small_point), b = set1<V>(large_point);
+  const V minus_a = set1<V>(-small_point), minus_b = set1<V>(-large_point);
+  const V minus_two = set1<V>(-2.0F), minus_half = set1<V>(-0.5F), both = set1<V>(-2.5F);
   const V even_small = multiply_add(minus_two, d[2], d[4]);
   const V odd_small = multiply_add(minus_two, d[1], d[3]);
   const V even_large = multiply_add(minus_half, d[2], d[4]);
@@ -43,13 +43,13 @@ INVDN_INLINE void transform_input(const V (&d)[6], V (&points)[6]) {
 // A^T m along one direction: six points to four outputs.
 template <class V>
 INVDN_INLINE void transform_output(const V (&m)[6], V (&y)[4]) {
-  const V a = filled<V>(small_point), b = filled<V>(large_point);
-  const V cube_a = filled<V>(small_point / 2), cube_b = filled<V>(large_point * 2);
+  const V a = set1<V>(small_point), b = set1<V>(large_point);
+  const V cube_a = set1<V>(small_point / 2), cube_b = set1<V>(large_point * 2);
   const V even_small = m[1] + m[2], odd_small = m[1] - m[2];
   const V even_large = m[3] + m[4], odd_large = m[3] - m[4];
   y[0] = m[0] + (even_small + even_large);
   y[1] = multiply_add(b, odd_large, a * odd_small);
-  y[2] = multiply_add(filled<V>(2.0F), even_large, filled<V>(0.5F) * even_small);
+  y[2] = multiply_add(set1<V>(2.0F), even_large, set1<V>(0.5F) * even_small);
   y[3] = multiply_add(cube_b, odd_large, multiply_add(cube_a, odd_small, m[5]));
 }
 

@@ -1,0 +1,341 @@
+// Direct convolutions by Intel's Advanced Matrix Extensions: products of bfloat16 tiles.
+//
+// A tile product takes 16 pixels by 32 inputs by 16 outputs. Here it is so fast (16 times as many
+// multiply-adds a cycle as AVX-512) that Winograd's transforms would cost more than they save. The
+// pixels of a row of a channels-last map are the rows of a tile as they lie in memory; pixels
+// beyond the block are multiplied too, and dropped.
+//
+// With three terms a factor is the sum of two bfloat16, a = a' + a" (Henry, Tang and Heinecke,
+// Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, ARITH
+// 2019, arXiv 1904.06376): a b = a' b' + a' b" + a" b' but for 2^-16 of it.
+//
+// A pixel's sums run over the chunks of bf16_layout.hpp in one order, so its bits depend on nothing
+// else.
+#include "bf16_layout.hpp"
+#include "rows.hpp"
+
+namespace invdn::INVDN_TARGET {
+namespace {
+
+using Half = std::uint16_t;
+
+INVDN_INLINE __m256i rounded(Vector16 a) { return (__m256i)_mm512_cvtneps_pbh(a.value); }
+INVDN_INLINE __m128i rounded(Vector8 a) { return (__m128i)_mm256_cvtneps_pbh(a.value); }
+INVDN_INLINE Vector16 widened(__m256i a) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))};
+}
+INVDN_INLINE Vector8 widened(__m128i a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16))};
+}
+INVDN_INLINE void store_half(Half* to, __m256i a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a);
+}
+INVDN_INLINE void store_half(Half* to, __m128i a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), a);
+}
+
+// A value as bfloat16, and what its rounding left where `low` is a place for it.
+template <class V>
+INVDN_INLINE void store_terms(Half* to, Half* low, V value) {
+  const auto high = rounded(value);
+  store_half(to, high);
+  if (low != nullptr) store_half(low, rounded(value - widened(high)));
+}
+
+constexpr int tile_pixels = 64;  // four rows of 16
+
+// Eight tiles of 16 rows of 64 bytes while it lives.
+class Tiles {
+ public:
+  Tiles() {
+    struct alignas(64) {
+      std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    } shape;
+    _tile_loadconfig(&shape);
+  }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+};
+
+// One of the two inputs of a convolution: six rows of pixels, from the column before the first on.
+struct Source {
+  const Half* rows[input_edge];
+  std::size_t pixel;     // bfloat16 from one pixel to the next
+  std::size_t low;       // to what the rounding left
+  int planes;            // of a wide map
+  std::ptrdiff_t plane;  // from one to the next
+  int chunks;            // in a row of the kernel
+};
+
+// Adds the products of four rows of 16 pixels by 16 outputs to the tiles 0 to 3. `meanwhile()` is
+// called for each chunk: the vector units are idle while tiles are multiplied.
+template <bool Split, class Meanwhile>
+INVDN_INLINE void multiply(const Source& source, const Half*& weights, Meanwhile meanwhile) {
+  constexpr std::size_t terms = Split ? 2 : 1;
+  const std::size_t step = source.pixel * sizeof(Half);
+  for (int plane = 0; plane < source.planes; ++plane) {
+    for (int row = 0; row < 3; ++row) {
+      for (int chunk = 0; chunk < source.chunks; ++chunk, weights += terms * weights_tile) {
+        const std::ptrdiff_t offset = plane * source.plane + chunk * chunk_depth;
+        const Half* a = source.rows[row] + offset;
+        const Half* b = source.rows[row + 1] + offset;
+        const Half* c = source.rows[row + 2] + offset;
+        const Half* d = source.rows[row + 3] + offset;
+        _tile_loadd(7, weights, 64);
+        _tile_loadd(4, a, step);
+        _tile_dpbf16ps(0, 4, 7);
+        _tile_loadd(5, b, step);
+        _tile_dpbf16ps(1, 5, 7);
+        meanwhile();
+        _tile_loadd(4, c, step);
+        _tile_dpbf16ps(2, 4, 7);
+        _tile_loadd(5, d, step);
+        _tile_dpbf16ps(3, 5, 7);
+        if constexpr (Split) {
+          _tile_loadd(6, weights + weights_tile, 64);
+          _tile_dpbf16ps(3, 5, 6);
+          _tile_dpbf16ps(2, 4, 6);
+          _tile_loadd(4, a, step);
+          _tile_dpbf16ps(0, 4, 6);
+          _tile_loadd(5, b, step);
+          _tile_dpbf16ps(1, 5, 6);
+          _tile_loadd(4, d + source.low, step);
+          _tile_dpbf16ps(3, 4, 7);
+          _tile_loadd(5, c + source.low, step);
+          _tile_dpbf16ps(2, 5, 7);
+          _tile_loadd(4, a + source.low, step);
+          _tile_dpbf16ps(0, 4, 7);
+          _tile_loadd(5, b + source.low, step);
+          _tile_dpbf16ps(1, 5, 7);
+        }
+      }
+    }
+  }
+}
+
+// The part of a block that lies in one row of tiles.
+struct Strip {
+  int first_tile;  // in the block
+  int top, left;   // in the picture
+  int pixels;      // of each of its four rows
+};
+
+class Block {
+ public:
+  static constexpr bool bfloat16 = true;
+
+  Block(const Grid& grid, int begin, int end, const Weights& weights, float* scratch)
+      : grid_(grid),
+        begin_(begin),
+        end_(end),
+        inputs_(static_cast<std::size_t>(weights.inputs)),
+        split_(weights.terms == 3),
+        input_(reinterpret_cast<Half*>(scratch)),
+        products_(scratch + winograd_points * product_stride(depth_of(weights))) {}
+
+  void read_features(const Rows& rows) { features_ = &rows; }
+
+  // Rounds it to bfloat16, [strip][six rows][pixels][inputs]; numbers that padding channels leave
+  // behind the last pixel are zeros or written over.
+  void read_input(const Rows& rows) {
+    const int channels = padded(static_cast<int>(inputs_));
+    low_ = split_ ? input_size() : 0;
+    Half* to = input_;
+    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
+      for (int y = strip.top - 1; y < strip.top - 1 + input_edge; ++y) {
+        const float* from = place(rows, y, strip.left - 1, 0);
+        for (int x = 0; x < strip.pixels + 2; ++x, from += rows.pixel, to += inputs_) {
+          Half* low = split_ ? to + low_ : nullptr;
+          int c = 0;
+          for (; c + 16 <= channels; c += 16) {
+            store_terms(to + c, split_ ? low + c : nullptr, loaded<Vector16>(from + c));
+          }
+          if (c < channels) {
+            store_terms(to + c, split_ ? low + c : nullptr, loaded<Vector8>(from + c));
+          }
+        }
+      }
+      for (int i = 0; i < chunk_depth; i += 16) {
+        store_terms(to + i, split_ ? to + low_ + i : nullptr, set1<Vector16>(0.0F));
+      }
+      to += chunk_depth;
+    }
+  }
+
+  template <class MakeRow>
+  INVDN_INLINE_METHOD void convolve(const Weights& weights, MakeRow rows) {
+    if (weights.terms == 3) {
+      convolve_terms<true>(weights, rows);
+    } else {
+      convolve_terms<false>(weights, rows);
+    }
+  }
+
+  struct FeatureRow {
+    Half* to;
+    std::size_t pixel;
+    std::size_t low;  // 0: what rounding leaves is not kept
+
+    template <class V>
+    INVDN_INLINE_METHOD void store(int i, V value) const {
+      Half* const here = to + static_cast<std::size_t>(i) * pixel;
+      store_terms(here, low == 0 ? nullptr : here + low, value);
+    }
+  };
+  static INVDN_INLINE_METHOD FeatureRow feature_row(const Rows& rows, int y, int x, int c) {
+    return {feature(rows, y, x, c), 2 * rows.pixel, 2 * rows.low};
+  }
+
+ private:
+  Strip strip_at(int tile) const {
+    const int index = begin_ + tile, column = index % grid_.tile_columns;
+    const int tiles =
+        tile >= end_ - begin_ ? 0 : min(end_ - begin_ - tile, grid_.tile_columns - column);
+    return {tile, (grid_.first_tile_row + index / grid_.tile_columns) * tile_edge + grid_.shift,
+            column * tile_edge, tiles * tile_edge};
+  }
+  Strip first_strip() const { return strip_at(0); }
+  Strip next_strip(const Strip& strip) const {
+    return strip_at(strip.first_tile + strip.pixels / tile_edge);
+  }
+  std::size_t strip_size(const Strip& strip) const {
+    return static_cast<std::size_t>(input_edge * (strip.pixels + 2)) * inputs_ + chunk_depth;
+  }
+  std::size_t input_size() const {
+    std::size_t size = 0;
+    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
+      size += strip_size(strip);
+    }
+    return size + panel_width * inputs_ + chunk_depth;  // pixels beyond the last strip
+  }
+
+  // The results of one product, handed out while the next is computed.
+  struct Pending {
+    const float* from;
+    Strip strip;
+    int x;        // in the strip
+    int first;    // output
+    int outputs;  // 0: there is nothing to hand out
+    int next;     // four pixels of 4 rows of 16
+  };
+
+  template <bool Split, class MakeRow>
+  INVDN_INLINE_METHOD void convolve_terms(const Weights& weights, MakeRow rows) {
+    const Tiles tiles;
+    const int chunks = feature_chunks(weights.features) + input_chunks(weights.inputs);
+    const int at_once = (tile_pixels / tile_edge + chunks - 1) / chunks;
+    Pending pending{};
+    float* products = products_;
+    float* other = products_ + tile_pixels * panel_width;
+    const Half* input = input_;
+    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
+      for (int x = 0; x < strip.pixels; x += 16) {
+        const Source features = features_source(strip, x, weights);
+        const Source inputs = input_source(strip, x, weights, input);
+        const Half* kernels = weights.halves;
+        for (int first = 0; first < weights.outputs; first += panel_width) {
+          _tile_zero(0);
+          _tile_zero(1);
+          _tile_zero(2);
+          _tile_zero(3);
+          const auto meanwhile = [&] { hand_out(pending, at_once, weights.biases, rows); };
+          multiply<Split>(features, kernels, meanwhile);
+          multiply<Split>(inputs, kernels, meanwhile);
+          _tile_stored(0, products, 64);
+          _tile_stored(1, products + 16 * panel_width, 64);
+          _tile_stored(2, products + 32 * panel_width, 64);
+          _tile_stored(3, products + 48 * panel_width, 64);
+          pending = {products, strip, x, first, min(panel_width, weights.outputs - first), 0};
+          float* const free = other;
+          other = products;
+          products = free;
+        }
+      }
+      input += strip_size(strip);
+    }
+    hand_out(pending, tile_pixels, weights.biases, rows);
+  }
+
+  // Hands out the next results, those that lie in the picture.
+  template <class MakeRow>
+  INVDN_INLINE_METHOD void hand_out(Pending& pending, int count, const float* biases,
+                                    MakeRow rows) const {
+    if (pending.outputs == panel_width) {
+      hand_out_vectors<Vector16>(pending, count, biases, rows);
+    } else if (pending.outputs > 0) {
+      hand_out_vectors<Vector8>(pending, count, biases, rows);
+    }
+  }
+
+  template <class V, class MakeRow>
+  INVDN_INLINE_METHOD void hand_out_vectors(Pending& pending, int count, const float* biases,
+                                            MakeRow rows) const {
+    const V bias = loaded<V>(biases + pending.first);
+    const int end = min(pending.next + count, tile_pixels / tile_edge);
+    for (int i = pending.next; i < end; ++i) {
+      const int row = i / 4, column = pending.x + i % 4 * tile_edge;
+      const int y = pending.strip.top + row, x = pending.strip.left + column;
+      if (y < 0 || y >= grid_.height || column >= pending.strip.pixels) continue;
+      const auto results =
+          rows(pending.strip.first_tile + column / tile_edge, row * tile_edge, y, x, pending.first);
+      const float* from = pending.from + i * tile_edge * panel_width;
+      if (x + tile_edge <= grid_.width) {
+        INVDN_UNROLL
+        for (int j = 0; j < tile_edge; ++j) results(loaded<V>(from + j * panel_width) + bias, j);
+      } else {
+        for (int j = 0; j < grid_.width - x; ++j) {
+          results(loaded<V>(from + j * panel_width) + bias, j);
+        }
+      }
+    }
+    pending.next = end;
+  }
+
+  Source features_source(const Strip& strip, int x, const Weights& weights) const {
+    if (weights.features == 0) return {};
+    Source source{{},
+                  2 * features_->pixel,
+                  2 * features_->low,
+                  chunks_of(weights.features),
+                  static_cast<std::ptrdiff_t>(2 * features_->plane),
+                  3};
+    for (int row = 0; row < input_edge; ++row) {
+      source.rows[row] = feature(*features_, strip.top + row - 1, strip.left + x - 1, 0);
+    }
+    return source;
+  }
+
+  Source input_source(const Strip& strip, int x, const Weights& weights, const Half* input) const {
+    if (weights.inputs == 0) return {};
+    Source source{{}, inputs_, low_, 1, 0, chunks_of(3 * weights.inputs)};
+    for (int row = 0; row < input_edge; ++row) {
+      source.rows[row] = input + static_cast<std::size_t>(row * (strip.pixels + 2) + x) * inputs_;
+    }
+    return source;
+  }
+
+  static INVDN_INLINE_METHOD Half* feature(const Rows& rows, int y, int x, int c) {
+    c += rows.channel;
+    float* plane =
+        rows.row[y - rows.first] + c / chunk_depth * static_cast<std::ptrdiff_t>(rows.plane);
+    return reinterpret_cast<Half*>(plane + x * static_cast<std::ptrdiff_t>(rows.pixel)) +
+           c % chunk_depth;
+  }
+
+  const Grid& grid_;
+  int begin_, end_;
+  std::size_t inputs_;
+  std::size_t low_ = 0;
+  bool split_;
+  Half* input_;
+  float* products_;
+  const Rows* features_ = nullptr;
+};
+
+}  // namespace
+}  // namespace invdn::INVDN_TARGET
+
+#include "tasks.hpp"
