@@ -19,7 +19,7 @@ Quality = Literal["draft", "fast", "balanced", "best"]
 Strength = float | Literal["auto"]
 Look = Literal["gentle", "natural", "strong"]
 Backend = Literal["auto", "native", "onnxruntime", "torch"]
-Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16", "bfloat16x3"]
 
 SMALLEST_TILE = 64
 MOST_SAMPLES = 1024  # their mean is within 3 % of the limit of more: 1 / sqrt(1024)

@@ -235,7 +235,7 @@ def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
         ("--sizes", "axb"),
         ("--threads", 10_000),
         ("--num-samples", 0),
-        ("--dtype", "bfloat16"),
+        ("--dtype", "float16"),
         ("--device", "cuda", "--backend", "native"),
         ("--device", "cuda", "--backend", "onnxruntime", "--backend", "torch"),
     ],

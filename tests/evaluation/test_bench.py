@@ -52,7 +52,7 @@ class PushedEngine(CountingEngine):
 
 def case(**changes: object) -> Case:
     settings = {
-        "runtime": "torch", "device": "cpu", "precision": "float32", "threads": 0, "width": 70,
+        "runtime": "torch", "device": "cpu", "precision": "auto", "threads": 0, "width": 70,
         "height": 50, "draws": 3, "symmetries": 1, "tile": 0, "repeats": 2,
     }  # fmt: skip
     return Case(**{**settings, **changes})  # type: ignore[arg-type]

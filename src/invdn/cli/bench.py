@@ -20,7 +20,8 @@ from .terminal import reporting
 if TYPE_CHECKING:
     from ..evaluation.bench import Case, Outcome
 
-_PRECISIONS = ("float32", "bfloat16", "float16")
+_PRECISIONS = ("auto", "float32", "bfloat16", "bfloat16x3", "float16")
+_OF_TORCH = ("float16",)
 
 
 class _Numbers(click.ParamType[tuple[int, ...]]):
@@ -72,9 +73,9 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
     "precisions",
     type=click.Choice(_PRECISIONS),
     multiple=True,
-    default=("float32",),
+    default=("auto",),
     show_default=True,
-    help="Of torch's convolutions; may be repeated.",
+    help="Of convolutions; may be repeated; auto: what a photograph gets.",
 )
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of a case.")
 @click.option(
@@ -137,7 +138,7 @@ def _cases(
     from ..inference import DenoiseOptions
 
     light = {"native", "onnxruntime", *(["auto"] if device == "cpu" else [])} & set(runtimes)
-    if light and (set(precisions) != {"float32"} or device != "cpu"):
+    if light and (set(precisions) & set(_OF_TORCH) or device != "cpu"):
         raise InputError(
             f"only torch runs on {device} in {', '.join(precisions)}: choose --backend torch"
         )

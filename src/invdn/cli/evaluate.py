@@ -188,9 +188,9 @@ def _methods(
     methods: list[Method] = []
     facts: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     if model is not None:
-        from ..engines import open_engine
+        from ..engines import in_float32, open_engine
 
-        engine = open_engine(**model)
+        engine = open_engine(**in_float32(model))
         named = model["model"]
         name = f"InvDN {named}" if named == "default" else f"InvDN {Path(named).stem}"
         methods.append(invdn(name, engine, options, with_uncertainty=uncertainty))

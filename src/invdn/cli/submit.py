@@ -140,12 +140,12 @@ def _open(choices: dict[str, Any]) -> tuple[Engine, DenoiseOptions, dict[str, An
     """Return the engine, the options, and what the result depends on."""
     from importlib.metadata import version
 
-    from ..engines import open_engine
+    from ..engines import in_float32, open_engine
     from ..evaluation.machine import fingerprint
 
     options = options_of(None, _sampling_options.take(choices)).of_the_network()
     chosen = engine_options.take(choices)
-    engine = open_engine(**chosen)
+    engine = open_engine(**in_float32(chosen))
     file = Path(chosen["model"])
     identity = fingerprint(file) if file.is_file() else f"{file} of InvDN {version('invdn')}"
     return engine, options, {"model": identity, "options": asdict(options)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..inference.engine import Array
 
-def instruction_sets() -> list[str]: ...
+def instruction_sets(precision: str = "float32") -> list[str]: ...
 def multiply_add_rate(instructions: str, seconds: float) -> float: ...
 
 class Model:
@@ -16,6 +16,7 @@ class Model:
         tensors: Sequence[Array],
         threads: int,
         instructions: str,
+        precision: str = "float32",
     ) -> None: ...
     @property
     def instructions(self) -> str: ...

@@ -37,9 +37,12 @@ def open_engine(
         backend: ``"native"`` (CPU, where it was built), ``"onnxruntime"`` (CPU), ``"torch"`` (any
             device), or ``"auto"``: torch on a GPU; on the CPU the first of native, ONNX Runtime
             and torch that can run the model.
-        dtype: of the convolutions. Half precision is torch's; it is taken where it costs less
-            than 0.02 dB, and ``engine.description`` says so. ``"auto"``: ``"float16"`` on an
-            NVIDIA GPU, else ``"float32"``.
+        dtype: of the convolutions' factors. torch takes ``"float16"`` and ``"bfloat16"`` where
+            they cost less than 0.02 dB; the native engine ``"bfloat16"`` and ``"bfloat16x3"``
+            (three products for one, as exact as float32) where the processor has AMX; and
+            ``engine.description`` says so. ``"auto"``: ``"float16"`` on an NVIDIA GPU, and of the
+            native engine the fastest that costs less than 0.01 dB and no more than one step of
+            8 bits anywhere; photographs of more than 8 bits are then computed in float32.
         **unknown: nothing; names of old are told their new ones.
 
     Raises:
@@ -62,17 +65,17 @@ def open_engine(
     graphs, parameters = _read_model(Path(model))
     if backend == "auto":
         backend = _fastest(device, graphs)
-    if dtype == "auto":
-        half = backend == "torch" and device.startswith("cuda")
-        dtype = "float16" if half else "float32"
     if backend == "torch":
+        if dtype == "auto":
+            dtype = "float16" if device.startswith("cuda") else "float32"
         return _open_torch(parameters, device, dtype)
-    if dtype != "float32":
-        raise EngineError(f"{backend} computes in float32; for {dtype} choose torch")
+    known = {"native": ("auto", "float32", "bfloat16", "bfloat16x3")}
+    if dtype not in known.get(backend, ("auto", "float32")):
+        raise EngineError(f"{backend} does not compute in {dtype}; for {dtype} choose torch")
     if device != "cpu":
         raise EngineError(f"{backend} serves the CPU here; for {device!r} choose torch")
     if backend == "native":
-        return _open_native(parameters)
+        return _open_native(parameters, dtype)
     if graphs is None:
         raise EngineError(
             f"there is no graph for a network of {parameters.architecture}; choose torch, "
@@ -81,6 +84,18 @@ def open_engine(
     from .onnx_runtime import OnnxRuntimeEngine  # late door: only the backend in use is loaded
 
     return OnnxRuntimeEngine(graphs, parameters)
+
+
+def in_float32(choices: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of :func:`open_engine` with float32 where the dtype was left open.
+
+    For measurements, which must not depend on what a machine is fast at.
+
+    Example:
+        >>> in_float32({"model": "fast", "dtype": "auto"})["dtype"]
+        'float32'
+    """
+    return {**choices, "dtype": "float32"} if choices.get("dtype", "auto") == "auto" else choices
 
 
 def why_native_unavailable() -> str | None:
@@ -147,13 +162,20 @@ def _fastest(device: str, graphs: Path | None) -> Backend:
     return "onnxruntime" if graphs else "torch"
 
 
-def _open_native(parameters: Parameters) -> Engine:
+def _open_native(parameters: Parameters, dtype: str) -> Engine:
     absence = why_native_unavailable()
     if absence:
         raise EngineError(f"{absence}; choose onnxruntime or torch")
-    from .native_engine import NativeEngine  # late door: it is compiled, and may not be there
+    from . import _native, precision  # late door: it is compiled, and may not be there
+    from .native_engine import NativeEngine
 
-    return NativeEngine(parameters)
+    if dtype == "auto":
+        dtype = precision.choose_precision(parameters)
+    elif dtype != "float32" and not _native.instruction_sets(dtype):
+        raise EngineError(
+            f"this processor has no tiles for {dtype} (Intel AMX); choose float32, or torch"
+        )
+    return NativeEngine(parameters, precision=dtype)
 
 
 def _open_torch(parameters: Parameters, device: str, dtype: str) -> Engine:

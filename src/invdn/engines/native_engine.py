@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 
@@ -23,8 +24,12 @@ class NativeEngine:
     Args:
         parameters: of a network of any architecture.
         threads: threads that work; 0 takes one for each processor of this process.
-        instructions: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"plain"``; ``"auto"`` takes the
-            fastest that this processor knows.
+        instructions: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"plain"``, with bfloat16
+            ``"amx"``; ``"auto"`` takes the fastest that this processor knows.
+        precision: what convolutions multiply, while sums and couplings stay float32:
+            ``"float32"``; ``"bfloat16"``, both factors rounded; ``"bfloat16x3"``, three products
+            of bfloat16 for one, as exact as float32 within 1e-4; ``"mixed"``, bfloat16 between
+            the wide maps and bfloat16x3 elsewhere.
 
     Raises:
         EngineError: the processor does not know the instructions, or there is no memory.
@@ -40,8 +45,15 @@ class NativeEngine:
     bytes_per_column = 108_000
 
     def __init__(
-        self, parameters: Parameters, *, threads: int = 0, instructions: str = "auto"
+        self,
+        parameters: Parameters,
+        *,
+        threads: int = 0,
+        instructions: str = "auto",
+        precision: str = "float32",
     ) -> None:
+        self._parameters = parameters
+        self.precision = precision
         self.architecture: Architecture = parameters.architecture
         threads = threads or available_processors()
         #: Before any picture; each thread has its share of the bands between the layers.
@@ -54,8 +66,17 @@ class NativeEngine:
                 _in_order(parameters),
                 threads,
                 instructions,
+                precision,
             )
-        self.description = f"the native engine ({self._model.instructions}) on the CPU"
+        detail = "" if precision == "float32" else f", {precision}"
+        self.description = f"the native engine ({self._model.instructions}{detail}) on the CPU"
+
+    @cached_property
+    def exact(self) -> "NativeEngine":
+        """The same network in float32, for photographs of more than 8 bits; made when asked for."""
+        if self.precision == "float32":
+            return self
+        return NativeEngine(self._parameters, threads=self._model.threads)
 
     def encode(self, noisy: Array) -> Array:
         """Return ``(B, 3, H, W)`` to ``(B, 3, h, w)``."""

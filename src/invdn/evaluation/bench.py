@@ -30,7 +30,8 @@ class Case:
         runtime: ``"native"``, ``"onnxruntime"``, ``"torch"``, or ``"auto"`` for the one that a
             photograph gets.
         device: ``"cpu"``, ``"cuda"`` ...
-        precision: ``"float32"``, or what torch shall compute convolutions in instead.
+        precision: of the convolutions, as ``open_engine`` takes it; ``"auto"`` for what a
+            photograph gets.
         threads: processor cores that may be used; 0 for all.
         width: of the photograph in pixels.
         height: of the photograph in pixels.
@@ -60,7 +61,7 @@ class Case:
     def series(self) -> str:
         """What stays the same along a curve of cost against pixels."""
         parts = [self.runtime, "" if self.device == "cpu" else self.device]
-        parts.append("" if self.precision == "float32" else self.precision)
+        parts.append("" if self.precision == "auto" else self.precision)
         parts.append(f"{self.threads} threads" if self.threads else "")
         parts.append(f"{self.draws} draws" if self.draws > 1 else "")
         parts.append(f"x{self.symmetries}" if self.symmetries > 1 else "")

@@ -1,6 +1,6 @@
 """What denoising asks of a runtime."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,19 @@ from numpy.typing import NDArray
 from ..architecture import Architecture
 
 Array = NDArray[np.float32]
+
+
+def engine_for(engine: "Engine", dtype: "np.dtype[Any]") -> "Engine":
+    """Return the engine for pixels of this type.
+
+    One whose fast precision shows nothing in 8 bits may have an ``exact`` companion for more.
+
+    Args:
+        engine: any.
+        dtype: of the pixels before they were converted to float32.
+    """
+    exact: Engine = getattr(engine, "exact", engine) if dtype != np.uint8 else engine
+    return exact
 
 
 class Engine(Protocol):

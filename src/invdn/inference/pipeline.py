@@ -33,7 +33,7 @@ from ..photo.photo import Photo
 from .blending import Findings, blend
 from .blocks import plan_blocks, predict_blocks
 from .dithering import dithered
-from .engine import Engine
+from .engine import Engine, engine_for
 from .error_map import expected_error
 from .region import Region
 from .sampling import Block
@@ -285,7 +285,8 @@ class Pipeline:
         self, pixels: Pixels, part: tuple[slice, slice] | None, resident: int
     ) -> Iterator[Block]:
         """Run the network block by block, and check what it gives."""
-        plan = plan_blocks(self.engine, pixels, self.options, resident=resident, part=part)
+        engine = engine_for(self.engine, pixels.dtype)
+        plan = plan_blocks(engine, pixels, self.options, resident=resident, part=part)
         done = count(1)
 
         def on_forward() -> None:
@@ -295,7 +296,7 @@ class Pipeline:
 
         to_srgb = self.colors.to_srgb if self.colors else None
         colors = color_channels(pixels)
-        for block in predict_blocks(self.engine, colors, self.options, plan, on_forward, to_srgb):
+        for block in predict_blocks(engine, colors, self.options, plan, on_forward, to_srgb):
             if not np.isfinite(block.stats.mean).all():
                 raise EngineError("the network's result is not a number: check the weights")
             yield block

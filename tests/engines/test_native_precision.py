@@ -1,0 +1,130 @@
+"""bfloat16 in the native engine: as exact as it promises, the same bits however it is cut."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
+from invdn.engines import _native, in_float32, open_engine, precision
+from invdn.engines.native_engine import NativeEngine
+from invdn.errors import EngineError
+from invdn.inference import DenoiseOptions, denoise_pixels
+from invdn.weights import read_parameters, shipped_models
+
+needs_tiles = pytest.mark.skipif(
+    not _native.instruction_sets("bfloat16"), reason="this processor multiplies no bfloat16 tiles"
+)
+LATENT = 45
+
+
+def through(engine: NativeEngine, picture: np.ndarray, piece: int = 0) -> np.ndarray:
+    """There and back at latent 0, in pieces of so many rows of ``low``."""
+    _, height, width = picture.shape
+    piece = piece or height // 4
+    encoder = engine.encode_rows(height, width, 4 * piece)
+    decoder = engine.decode_rows(height, width, 1, piece)
+    parts = []
+    latent = np.zeros((1, LATENT, height // 4, width // 4), np.float32)
+    done = 0
+    for y in range(0, height, 4 * piece):
+        low = encoder.push(picture[:, y : y + 4 * piece])
+        while low.shape[1]:
+            some, low = low[:, :piece], low[:, piece:]
+            parts.append(decoder.push(some, latent[:, :, done : done + some.shape[1]])[0])
+            done += some.shape[1]
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.random.default_rng(5).random((3, 76, 84), np.float32)
+
+
+@needs_tiles
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_shipped_weights_are_proven_anew(name: str) -> None:
+    parameters = read_parameters(name)
+    found = precision.find_faithful(parameters)
+    key = precision.fingerprint(parameters)
+    assert precision.PROVEN.get(key) == found, f'PROVEN must hold "{key}": "{found}" for {name}'
+
+
+@needs_tiles
+@pytest.mark.parametrize("mode", precision.CANDIDATES)
+@pytest.mark.parametrize("model", ["default", "fast"])
+def test_rows_and_threads_change_no_bit(model: str, mode: str, picture: np.ndarray) -> None:
+    parameters = read_parameters(model)
+    whole = through(NativeEngine(parameters, threads=1, precision=mode), picture)
+    for threads, piece in ((1, 1), (2, 3), (3, 19)):
+        engine = NativeEngine(parameters, threads=threads, precision=mode)
+        np.testing.assert_array_equal(through(engine, picture, piece), whole)
+
+
+@needs_tiles
+def test_three_products_are_as_exact_as_float32(picture: np.ndarray) -> None:
+    parameters = read_parameters("default")
+    exact = through(NativeEngine(parameters), picture)
+    apart = {
+        mode: float(
+            np.abs(through(NativeEngine(parameters, precision=mode), picture) - exact).max()
+        )
+        for mode in precision.CANDIDATES
+    }
+    assert 0 < apart["bfloat16x3"] < 1e-4
+    assert apart["bfloat16x3"] < apart["mixed"] < apart["bfloat16"] < 0.02
+
+
+@needs_tiles
+def test_auto_takes_what_is_proven_and_says_so() -> None:
+    parameters = read_parameters("default")
+    mode = precision.PROVEN[precision.fingerprint(parameters)]
+    assert f"(amx, {mode})" in open_engine(device="cpu").description
+    assert "amx" not in open_engine(device="cpu", dtype="float32").description
+    assert "(amx, bfloat16)" in open_engine(device="cpu", dtype="bfloat16").description
+
+
+def test_without_tiles_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native, "instruction_sets", lambda precision="float32": [])
+    assert precision.choose_precision(read_parameters("fast")) == "float32"
+    with pytest.raises(EngineError, match="no tiles for bfloat16x3"):
+        open_engine("fast", device="cpu", backend="native", dtype="bfloat16x3")
+
+
+@needs_tiles
+def test_what_is_not_faithful_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = read_parameters("fast")
+    monkeypatch.setattr(precision, "TOLERANCE", 0.0)
+    assert precision.find_faithful(parameters) == "float32"
+
+
+def test_one_pixel_two_steps_off_is_not_faithful() -> None:
+    expected = np.full((3, 64, 64), 100 / 255, np.float32)
+    found = expected.copy()
+    found[0, 5, 7] += 1 / 255
+    assert precision.is_faithful(found, expected)
+    found[0, 5, 7] += 1 / 255
+    assert not precision.is_faithful(found, expected)
+    found[0, 5, 7] = np.nan
+    assert not precision.is_faithful(found, expected)
+
+
+@needs_tiles
+def test_sixteen_bits_are_computed_in_float32() -> None:
+    fast = NativeEngine(read_parameters("default"), precision="mixed")
+    exact = NativeEngine(read_parameters("default"))
+    options = DenoiseOptions(strength=1)
+    generator = np.random.default_rng(0)
+    deep = generator.integers(0, 65536, (48, 48, 3)).astype(np.uint16)
+    np.testing.assert_array_equal(
+        denoise_pixels(fast, deep, options), denoise_pixels(exact, deep, options)
+    )
+    shallow = (deep >> 8).astype(np.uint8)
+    one, other = (denoise_pixels(engine, shallow, options) for engine in (fast, exact))
+    apart = np.abs(one.astype(int) - other)
+    assert 0 < apart.max() <= 1
+
+
+def test_measurements_stay_in_float32_unless_asked() -> None:
+    assert in_float32({"model": "x", "dtype": "auto"}) == {"model": "x", "dtype": "float32"}
+    assert in_float32({"model": "x", "dtype": "bfloat16"})["dtype"] == "bfloat16"
+    with pytest.raises(EngineError, match="native does not compute in float16"):
+        open_engine("fast", device="cpu", backend="native", dtype="float16")
