@@ -125,83 +125,106 @@ Grid Stage::grid(int first_tile_row, int shift) const {
   return {first_tile_row, shift, space_.tile_columns(), space_.height(), space_.width()};
 }
 
-void Stage::blocks(int tiles, int times,
-                   const std::function<void(int time, int begin, int end, float* scratch)>& work) {
+// Columns of tiles in a strip: all, where the wide maps of a band fit into the cache.
+int Stage::strip_columns(int tile_rows) const {
+  const int columns = space_.tile_columns();
+  const int strip = std::max(4, tiles_for_thread * machine_.pool->threads() / tile_rows);
+  return strip + strip / 2 < columns ? strip : columns;
+}
+
+void Stage::sweep(const Step& first, const Step& second, const Step& third) const {
+  const int columns = space_.tile_columns(), strip = strip_columns(first.tile_rows);
+  const Step* const steps[] = {&first, &second, &third};
+  int done[] = {0, 0, 0};
+  while (done[2] < columns) {
+    const int target = std::min(done[0] + strip, columns);
+    for (int i = 0; i < 3; ++i) {
+      const int end = target == columns ? columns : std::max(done[i], target - i);
+      if (end > done[i]) blocks(*steps[i], done[i], end);
+      done[i] = end;
+    }
+  }
+}
+
+void Stage::blocks(const Step& step, int begin, int end) const {
+  const int columns = space_.tile_columns(), width = end - begin;
+  const bool all = width == columns;  // then a block may go on in the next row
+  const int rows = all ? 1 : step.tile_rows;
+  const int tiles = all ? step.tile_rows * columns : width;
   const int count = divided_up(tiles, tiles_in_block);
   const int size = std::min(tiles_in_block, divided_up(divided_up(tiles, count), 6) * 6);
   const int pieces = divided_up(tiles, size);
-  machine_.pool->run(pieces * times, [&](int piece, float* scratch) {
-    const int begin = piece % pieces * size;
-    work(piece / pieces, begin, std::min(begin + size, tiles), scratch);
+  machine_.pool->run(pieces * rows * step.times, [&](int piece, float* scratch) {
+    const int row = piece / pieces % rows, first = piece % pieces * size;
+    const int offset = row * columns + begin;
+    step.work(piece / pieces / rows, offset + first, offset + std::min(first + size, tiles),
+              scratch);
   });
 }
 
-void Stage::first_features(const Table& source, const Band& band, const Convolution& weights) {
+Stage::Step Stage::first_features(const Table& source, const Band& band,
+                                  const Convolution& weights) const {
   const Features task{.grid = grid(band.start, 2),
                       .features = {},
                       .input = source.from(),
                       .weights = weights.weights(),
                       .target = band.first.from()};
-  blocks((band.end - band.start) * space_.tile_columns(), 1,
-         [&](int, int begin, int end, float* scratch) {
-           machine_.kernels->features(task, begin, end, scratch);
-         });
+  return {band.end - band.start, 1, [this, task](int, int begin, int end, float* scratch) {
+            machine_.kernels->features(task, begin, end, scratch);
+          }};
 }
 
-void Stage::second_features(const Band& band, std::initializer_list<const Convolution*> weights) {
+Stage::Step Stage::second_features(const Band& band,
+                                   std::initializer_list<const Convolution*> weights) const {
   std::vector<Features> tasks;
   int channel = 0;
   for (const Convolution* convolution : weights) {
-    const Weights values = convolution->weights();
     tasks.push_back({.grid = grid(band.start, 1),
                      .features = band.first.from(channel),
                      .input = {},
-                     .weights = values,
+                     .weights = convolution->weights(),
                      .target = band.second.from(channel)});
     channel += space_.second_of_pair();
   }
-  blocks((band.end - band.start) * space_.tile_columns(), static_cast<int>(tasks.size()),
-         [&](int time, int begin, int end, float* scratch) {
-           machine_.kernels->features(tasks[static_cast<std::size_t>(time)], begin, end, scratch);
-         });
+  const int times = static_cast<int>(tasks.size());
+  return {band.end - band.start, times,
+          [this, tasks = std::move(tasks)](int time, int begin, int end, float* scratch) {
+            machine_.kernels->features(tasks[static_cast<std::size_t>(time)], begin, end, scratch);
+          }};
 }
 
 void AdditiveStage::run(const Band& band) {
   const Table input = table(rest_, band), target = table(split_, band);
-  first_features(input, band, block_.f_first);
-  second_features(band, {&block_.f_second});
   const Additive task{.grid = grid(band.begin, 0),
                       .features = band.second.from(),
                       .input = input.from(),
                       .weights = block_.f_third.weights(),
                       .target = target.from(),
                       .sign = sign_};
-  blocks((band.end - band.begin) * space_.tile_columns(), 1,
-         [&](int, int begin, int end, float* scratch) {
+  sweep(first_features(input, band, block_.f_first), second_features(band, {&block_.f_second}),
+        {band.end - band.begin, 1, [&](int, int begin, int end, float* scratch) {
            machine_.kernels->additive(task, begin, end, scratch);
-         });
+         }});
 }
 
 void AffineStage::run(const Band& band) {
   const Table input = table(split_, band);
   const Table target = table(rest_, band), scale = table(scale_, band);
-  first_features(input, band, block_.gh_first);
-  second_features(band, {&block_.g_second, &block_.h_second});
-  const Weights weights = block_.g_third.weights();
   const Affine task{.grid = grid(band.begin, 0),
                     .features_g = band.second.from(),
                     .features_h = band.second.from(space_.second_of_pair()),
                     .input = input.from(),
-                    .weights_g = weights,
+                    .weights_g = block_.g_third.weights(),
                     .weights_h = block_.h_third.weights(),
                     .use = use_,
                     .target = target.from(),
                     .shift = target.from(),
                     .scale = scale.from()};
-  blocks((band.end - band.begin) * space_.tile_columns(), 1,
-         [&](int, int begin, int end, float* scratch) {
+  sweep(first_features(input, band, block_.gh_first),
+        second_features(band, {&block_.g_second, &block_.h_second}),
+        {band.end - band.begin, 1, [&](int, int begin, int end, float* scratch) {
            machine_.kernels->affine(task, begin, end, scratch);
-         });
+         }});
 }
 
 }  // namespace invdn

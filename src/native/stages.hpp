@@ -140,11 +140,17 @@ class Stage {
 
   Table table(const Plane& plane, const Band& band) const;
   Grid grid(int first_tile_row, int shift) const;
-  void first_features(const Table& source, const Band& band, const Convolution& weights);
-  void second_features(const Band& band, std::initializer_list<const Convolution*> weights);
-  // Splits tiles into blocks and does `work(begin, end, scratch)` for each, `times` times over.
-  void blocks(int tiles, int times,
-              const std::function<void(int time, int begin, int end, float* scratch)>& work);
+  // One of the three convolutions of a band: its rows of tiles, how many times over, and the work.
+  struct Step {
+    int tile_rows;
+    int times;
+    std::function<void(int time, int begin, int end, float* scratch)> work;
+  };
+  Step first_features(const Table& source, const Band& band, const Convolution& weights) const;
+  Step second_features(const Band& band, std::initializer_list<const Convolution*> weights) const;
+  // Does the three steps strip by strip of columns, so that what one makes is in the cache for the
+  // next, which follows it by a tile.
+  void sweep(const Step& first, const Step& second, const Step& third) const;
 
   virtual void run(const Band& band) = 0;
 
@@ -152,6 +158,9 @@ class Stage {
   const Workspace& space_;
 
  private:
+  int strip_columns(int tile_rows) const;
+  // Tiles of the columns begin to end in blocks, shared by the threads.
+  void blocks(const Step& step, int begin, int end) const;
   Band make_band(int begin, int end) const;
   void keep_tails(const Band& band) const;
 
