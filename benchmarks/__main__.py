@@ -23,6 +23,7 @@ RESULTS = HERE / "results"
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "engines": ("engines.py", "--repeats", "5"),
     "engines-memory": ("engines.py", "--memory"),
+    "peers": ("peers.py",),
     "growth": ("growth.py", "--full"),
     "light-install": ("light_install.py",),
     "whole-road": ("whole_road.py",),

@@ -23,6 +23,7 @@ TINY = {
     "engines": "--sizes 32 --threads 1 --repeats 2",
     "loader": "PAIRS --crop 16 --batch 2 --seconds 0.1 --repeats 1",
     "memory": "--megapixels 0.1 --formats jpg --windows 64",
+    "peers": "--sizes 32 --threads 1 --repeats 1 --only native onnxruntime",
     "service": "--sizes 0.01 --runs 1 --seconds 1 --side 32",
     "shadow_boost": "PHOTO -o OUT/boost.jpg --crop 32",
     "tiling": "PHOTO",
