@@ -3,19 +3,20 @@
     python benchmarks/peers.py [--sizes 256 512 1024] [--threads 1 2] [--repeats 5] \
         [--only native openvino] > benchmarks/results/peers.json
 
-Peers are ONNX Runtime, torch (eager, and compiled), OpenVINO (float32, and bfloat16 by its hint), MNN
-and ncnn, from their wheels: `pip install openvino MNN ncnn pnnx`. One that is not installed, or cannot
-take the network, is told with the reason and left out.
+Peers are ONNX Runtime, torch (eager, and compiled), OpenVINO (float32, and bfloat16 by its hint),
+MNN and ncnn, from their wheels: `pip install openvino MNN ncnn pnnx`. One that is not installed, or
+cannot take the network, is told with the reason and left out.
 
-A photograph with camera noise is encoded and decoded by one engine after the other, over and over, so
-that whatever else the machine does meets them all; told are the smallest and the median time, and the
-ratio to native's default within the same rounds. Errors are against torch in float64, at the
+A photograph with camera noise is encoded and decoded by one engine after the other, over and over,
+so that whatever else the machine does meets them all; told are the smallest and the median time,
+and the ratio to native's default of the smallest. Errors are against torch in float64, at the
 smallest size, of white.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -114,14 +115,11 @@ def mnn(threads: int, graph: Path, _: int) -> Iterator[tuple[str, Pass]]:
     import MNN
 
     model = graph.with_suffix(".mnn")
-    command = [str(Path(sys.executable).parent / "mnnconvert"), "-f", "ONNX", "--bizCode", "x"]
-    if not Path(command[0]).exists():
-        command[0] = "mnnconvert"
-    subprocess.run(
-        [*command, "--modelFile", str(graph), "--MNNModel", str(model)],
-        check=True,
-        capture_output=True,
-    )
+    program = shutil.which("mnnconvert")
+    if program is None:
+        raise RuntimeError("mnnconvert is not on the path")
+    command = [program, "-f", "ONNX", "--bizCode", "x", "--modelFile", str(graph)]
+    subprocess.run([*command, "--MNNModel", str(model)], check=True, capture_output=True)
     runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": threads},))
     inputs, outputs = _names(graph)
     module = MNN.nn.load_module_from_file(str(model), inputs, outputs, runtime_manager=runtime)
@@ -143,7 +141,10 @@ def ncnn(threads: int, graph: Path, size: int) -> Iterator[tuple[str, Pass]]:
     folder.mkdir(exist_ok=True)
     copy = folder / "denoise.onnx"
     copy.write_bytes(graph.read_bytes())
-    subprocess.run(["pnnx", str(copy), shapes], check=True, capture_output=True, cwd=folder)
+    program = shutil.which("pnnx")
+    if program is None:
+        raise RuntimeError("pnnx is not installed")
+    subprocess.run([program, str(copy), shapes], check=True, capture_output=True, cwd=folder)
     net = ncnn.Net()
     net.opt.num_threads = threads
     if net.load_param(str(folder / "denoise.ncnn.param")) or net.load_model(
@@ -192,7 +193,7 @@ def open_peers(
                     absent[title] = f"gives {shape}"
                 else:
                     running[title] = run
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - of any peer, whose reason is told
             absent[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
             print(name, absent[name], file=sys.stderr)
     return running, absent

@@ -128,3 +128,16 @@ def test_measurements_stay_in_float32_unless_asked() -> None:
     assert in_float32({"model": "x", "dtype": "bfloat16"})["dtype"] == "bfloat16"
     with pytest.raises(EngineError, match="native does not compute in float16"):
         open_engine("fast", device="cpu", backend="native", dtype="float16")
+
+
+@pytest.mark.parametrize("mode", ["float32", "mixed"])
+def test_strips_of_wide_pictures_change_no_bit(mode: str) -> None:
+    if not _native.instruction_sets(mode):
+        pytest.skip("this processor multiplies no bfloat16 tiles")
+    parameters = read_parameters("fast")
+    wide = np.random.default_rng(0).random((3, 32, 1600), np.float32)
+    strips, whole = (
+        through(NativeEngine(parameters, threads=threads, precision=mode), wide)
+        for threads in (1, 4)  # with four threads a strip is as wide as the band
+    )
+    np.testing.assert_array_equal(strips, whole)
