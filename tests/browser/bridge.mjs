@@ -29,7 +29,8 @@ const rules = {
     const { picture: mended, found } = (await load("image/defects.js")).mend(picture(pixels));
     return { found, data: packed(mended.data) };
   },
-  async colors({ pixels, clean, icc, adobe }) {
+  async colors({ pixels, clean, icc, exif }) {
+    const { adobe } = (await load("formats/exif.js")).readExif(exif && new Uint8Array(Buffer.from(exif, "base64")));
     const { networkSpace, toNetwork, fromNetwork } = await load("image/colors.js");
     const { floatRows } = await load("image/picture.js");
     const there = picture(pixels);

@@ -153,7 +153,17 @@ _PROFILES = {
     "Rec. 2020": make_profile("Rec. 2020", REC2020_PRIMARIES),
     "damaged": b"\0" * 200,
     "none": None,
+    "marked": None,
 }
+#: EXIF that says Adobe RGB where no profile does (DCF 2.0: the interoperability index R03).
+_MARKED = b"".join(
+    (
+        b"II*\0\x08\0\0\0",
+        b"\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0",
+        b"\x01\0\x05\xa0\x04\0\x01\0\0\0\x2c\0\0\0\0\0\0\0",
+        b"\x01\0\x01\0\x02\0\x04\0\0\0R03\0\0\0\0\0",
+    )
+)
 
 
 @pytest.mark.parametrize("vivid", [False, True])
@@ -162,14 +172,16 @@ def test_colors(rule: Any, unpacked: Any, name: str, vivid: bool) -> None:
     window = scene(60, 70, 3, 2)
     window[:, :, 1] *= 0.05 if vivid else 0.9
     pixels, icc = stored(window, np.uint16), _PROFILES[name]
-    photo = Photo(pixels, metadata=Metadata(icc=icc))
+    exif = _MARKED if name == "marked" else None
+    photo = Photo(pixels, metadata=Metadata(icc=icc, exif=exif))
     bridge, remarks = network_bridge_of(photo)
     noisy = (pixels / np.float32(65535)).astype(np.float32)
     seen = bridge.to_srgb(noisy) if bridge else noisy
     clean = (seen * np.float32(0.9) + np.float32(0.03)).astype(np.float32)
     back = bridge.from_srgb(clean, noisy) if bridge else clean
-    found = rule("colors", pixels=pixels, clean=clean, icc=icc, adobe=False)
+    found = rule("colors", pixels=pixels, clean=clean, icc=icc, exif=exif)
     assert found["converted"] is (bridge is not None)
+    assert bridge is not None or name != "marked" or vivid
     assert (found["remark"] is not None) is bool(remarks)
     np.testing.assert_allclose(unpacked(found["seen"], "<f4", seen.shape), seen, atol=3e-6)
     np.testing.assert_allclose(unpacked(found["back"], "<f4", back.shape), back, atol=2e-5)
