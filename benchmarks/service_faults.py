@@ -341,14 +341,14 @@ def bombs(_folder: Path, __: float) -> dict[str, Any]:
 
 def cancelled(folder: Path, _: float) -> dict[str, Any]:
     """Cancel long jobs, and see when another client's work is begun."""
-    body = small_photograph(folder, 512)
+    body, small = small_photograph(folder, 512), small_photograph(folder)
     rows = []
     with served() as (address, _process), httpx.Client(base_url=address, timeout=120) as client:
         for _round in range(5):
             job = client.post("api/v1/jobs?num_samples=500", content=body).json()["id"]
             while client.get(f"api/v1/jobs/{job}").json()["progress"] == 0:
                 time.sleep(0.1)
-            other = client.post("api/v1/jobs", content=small_photograph(folder)).json()["id"]
+            other = client.post("api/v1/jobs", content=small).json()["id"]
             start = time.monotonic()
             client.delete(f"api/v1/jobs/{job}")
             answered = time.monotonic() - start
