@@ -9,6 +9,7 @@
 
 import { blend, isNothing, isWhole, needsShares } from "./image/blending.js";
 import { fromNetwork, toNetwork } from "./image/colors.js";
+import { AROUND, dither } from "./image/dithering.js";
 import { mend } from "./image/defects.js";
 import { estimateNoise } from "./image/noise_estimation.js";
 import { CELL, REACH, sharesOfCells, sharesOfRow } from "./image/noise_shares.js";
@@ -128,7 +129,15 @@ export class Denoising {
     const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
     const clean = this.result.rows(top, count);
     if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(top, count) : null, look, channels);
+    const dithers = look.strength === "auto" && white(this.original) === 255;
+    const blended = dithers && this.space ? clean.slice() : clean;
     fromNetwork(this.space, clean, noisy, channels);
+    if (dithers) {
+      const before = Math.min(AROUND, top);
+      const means = this.result.rows(top - before, Math.min(this.seen.height, top + count + AROUND) - top + before);
+      // Both are read before a value is written, pixel by pixel.
+      dither(clean, blended, seen, means, { width, channels, top, count, before });
+    }
     const most = white(this.original);
     const out = new data.constructor(count * stride);
     if (!this.neutral) for (let i = 0; i < out.length; i += 1) out[i] = rounded(Math.fround(clean[i] * most), most);

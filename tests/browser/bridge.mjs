@@ -40,6 +40,12 @@ const rules = {
     const back = fromNetwork(space, array(clean), noisy, there.channels);
     return { remark, converted: space !== null, seen: packed(seen), back: packed(back) };
   },
+  async dither({ clean, noisy, means, place }) {
+    const { dither } = await load("image/dithering.js");
+    const result = array(clean);
+    dither(result, result, array(noisy), array(means), place);
+    return packed(result);
+  },
   async blend({ noisy, clean, shares, look, channels }) {
     const { blend } = await load("image/blending.js");
     const result = array(clean);

@@ -13,6 +13,7 @@ from invdn.image.defects import mend
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
 from invdn.inference import noise_shares as shares_module
 from invdn.inference.blending import blend
+from invdn.inference.dithering import dithered
 from invdn.inference.noise_shares import noise_shares
 from invdn.options import DenoiseOptions
 from invdn.photo.color.conversion import network_bridge_of
@@ -200,6 +201,24 @@ def test_looks(rule: Any, unpacked: Any, look: dict[str, Any], channels: int) ->
     expected = blend(noisy, clean, DenoiseOptions(**look), None)
     answer = rule("blend", noisy=noisy, clean=clean, shares=None, look=look, channels=channels)
     np.testing.assert_allclose(unpacked(answer, "<f4", noisy.shape), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_dithering(rule: Any, unpacked: Any, channels: int) -> None:
+    height, width, top, count = 30, 44, 9, 12
+    means = (np.mgrid[:height, :width].sum(0)[:, :, None] / 4000 + np.full(channels, 0.3)).astype(
+        "f4"
+    )
+    means[:, 30:] += 0.1 * np.random.default_rng(1).random((height, 14, channels), np.float32)
+    noisy = means + np.float32(0.03)
+    core = slice(top, top + count), slice(0, width)
+    expected = dithered(means[core], noisy, means, core, (top, 0))
+    place = {"width": width, "channels": channels, "top": top, "count": count, "before": 2}
+    around = means[top - 2 : top + count + 2]
+    answer = rule("dither", clean=means[core], noisy=noisy[core], means=around, place=place)
+    found = unpacked(answer, "<f4", expected.shape)
+    assert (expected != means[core]).mean() > 0.3
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_half_floats(rule: Any, unpacked: Any) -> None:
