@@ -35,7 +35,7 @@ _EXTRAS = {
 
 
 def create_app(service: Service) -> ASGIApp:
-    """Everything, with the gate in front.
+    """Return everything, with the gate in front.
 
     Args:
         service: ready to take work.
@@ -85,7 +85,7 @@ def _router(service: Service) -> APIRouter:
 
     @router.get("/api/v1/service", response_model=ServiceDocument, responses=problems())
     async def get_service() -> ServiceDocument:
-        """What the service is, what it allows, and every option."""
+        """Return what the service is, what it allows, and every option."""
         settings = service.settings
         return ServiceDocument(
             version=version("invdn"),
@@ -110,17 +110,17 @@ def _router(service: Service) -> APIRouter:
 
     @router.get("/api/v1/models", response_model=ModelsDocument, responses=problems())
     async def get_models() -> ModelsDocument:
-        """The models that the service runs; it is started with one."""
+        """Return the models that the service runs; it is started with one."""
         return ModelsDocument(models=[ModelDocument(name=service.model, engine=service.engine)])
 
     @router.get("/healthz", response_model=HealthDocument, responses=problems())
     async def get_health() -> HealthDocument:
-        """That the service lives."""
+        """Tell that the service lives."""
         return HealthDocument(status="ok")
 
     @router.get("/readyz", response_model=HealthDocument, responses=problems())
     async def get_readiness() -> HealthDocument:
-        """That the service takes work."""
+        """Tell that the service takes work."""
         if not service.ready:
             raise ProblemError(
                 "unavailable", "the service is starting or being stopped", retry_after=2
@@ -134,13 +134,13 @@ def _router(service: Service) -> APIRouter:
         | problems(),
     )
     async def get_metrics() -> Response:
-        """Counters for Prometheus."""
+        """Return counters for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
     return router
 
 
 def _formats() -> list[str]:
-    """What can be read here."""
+    """Return what can be read here."""
     names = dict.fromkeys((*MEDIA_TYPES, "raw"))
     return [name for name in names if name not in _EXTRAS or find_spec(_EXTRAS[name])]

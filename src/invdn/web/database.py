@@ -418,7 +418,7 @@ class Database:
             return done.rowcount > 0
 
     def cancel(self, identifier: str, problem: ProblemError | None = None) -> bool:
-        """Cancel a job that has not ended; who works on it notices.
+        """Return cancel a job that has not ended; who works on it notices.
 
         Returns:
             Whether it had not.

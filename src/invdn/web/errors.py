@@ -69,7 +69,7 @@ class ProblemError(InvDNError):
         return KINDS[self.kind][0]
 
     def document(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the body of the answer."""
         body: dict[str, Any] = {
             "type": f"urn:invdn:problem:{self.kind}",
             "title": KINDS[self.kind][1],
@@ -81,7 +81,7 @@ class ProblemError(InvDNError):
         return body
 
     def headers(self) -> dict[str, str]:
-        """What the answer's head says beside the body."""
+        """Return what the answer's head says beside the body."""
         headers = {}
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
@@ -91,14 +91,14 @@ class ProblemError(InvDNError):
 
 
 def stopping() -> ProblemError:
-    """The service is about to end."""
+    """Return the service is about to end."""
     return ProblemError(
         "unavailable", "the service is being stopped; try again later", retry_after=10
     )
 
 
 def full_disk() -> ProblemError:
-    """The service's own disk takes no more."""
+    """Return the service's own disk takes no more."""
     return ProblemError(
         "unavailable",
         "the disk that the service keeps photographs on is full; try again later",
@@ -107,7 +107,7 @@ def full_disk() -> ProblemError:
 
 
 def tells_of_full_disk(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, says that the disk takes no more."""
+    """Return whether an error, or what caused it, says that the disk takes no more."""
     while error:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True

@@ -98,7 +98,7 @@ class StoredPhoto:
 
 
 def photo_name(given: str, name: str) -> str:
-    """A file name without folders and oddities, with a suffix that fits the format.
+    """Return a file name without folders and oddities, with a suffix that fits the format.
 
     Args:
         given: by the client, or nothing.

@@ -96,7 +96,7 @@ class ArchiveQuery(BaseModel):
 
 
 def jobs_router(service: Service) -> APIRouter:
-    """The paths of denoising."""
+    """Return the paths of denoising."""
     router = APIRouter(
         prefix="/api/v1", tags=["denoising"], generate_unique_id_function=operation_id
     )
@@ -145,7 +145,7 @@ def jobs_router(service: Service) -> APIRouter:
 
     @router.get("/jobs", response_model=JobsDocument, responses=problems())
     async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> JobsDocument:
-        """The jobs that are known, the newest first."""
+        """Return the jobs that are known, the newest first."""
         return api.page(request, query)
 
     @router.get(
@@ -155,12 +155,12 @@ def jobs_router(service: Service) -> APIRouter:
         | problems("not-found", "not-ready"),
     )
     async def get_archive(query: Annotated[ArchiveQuery, Query()]) -> Response:
-        """The results of several jobs as one zip file."""
+        """Return the results of several jobs as one zip file."""
         return api.archive(list(dict.fromkeys(query.id)))
 
     @router.get("/jobs/{identifier}", response_model=JobDocument, responses=problems("not-found"))
     async def get_job(request: Request, identifier: Identifier) -> JobDocument:
-        """How far a job is; asking keeps its result and its photograph from being removed."""
+        """Give how far a job is; asking keeps its result and its photograph from being removed."""
         job = service.scheduler.find(identifier)
         service.touch(job, job.photo)
         return api.document(request, job)
@@ -194,7 +194,7 @@ def jobs_router(service: Service) -> APIRouter:
         | problems("not-found", "not-ready"),
     )
     async def get_result(identifier: Identifier) -> Response:
-        """The photograph without its noise."""
+        """Return the photograph without its noise."""
         job = service.scheduler.find(identifier)
         service.touch(job)
         return api.result(job)
@@ -208,7 +208,7 @@ def jobs_router(service: Service) -> APIRouter:
     async def get_result_rendering(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
     ) -> Response:
-        """The result as a browser can show it: upright, 8 bits, sRGB."""
+        """Return the result as a browser can show it: upright, 8 bits, sRGB."""
         job = _finished(service.scheduler.find(identifier))
         async with AsyncExitStack() as stack:
             stack.enter_context(service.leases.hold(job.id))
@@ -223,8 +223,10 @@ def jobs_router(service: Service) -> APIRouter:
     async def get_uncertainty(
         request: Request, identifier: Identifier, query: Annotated[LookQuery, Query()]
     ) -> Response:
-        """How far the result may be from the clean photograph: grey, upright. Nine of ten true
-        values lie within a tenth of the pixel's value, in steps of 8 bits."""
+        """Return how far the result may be from the clean photograph: grey, upright.
+
+        Nine of ten true values lie within a tenth of the pixel's value, in steps of 8 bits.
+        """
         job = _finished(service.scheduler.find(identifier))
         photo, look = service.shelf.find(job.photo.id), query.look
         async with AsyncExitStack() as stack:
@@ -240,8 +242,10 @@ def jobs_router(service: Service) -> APIRouter:
     async def get_explained(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
     ) -> Response:
-        """The shares of the change that noise explains, of 255: in red of that in brightness, in
-        green of that in colour."""
+        """Return the shares of the change that noise explains, of 255.
+
+        In red is that in brightness, in green that in colour.
+        """
         job = _finished(service.scheduler.find(identifier))
         photo = service.shelf.find(job.photo.id)
         async with AsyncExitStack() as stack:
@@ -363,7 +367,7 @@ class _JobsApi:
         return JobsDocument(jobs=[self.document(request, job) for job in jobs], next=address)
 
     async def events(self, request: Request, job: Job) -> AsyncIterator[str]:
-        """The job at once, at every change, and at its end."""
+        """Yield the job at once, at every change, and at its end."""
         changes = self._service.scheduler.changes
         yield f"retry: {_RETRY_MILLISECONDS}\n\n"
         told = -1
@@ -394,7 +398,7 @@ class _JobsApi:
         self._service.shelf.discard(job.photo)
 
     def result(self, job: Job) -> Response:
-        """The file of the result."""
+        """Return the file of the result."""
         job = _finished(job)
         media_type, name = job.result_media_type, job.result_name
         answer = self.file(job, job.result, "result", download=name, media_type=media_type)
@@ -403,7 +407,7 @@ class _JobsApi:
         return answer
 
     def archive(self, identifiers: list[str]) -> Response:
-        """The results of several jobs."""
+        """Return the results of several jobs."""
         jobs = [_finished(self._service.scheduler.find(one)) for one in identifiers]
         self._service.touch(*jobs)
         files = [(job.result_name, job.result) for job in jobs]
@@ -416,13 +420,13 @@ class _JobsApi:
         return StreamingResponse(parts(), media_type="application/zip", headers=headers)
 
     def file(self, job: Job, path: Path, kind: str, **how: Any) -> LeasedFileResponse:
-        """A file of a job, which is kept while it is sent."""
+        """Return a file of a job, which is kept while it is sent."""
         stack = AsyncExitStack()
         stack.enter_context(self._service.leases.hold(job.id))
         return LeasedFileResponse(path, stack, etag=f"{job.id}-{job.attempts}-{kind}", **how)
 
     def document(self, request: Request, job: Job) -> JobDocument:
-        """The job, as JSON tells it."""
+        """Return the job, as JSON tells it."""
         service = self._service
         position = service.positions().get(job.id) if job.state == "queued" else None
         expires = service.expires_in(job)

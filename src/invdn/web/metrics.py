@@ -81,5 +81,5 @@ class Metrics:
             self._pixels.inc(done.photo.inspection.width * done.photo.inspection.height)
 
     def text(self) -> bytes:
-        """All of them, as Prometheus reads them."""
+        """Return all of them, as Prometheus reads them."""
         return generate_latest(self._registry)

@@ -1,5 +1,7 @@
-"""What every request passes: names, origins, the token, shares of the service, and the headers
-that keep a browser from doing more than the page needs."""
+"""What every request passes: names, origins, the token, shares of the service, and headers.
+
+The headers keep a browser from doing more than the page needs.
+"""
 
 import asyncio
 import ipaddress
@@ -72,6 +74,7 @@ class PrefixMiddleware:
         self._trusted = settings.trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
         if scope["type"] == "http":
             root = self._root
             client = scope.get("client")
@@ -102,6 +105,7 @@ class RequestMiddleware:
         self._level = logging.INFO if log else logging.DEBUG
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -162,6 +166,7 @@ class SecurityMiddleware:
         self._requests: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -226,7 +231,7 @@ class SecurityMiddleware:
 
 
 def is_own_name(host: str, settings: Settings) -> bool:
-    """Whether a request for this host is meant for the service.
+    """Return whether a request for this host is meant for the service.
 
     A page elsewhere can have its own name resolve to 127.0.0.1 (DNS rebinding), but cannot turn
     its name into an IP address or ``localhost``.
@@ -245,7 +250,7 @@ def is_own_name(host: str, settings: Settings) -> bool:
 
 
 def is_trusted(host: str, trusted: tuple[str, ...]) -> bool:
-    """Whether a proxy at this address is believed.
+    """Return whether a proxy at this address is believed.
 
     Example:
         >>> is_trusted("10.1.2.3", ("127.0.0.1", "10.0.0.0/8")), is_trusted("8.8.8.8", ("::1",))
@@ -261,7 +266,7 @@ def is_trusted(host: str, trusted: tuple[str, ...]) -> bool:
 
 
 def session_cookie(scope: Scope) -> str:
-    """The name of the session's cookie: bound to the host under HTTPS, else named by the port.
+    """Give the name of the session's cookie: bound to the host under HTTPS, else named by the port.
 
     Cookies do not know ports: two services of one machine would overwrite each other's.
     """
@@ -275,7 +280,7 @@ def session_cookie(scope: Scope) -> str:
 
 
 def session_secret(scope: Scope) -> str:
-    """The secret in the session's cookie, or nothing."""
+    """Return the secret in the session's cookie, or nothing."""
     try:
         cookie = SimpleCookie(Headers(scope=scope).get("cookie", ""))
     except CookieError:
@@ -295,7 +300,7 @@ class _Exchange:
         self.drop_seconds: float = _DROP_SECONDS
 
     async def receive(self) -> Message:
-        """The next part of the request."""
+        """Return the next part of the request."""
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body"):
             self._unread = False
@@ -348,7 +353,7 @@ async def _answer(status: int, headers: Mapping[str, str], body: bytes, send: Se
 
 
 def _name(host: str) -> str:
-    """The Host header without its port and brackets, in small letters."""
+    """Return the Host header without its port and brackets, in small letters."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -356,7 +361,7 @@ def _name(host: str) -> str:
 
 
 def _same_site(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that the request comes from the service's own page, or is none.
+    """Return whether a browser says that the request comes from the service's own page, or is none.
 
     Behind a proxy that does not pass the name on, Origin and Host differ; then the page's own
     header decides, which no other site's page can send without being allowed to.

@@ -17,12 +17,12 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation in programs made from the description."""
+    """Return the name of an operation in programs made from the description."""
     return route.name
 
 
 def problems(*kinds: str) -> Responses:
-    """The answers that tell of problems; some are possible everywhere."""
+    """Return the answers that tell of problems; some are possible everywhere."""
     answers: Responses = {}
     for kind in (*_ALWAYS, *kinds):
         status, title = KINDS[kind]
@@ -34,12 +34,12 @@ def problems(*kinds: str) -> Responses:
 
 
 def upload_problems(*kinds: str) -> Responses:
-    """The same for paths that take a photograph."""
+    """Return the same for paths that take a photograph."""
     return problems(*_UPLOADING, *kinds)
 
 
 def file_answer(description: str, *media_types: str) -> Responses:
-    """An answer that is a file."""
+    """Return an answer that is a file."""
     return {
         200: {
             "description": description,
@@ -49,12 +49,12 @@ def file_answer(description: str, *media_types: str) -> Responses:
 
 
 def other_answer(status: int, description: str, content: dict[str, Any]) -> Responses:
-    """An answer that is neither a document nor a file."""
+    """Return an answer that is neither a document nor a file."""
     return {status: {"description": description, "content": content}}
 
 
 def kept_file(description: str, *media_types: str) -> Responses:
-    """An answer that is a file, of which a part may be asked for, and which may be known."""
+    """Return an answer that is a file, of which a part may be asked for, and which may be known."""
     answers = file_answer(description, *media_types)
     part = file_answer("The part that Range asks for", *media_types)[200]
     known = {"description": "The client has it already, as If-None-Match says"}
@@ -82,7 +82,7 @@ def describe(app: FastAPI) -> None:
 def photo_body(
     fields: dict[str, Any], *, required: bool = True, json: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """A body that is a photograph, or a form with it.
+    """Return a body that is a photograph, or a form with it.
 
     Args:
         fields: the JSON Schema of further fields of the form.

@@ -50,13 +50,13 @@ class SessionBody(BaseModel):
 
 
 def pages_router(service: Service) -> APIRouter:
-    """The paths of the page."""
+    """Return the paths of the page."""
     router = APIRouter(tags=["session"], generate_unique_id_function=operation_id)
     sessions = service.sessions
 
     @router.get("/", include_in_schema=False)
     async def index(request: Request) -> Response:
-        """The page; a token in the address opens a session, and leaves the address."""
+        """Return the page; a token in the address opens a session, and leaves the address."""
         given = request.query_params.get("token")
         if given is None:
             return _file(PAGE / "index.html")
@@ -69,7 +69,7 @@ def pages_router(service: Service) -> APIRouter:
 
     @router.get("/api/v1/session", response_model=SessionDocument, responses=problems())
     async def get_session(request: Request) -> SessionDocument:
-        """Whether this client may use the service."""
+        """Return whether this client may use the service."""
         return _session(request)
 
     @router.post("/api/v1/session", response_model=SessionDocument, responses=problems())
@@ -96,27 +96,27 @@ def pages_router(service: Service) -> APIRouter:
 
     @router.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:
-        """The documentation of the interface, for people."""
+        """Return the documentation of the interface, for people."""
         return HTMLResponse(docs_page(request.app.openapi()))
 
     @router.get("/favicon.ico", include_in_schema=False)
     async def icon() -> Response:
-        """The page's icon, for browsers that do not ask the page which it is."""
+        """Return the page's icon, for browsers that do not ask the page which it is."""
         return _file(PAGE / "assets" / "favicon.svg")
 
     @router.get("/manifest.webmanifest", include_in_schema=False)
     async def manifest() -> Response:
-        """What a browser needs to install the page."""
+        """Return what a browser needs to install the page."""
         return _file(PAGE / "manifest.webmanifest")
 
     @router.get("/assets/{name:path}", include_in_schema=False)
     async def asset(name: str) -> Response:
-        """A part of the page: style, script or picture."""
+        """Return a part of the page: style, script or picture."""
         return _file(PAGE / "assets" / name)
 
     @router.get("/browser/{name:path}", include_in_schema=False)
     async def without_server(name: str) -> Response:
-        """A part of the page that needs no server."""
+        """Return a part of the page that needs no server."""
         browser = service.settings.browser
         if browser is None:
             raise ProblemError("not-found", "the service was started without --browser")

@@ -104,7 +104,7 @@ class LookQuery(RenderingQuery):
 
 
 def photos_router(service: Service) -> APIRouter:
-    """The paths of photographs."""
+    """Return the paths of photographs."""
     router = APIRouter(
         prefix="/api/v1/photos",
         tags=["photographs"],
@@ -130,7 +130,7 @@ def photos_router(service: Service) -> APIRouter:
 
     @router.get("", response_model=PhotosDocument, responses=problems())
     async def list_photos(request: Request, query: Annotated[PageQuery, Query()]) -> PhotosDocument:
-        """The photographs that are kept, the newest first."""
+        """Return the photographs that are kept, the newest first."""
         root = root_of(request)
         photos = service.shelf.list(query.before, query.limit)
         more = len(photos) == query.limit
@@ -141,7 +141,7 @@ def photos_router(service: Service) -> APIRouter:
 
     @router.get("/{identifier}", response_model=PhotoDocument, responses=problems("not-found"))
     async def get_photo(request: Request, identifier: Identifier) -> PhotoDocument:
-        """What is known of a photograph; asking keeps it from being removed."""
+        """Return what is known of a photograph; asking keeps it from being removed."""
         photo = service.shelf.find(identifier)
         service.touch(photo)
         return photo_document(photo, root_of(request))
@@ -160,7 +160,7 @@ def photos_router(service: Service) -> APIRouter:
     async def get_photo_rendering(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
     ) -> Response:
-        """The photograph as a browser can show it: upright, 8 bits, sRGB."""
+        """Return the photograph as a browser can show it: upright, 8 bits, sRGB."""
         photo = service.shelf.find(identifier)
         service.touch(photo)
         async with AsyncExitStack() as stack:
@@ -176,7 +176,7 @@ def photos_router(service: Service) -> APIRouter:
     async def get_preview(
         request: Request, identifier: Identifier, query: Annotated[PreviewQuery, Query()]
     ) -> Response:
-        """A region, denoised, as a browser can show it; goes before all jobs."""
+        """Return a region, denoised, as a browser can show it; goes before all jobs."""
         refuse_repeated(request.query_params)
         photo = service.shelf.find(identifier)
         service.touch(photo)
@@ -201,7 +201,7 @@ async def rendered(
     noisy: Path | None = None,
     look: DenoiseOptions | None = None,
 ) -> Response:
-    """A picture of a file in the state folder, or that the client has it already.
+    """Return a picture of a file in the state folder, or that the client has it already.
 
     Args:
         service: makes it.
@@ -230,5 +230,5 @@ async def rendered(
 
 
 def _tag(source: str, query: BaseModel) -> str:
-    """The name of a picture: of what it is made and how."""
+    """Return the name of a picture: of what it is made and how."""
     return sha256(f"{source} {query.model_dump_json()}".encode()).hexdigest()[:32]

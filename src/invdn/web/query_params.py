@@ -116,7 +116,7 @@ class PreviewQuery(Choices):
 
 
 def options_of(choices: BaseModel) -> DenoiseOptions:
-    """The options that were chosen.
+    """Return the options that were chosen.
 
     Raises:
         ProblemError: a value is outside its range.
@@ -138,17 +138,17 @@ def options_of(choices: BaseModel) -> DenoiseOptions:
 
 
 def is_draft(query: BaseModel) -> bool:
-    """Whether the fast model is asked for."""
+    """Return whether the fast model is asked for."""
     return getattr(query, "quality", None) == "draft"
 
 
 def output_of(query: DenoiseQuery) -> Output:
-    """How the result is written."""
+    """Return how the result is written."""
     return Output(query.output_format, query.jpeg_quality, query.strip_metadata)
 
 
 def with_fields(query: Query, form: Mapping[str, Any]) -> Query:
-    """The query with the fields of a form or a JSON object added.
+    """Return the query with the fields of a form or a JSON object added.
 
     Raises:
         ProblemError: a field is unknown, wrong, or given in both.
@@ -202,6 +202,6 @@ def refuse_repeated(query: QueryParams) -> None:
 
 
 def options_document() -> dict[str, Any]:
-    """Every option with its type, default and meaning, as JSON Schema."""
+    """Return every option with its type, default and meaning, as JSON Schema."""
     properties: dict[str, Any] = Choices.model_json_schema()["properties"]
     return properties

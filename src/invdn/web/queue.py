@@ -32,7 +32,7 @@ class FairQueue:
         self._active: list[QueueSlot] = []
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Return how many wait."""
         return sum(map(len, self._waiting.values()))
 
     @property
@@ -70,7 +70,7 @@ class FairQueue:
                 del self._waiting[ticket.client]
 
     def position(self, ticket: QueueSlot) -> int | None:
-        """How many come before it; nothing once it had its turn."""
+        """Return how many come before it; nothing once it had its turn."""
         lines = [list(line) for line in self._waiting.values()]
         rows = range(max(map(len, lines), default=0))
         order = [line[row] for row in rows for line in lines if row < len(line)]

@@ -47,7 +47,7 @@ class Quota:
         return sum(self._by_client().values()) + self._taken.total()
 
     def used_by(self, client: str) -> int:
-        """Bytes of one client."""
+        """Return bytes of one client."""
         return self._by_client().get(client, 0) + self._taken[client]
 
     def take(self, client: str, size: int) -> None:

@@ -23,7 +23,7 @@ _LONGEST_KEY = 255
 
 
 def client_of(request: Request) -> str:
-    """Who asks, for shares and turns: an address, of IPv6 the network of one household."""
+    """Return who asks, for shares and turns: an address, of IPv6 the network of a household."""
     host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
@@ -35,7 +35,7 @@ def client_of(request: Request) -> str:
 
 
 def root_of(request: Request) -> str:
-    """The path below which this client sees the service."""
+    """Return the path below which this client sees the service."""
     return str(request.scope.get("root_path", ""))
 
 
@@ -66,7 +66,7 @@ async def accept_photo(
 
 
 async def json_body(request: Request) -> dict[str, Any] | None:
-    """The object in the body of a request, if it says that it has one.
+    """Return the object in the body of a request, if it says that it has one.
 
     Raises:
         ProblemError: it is none.
@@ -89,7 +89,7 @@ async def json_body(request: Request) -> dict[str, Any] | None:
 
 
 def idempotency_key(request: Request) -> tuple[str, str] | None:
-    """The key with which a request may be sent again, and what is asked with it.
+    """Return the key with which a request may be sent again, and what is asked with it.
 
     Raises:
         ProblemError: it is no key.
@@ -104,7 +104,7 @@ def idempotency_key(request: Request) -> tuple[str, str] | None:
 
 
 def preferred_wait(request: Request) -> float | None:
-    """Seconds that a client waits for an answer at most (RFC 7240); None: as long as it takes.
+    """Give seconds that a client waits for an answer at most (RFC 7240); None: as long as it takes.
 
     Example:
         >>> scope = {"type": "http", "headers": [(b"prefer", b"respond-async, wait=10")]}

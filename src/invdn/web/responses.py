@@ -63,7 +63,7 @@ class LeasedFileResponse(FileResponse):
 
 
 def is_known(headers: Headers, etag: str) -> bool:
-    """Whether the client has this content already (RFC 9110, If-None-Match)."""
+    """Return whether the client has this content already (RFC 9110, If-None-Match)."""
     known = headers.get("if-none-match", "")
     return known.strip() == "*" or etag in [
         tag.strip().removeprefix("W/") for tag in known.split(",")
@@ -71,13 +71,13 @@ def is_known(headers: Headers, etag: str) -> bool:
 
 
 def not_modified(etag: str) -> Response:
-    """The answer to a client that has the content already."""
+    """Return the answer to a client that has the content already."""
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     return Response(status_code=304, headers=headers)
 
 
 def attachment(name: str) -> str:
-    """The header that names a download, in the form that old programs read and in the exact one.
+    r"""Return the header that names a download, in the form of old programs and in the exact one.
 
     Example:
         >>> attachment("my photo.jpg")
@@ -92,7 +92,7 @@ def attachment(name: str) -> str:
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The work's result; the work is cancelled as soon as nobody waits for it any more.
+    """Return the work's result; the work is cancelled as soon as nobody waits for it any more.
 
     Raises:
         ProblemError: the client has gone away.
@@ -117,7 +117,7 @@ async def _leaving(request: Request) -> None:
 
 
 async def problem_answer(request: Request, problem: Exception) -> Response:
-    """A problem as RFC 9457 wants it."""
+    """Return a problem as RFC 9457 wants it."""
     if tells_of_full_disk(problem):
         problem = full_disk()
     if not isinstance(problem, ProblemError):
@@ -130,7 +130,7 @@ async def problem_answer(request: Request, problem: Exception) -> Response:
 
 
 async def http_answer(request: Request, error: Exception) -> Response:
-    """What the framework refuses, such as a path that does not exist."""
+    """Return what the framework refuses, such as a path that does not exist."""
     if not isinstance(error, HTTPException):
         return await problem_answer(request, error)
     kind = _KINDS.get(error.status_code, "bad-request")
@@ -146,7 +146,7 @@ async def http_answer(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """All methods of a path; the framework knows those of one route alone."""
+    """Return all methods of a path; the framework knows those of one route alone."""
     methods: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(dict(request.scope))[0] is not Match.NONE:
@@ -155,5 +155,5 @@ def _methods(request: Request) -> list[str]:
 
 
 async def invalid_answer(request: Request, error: Any) -> Response:
-    """Parameters that do not fit their schema."""
+    """Return parameters that do not fit their schema."""
     return await problem_answer(request, invalid(error.errors()))

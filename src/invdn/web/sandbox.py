@@ -118,7 +118,7 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> tuple[str, ..
 
 
 def _is_alone() -> bool:
-    """Whether this process has one thread."""
+    """Return whether this process has one thread."""
     try:
         return len(list(Path("/proc/self/task").iterdir())) == 1
     except OSError:

@@ -185,7 +185,7 @@ class Scheduler:
         return job
 
     def cancel(self, job: Job) -> Job:
-        """Cancel a job that has not ended: it is cancelled now, and its engine soon free."""
+        """Return cancel a job that has not ended: it is cancelled now, and its engine soon free."""
         if self._table.cancel(job.id):
             if job.state == "queued":
                 self._metrics.job_ended("cancelled")

@@ -155,7 +155,7 @@ class HealthDocument(BaseModel):
 
 
 def photo_document(photo: StoredPhoto, root: str = "") -> PhotoDocument:
-    """A photograph, as JSON tells it.
+    """Return a photograph, as JSON tells it.
 
     Args:
         photo: which.
@@ -179,7 +179,7 @@ def photo_document(photo: StoredPhoto, root: str = "") -> PhotoDocument:
 def job_document(
     job: Job, now: float, position: int | None, expires_in: float | None, root: str = ""
 ) -> JobDocument:
-    """A job, as JSON tells it.
+    """Return a job, as JSON tells it.
 
     Args:
         job: which.
@@ -214,7 +214,7 @@ def job_document(
 
 
 def options_values(options: DenoiseOptions) -> dict[str, Any]:
-    """The options by name."""
+    """Return the options by name."""
     return dict(vars(options))
 
 
@@ -223,7 +223,7 @@ def _time(seconds: float) -> datetime:
 
 
 def _depth(job: Job) -> _DEPTHS:
-    """The type of a sample of the result: some formats have 8 bits only."""
+    """Return the type of a sample of the result: some formats have 8 bits only."""
     if job.output.output_format in ("jpeg", "webp"):
         return "uint8"
     depth: _DEPTHS = job.photo.inspection.depth  # type: ignore[assignment]

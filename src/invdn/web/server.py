@@ -106,7 +106,7 @@ def _most_connections() -> int:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """A socket on the address, not yet listening."""
+    """Return a socket on the address, not yet listening."""
     where = f"{settings.host} port {settings.port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -156,13 +156,13 @@ class _Server(uvicorn.Server):
         self._announce()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came: the first asks for a good end, the second for an immediate one."""
+        """Take a signal: the first asks for a good end, the second for an immediate one."""
         if self._asked_to_end:
             self.should_exit = self.force_exit = True
         self._asked_to_end = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to end now; called ten times a second."""
+        """Return whether to end now; called ten times a second."""
         if self._asked_to_end and self._closing is None:
             self._closing = asyncio.create_task(self._service.finish())
         if self._closing is not None and self._closing.done():
@@ -186,7 +186,7 @@ class _Server(uvicorn.Server):
 
 
 def _protocol(header_seconds: float, most: int) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP, with a deadline for the head of a request and a limit of connections.
+    """Return uvicorn's HTTP, with a deadline for the head of a request and a limit of connections.
 
     Where the limit is reached, the connection goes that has waited longest without a request: so
     connections that are opened and left half open never keep others out.

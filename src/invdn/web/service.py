@@ -236,14 +236,14 @@ class Service:
                 self._table.touch(kind, [thing.id])
 
     def expires_in(self, job: Job) -> float | None:
-        """Seconds until a job that has ended is forgotten, unless somebody asks for it."""
+        """Return seconds until a job that has ended is forgotten, unless somebody asks for it."""
         if not job.is_final:
             return None
         touched = max(job.touched, self._touched.get(("jobs", job.id), 0))
         return round(max(0.0, touched + self.settings.lifetime - self.clock()), 1)
 
     def positions(self) -> Mapping[str, int]:
-        """How many jobs come before each one that waits."""
+        """Return how many jobs come before each one that waits."""
         return self._table.positions()
 
     def jobs(self, before: str | None, limit: int, states: tuple[str, ...] = ()) -> list[Job]:

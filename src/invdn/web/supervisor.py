@@ -225,7 +225,7 @@ class Supervisor:
                     pending.ended.set_result(outcome)
 
     def _on_worker_exit(self, process: Any, error: str | None) -> None:
-        """The worker has died: its orders failed, and another takes its place."""
+        """Take note that the worker died: its orders failed, and another takes its place."""
         if process is not self._process:
             return
         was_ready = self.ready
@@ -264,7 +264,7 @@ class Supervisor:
 
 
 def _end(exitcode: int | None) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     if exitcode is not None and exitcode < 0:
         with suppress(ValueError):
             return f"was ended by {signal.Signals(-exitcode).name}"

@@ -271,7 +271,7 @@ _looked_at_last: OrderedDict[tuple[Path, int], Photo] = OrderedDict()
 
 
 def _looked_at(source: Path, max_pixels: int) -> Photo:
-    """A photograph that is shown piece by piece: the last two stay decoded.
+    """Return a photograph that is shown piece by piece: the last two stay decoded.
 
     A file of the storage is written once, and its name is never used again.
     """
@@ -332,7 +332,7 @@ def _show_uncertainty(task: UncertaintyMap) -> None:
 def _error_blocks(
     source: Path, result: Path, max_pixels: int, look: DenoiseOptions
 ) -> NDArray[np.float32]:
-    """Predict the error of all blocks of a result, as the look blends it."""
+    """Return predict the error of all blocks of a result, as the look blends it."""
     noisy, clean, to_srgb = _both(source, result, max_pixels)
     noise = _noise(source, max_pixels)
     if not look.is_full_strength:
@@ -476,8 +476,8 @@ def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
 
 def _shrunk(photo: Photo, region: Region, edge: int) -> Photo:
     """Return a region as means of squares, upright, without alpha."""
-    pixels = apply_exif_orientation(photo.pixels, photo.orientation)
-    pixels = np.ascontiguousarray(pixels[region.within(*pixels.shape[:2])])
+    upright = apply_exif_orientation(photo.pixels, photo.orientation)
+    pixels: Any = np.ascontiguousarray(upright[region.within(*upright.shape[:2])])
     image = pyvips.Image.new_from_array(pixels).shrink(edge, edge, ceil=True)
     shape = (image.height, image.width, *pixels.shape[2:])
     means: Any = np.ascontiguousarray(image.numpy().reshape(shape), pixels.dtype)

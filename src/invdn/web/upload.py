@@ -86,7 +86,7 @@ def _too_large(settings: Settings) -> ProblemError:
 
 
 async def _timed(request: Request, settings: Settings) -> AsyncIterator[bytes]:
-    """The body, for as long as it comes fast enough and is not too large."""
+    """Yield the body, for as long as it comes fast enough and is not too large."""
     stream = request.stream()
     start, size = time.monotonic(), 0
     try:

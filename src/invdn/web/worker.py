@@ -183,7 +183,7 @@ class _WorkerLoop:
 
 
 def _tells_of_memory(error: BaseException | None) -> bool:
-    """Whether memory ran out; runtimes and libvips tell it in words only."""
+    """Return whether memory ran out; runtimes and libvips tell it in words only."""
     while error:
         words = str(error).lower()
         if isinstance(error, MemoryError) or "bad_alloc" in words or "memory" in words:
@@ -216,7 +216,7 @@ def _warm_up(engine: Engine | None) -> float | None:
 
 
 def _prefer_as_victim() -> None:
-    """If the machine runs out of memory, the system shall end the worker and not the service."""
+    """Have the system end the worker and not the service where memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
 
