@@ -12,6 +12,7 @@ from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError
 from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, denoise_pixels
+from invdn.inference import sampling as inference_sampling
 from invdn.web.predictions import PredictionWriter, prediction_bytes, read_prediction
 
 LOOK: dict[str, Any] = {"strength": "auto", "luminance": 0.8, "chroma": 0.9, "detail": 0.5}
@@ -52,8 +53,8 @@ def test_another_strength_is_as_a_run_of_its_own(
     if runtime == "native":
         pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
         used = open_engine(backend="native")
-        monkeypatch.setattr(sampling, "WHOLE", 0)
-        monkeypatch.setattr(sampling, "_ROWS", 24)
+        monkeypatch.setattr(inference_sampling, "WHOLE", 0)
+        monkeypatch.setattr(inference_sampling, "_ROWS", 24)
         picture = picture[:40, :72]
     kinds: dict[str, NDArray[Any]] = {
         "rgb": picture,
@@ -63,7 +64,7 @@ def test_another_strength_is_as_a_run_of_its_own(
     }
     pixels = kinds[kind]
     # what is mended before the network is part of the run, not of the look
-    sampling = {**sampling, "hot_pixels": False, "banding": False}
+    sampling = {**sampling, "hot_pixels": False, "banding": False, "blotches": False}
     plain = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, strength=1)
     look = DenoiseOptions(**sampling, tile_size=64, tile_overlap=8, **LOOK)
     assert look.without_blending() == plain
@@ -136,7 +137,7 @@ def test_a_full_disk_does_not_stop_the_work(
                 raise OSError("no room")
             return super().write(data)
 
-    options = DenoiseOptions(num_samples=4, tile_size=64, strength=1)
+    options = DenoiseOptions(num_samples=4, tile_size=64, strength=1, hot_pixels=False)
     wanted = denoise_pixels(engine, picture, options)
     for file, room in ((io.BytesIO(), 100_000), (Full(), 10**9)):
         pixels = picture.copy()

@@ -75,6 +75,8 @@ def test_every_path_does_what_it_says(server: Server, pictures: Path, path: str)
                     case.path_parameters["identifier"] = identifiers[path.split("/")[3]]
                 if path.endswith("/preview"):
                     case.query = {"x": 0, "y": 0, "w": 5, "h": 5}
+                elif path.endswith("/archive"):
+                    case.query = {"id": [job["id"]]}
                 elif not path.endswith("/rendering"):
                     case.query = {}
                 if isinstance(case.body, bytes):

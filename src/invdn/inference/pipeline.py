@@ -182,10 +182,10 @@ class Pipeline:
     def predict(self, pixels: Pixels) -> "Prediction":
         """Run the network on the pixels without their defects, and blend nothing yet."""
         blocks: list[PredictedBlock] = []
-        pixels = _without_defects(self._validate(pixels), self.options)[0]
-        kept = 8 * color_channels(pixels).size  # mean and std, float32
-        self.run(pixels, None, record=lambda block: blocks.append(predicted(block)), kept=kept)
-        return Prediction(replace(self, noise=self._noise_of(pixels)), pixels, tuple(blocks))
+        seen = _without_defects(self._validate(pixels), self.options)[0]
+        kept = 8 * color_channels(seen).size  # mean and std, float32
+        self.run(seen, None, record=lambda block: blocks.append(predicted(block)), kept=kept)
+        return Prediction(replace(self, noise=self._noise_of(seen)), seen, tuple(blocks), pixels)
 
     def run(
         self,
@@ -395,11 +395,13 @@ class Prediction:
         pixels: the noisy image, without the defects that were to be mended; they are mended
             whatever the strength of a result, since the network saw it so.
         blocks: what the network gave.
+        original: the noisy image as it was, which strength 0 gives back.
     """
 
     pipeline: Pipeline
     pixels: Pixels
     blocks: tuple[PredictedBlock, ...]
+    original: Pixels
 
     @cached_property
     def mean(self) -> Floats:
@@ -436,6 +438,8 @@ class Prediction:
             InputError: an option is outside its range, or there is none of that name.
         """
         chosen = options_with(options or self.pipeline.options, overrides)
+        if chosen.is_identity:
+            return self.original.copy()
         pipeline = replace(self.pipeline, options=chosen)
         return pipeline.blend_saved(self.pixels, self.blocks)
 
