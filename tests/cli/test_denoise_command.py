@@ -116,7 +116,7 @@ def test_a_second_run_overwrites_nothing(folder: Path) -> None:
     [
         (("gone.png",), 1, "no such file"),
         (("one.png", "--model", "nothing"), 2, "known: default"),
-        (("one.png", "--num-samples", "0"), 2, "num_samples must be 1 or more"),
+        (("one.png", "--num-samples", "0"), 2, "num_samples must be from 1 to 1024"),
         (("one.png", "--tile-size", "9"), 2, "tile_size must be 0"),
         (("one.png", "--device", "gpu"), 2, "gpu"),
         (("one.png", "-o", "there/is/no/folder.png"), 1, "does not exist"),
