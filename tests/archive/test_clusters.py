@@ -16,7 +16,7 @@ from invdn.stores import open_store
 
 from .conftest import NAMING, contents, photograph
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "archive_on_dask.py"
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "dask" / "archive.py"
 
 
 @pytest.mark.slow

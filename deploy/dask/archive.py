@@ -1,4 +1,4 @@
-"""An archive on a Dask cluster: python archive_on_dask.py tcp://scheduler:8786 s3://clean/plan
+"""An archive on a Dask cluster: python archive.py tcp://scheduler:8786 s3://clean/plan
 
 Plan first: invdn plan SOURCE -o TARGET --manifest s3://clean/plan. Each worker needs invdn[cloud]
 and access to the stores; start them with one thread and 2 to 4 cores each.
