@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.uncertainty import half_size, load
 from numpy.typing import NDArray
 from PIL import Image
+from uncertainty import half_size, load
 
 from invdn.network import DenoisingModule, InvDN
 from invdn.training.adaptation import adapt, read_shoot

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.noise_shares import FULL, Scenes, held_out, noise_of
+from noise_shares import FULL, Scenes, held_out, noise_of
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn

@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runtime", default="auto")
     chosen = parser.parse_args()
-    engine = open_engine(chosen.model, chosen.device, chosen.runtime)
+    engine = open_engine(chosen.model, chosen.device, chosen.runtime, "float32")
     cases = []
     with tempfile.TemporaryDirectory() as folder:
         for size in chosen.sizes.split(","):

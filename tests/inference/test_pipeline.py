@@ -153,6 +153,7 @@ def test_draws_go_together_as_far_as_memory_is_bounded(
     results, batches = [], []
     for pixels in (1, 2 * 168 * 220, 2**30):  # the window, with its border
         monkeypatch.setattr("invdn.inference.sampling._BATCH_PIXELS", pixels)
+        monkeypatch.setattr("invdn.inference.sampling._BATCH_DRAWS", 8)
         watched = WatchedEngine(engine)
         results.append(Pipeline(watched, options).denoise_with_std(picture / 255))
         batches.append(watched.batches)

@@ -270,7 +270,7 @@ def test_white_may_be_zero(tmp_path: Path) -> None:
         ("PNG", "a", ".png"),
         ("TIFF", "a.tiff", ".tiff"),
         ("AVIF", "a.heic", ".avif"),
-        (None, "a.heic", ".heic"),
+        (None, "a.heic", ".avif"),
         (None, "a.cr3", ".tif"),
     ],
 )

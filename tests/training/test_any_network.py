@@ -52,7 +52,7 @@ def test_trained_exported_and_run_by_every_engine(name: str, data: Path, tmp_pat
     runtimes = ["torch", "onnxruntime", *(["native"] if why_native_unavailable() is None else [])]
     images = []
     for runtime in runtimes:
-        engine = open_engine(tmp_path / "export", "cpu", runtime)  # type: ignore[arg-type]
+        engine = open_engine(tmp_path / "export", "cpu", runtime, "float32")  # type: ignore[arg-type]
         low = engine.encode(noisy)
         assert low.shape == (2, architecture.channels, 3, 6)
         latent = np.full((2, architecture.latent_channels, 3, 6), 0.5, np.float32)
@@ -66,7 +66,7 @@ def test_a_grey_network_takes_grey_photographs_alone(data: Path, tmp_path: Path)
     weights = train(recipe, tmp_path / "run", Recorder())
     noisy = np.random.default_rng(0).random((30, 41), np.float32)
     for runtime in ("torch", "native"):
-        engine = open_engine(weights, "cpu", runtime)  # type: ignore[arg-type]
+        engine = open_engine(weights, "cpu", runtime, "float32")  # type: ignore[arg-type]
         for tile in (None, 64):
             options = DenoiseOptions(strength=1, tile_size=tile, num_samples=2)
             clean = denoise_pixels(engine, noisy, options)

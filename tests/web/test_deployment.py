@@ -70,7 +70,7 @@ def test_below_a_path_that_nginx_cuts_off_or_not(pictures: Path, tmp_path: Path,
         with nginx(tmp_path / "nginx", servers) as address:
             _round(address, pictures, "/invdn")
             document = httpx.get(f"{address}/invdn/api/v1/openapi.json").json()
-            assert document["servers"][0]["url"] == "../.."
+            assert document["servers"][0]["url"] == "/invdn"
             assert httpx.get(f"{address}/invdn/docs").status_code == 200
 
 
@@ -110,7 +110,9 @@ def test_systemd_reads_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "invdn.service"
     unit.write_text(text.replace("/opt/invdn/bin/invdn", "/bin/true"))
     ran = subprocess.run([program, "verify", unit], capture_output=True, text=True, check=False)
-    assert "invdn.service" not in ran.stderr, ran.stderr
+    older = "Unknown system call group, ignoring"  # systemd before 248 knows fewer
+    complaints = [line for line in ran.stderr.splitlines() if older not in line]
+    assert not any("invdn.service" in line for line in complaints), ran.stderr
     safe = subprocess.run(
         [program, "security", "--offline=true", unit], capture_output=True, text=True, check=False
     )

@@ -50,7 +50,7 @@ def test_photographs_jobs_and_results_outlive_a_crash(pictures: Path, tmp_path: 
         workers = first.workers()
         first.process.kill()
         first.process.wait()
-        for _ in range(40):
+        for _ in range(400):
             if not any(Path(f"/proc/{worker}").exists() for worker in workers):
                 break
             time.sleep(0.05)

@@ -84,7 +84,7 @@ def test_all_workers_may_die_at_once(server: Server, pictures: Path) -> None:
     for quality in ("fast", "draft"):
         query = {"x": 0, "y": 0, "w": 9, "h": 9, "quality": quality}
         assert server.client.get(photo["links"]["preview"], params=query).status_code == 200
-    for _ in range(400):  # others may still be starting
+    for _ in range(2400):  # others may still be starting
         if len(server.workers()) == len(before):
             return
         time.sleep(0.05)
