@@ -142,7 +142,8 @@ def visiting(browser: Any, server: Server, expected: str = "", **window: Any) ->
         window: of the browser's context: ``viewport``, ``color_scheme`` and so on.
     """
     window = {"viewport": {"width": 1200, "height": 800}, **window}
-    context = browser.new_context(accept_downloads=True, **window)
+    still: Any = {"reduced_motion": "reduce"}  # nothing moves over what is compared
+    context = browser.new_context(accept_downloads=True, **{**still, **window})
     page = context.new_page()
     visit = Visit(page, server)
     page.on("request", lambda request: visit.requests.append((request.method, request.url)))
