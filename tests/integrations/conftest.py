@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from torch.library import define
+from torch import library
 
 _BOXES = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
@@ -27,7 +27,7 @@ def torchvision() -> None:
         for name in [name for name in sys.modules if name.startswith("torchvision")]:
             del sys.modules[name]
         for operator in ("nms", "qnms"):
-            define(f"torchvision::{operator}", _BOXES)
+            library.define(f"torchvision::{operator}", _BOXES)
         import torchvision  # noqa: F401
 
 

@@ -28,6 +28,7 @@ from ..errors import InputError
 from ..image.dct import YCBCR
 from ..image.dtype import Floats, Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
+from .noise_shares import box_sums
 
 #: Pixels on a side of a block, whose root mean squared error is predicted.
 BLOCK = 8
@@ -147,7 +148,7 @@ def block_features(noisy: Floats, result: Floats, noise: NoiseEstimate | None) -
     ones = np.ones(statistics.shape[1:], np.float32)
     features: list[Floats] = []
     for radius in _RADII:
-        mean = np.stack([_sums(x, radius) for x in statistics]) / _sums(ones, radius)
+        mean = np.stack([box_sums(x, radius) for x in statistics]) / box_sums(ones, radius)
         features += [np.log(np.maximum(x, 0) + _FLOOR) for x in mean[:_ENERGIES]]
         for change, structure, product in ((1, 2, 10), (5, 6, 11)):
             norm = np.sqrt(np.maximum(mean[change] * mean[structure], 0)) + np.float32(0.1)
@@ -221,18 +222,6 @@ def _means(plane: Floats, side: int = BLOCK) -> Floats:
     rows, columns = (size // side for size in plane.shape)
     means: Floats = plane.reshape(rows, side, columns, side).mean(axis=(1, 3))
     return means
-
-
-def _sums(plane: Floats, radius: int) -> Floats:
-    """Sum over the square of blocks around every block, as far as it lies in the window."""
-    for axis in (0, 1):
-        lines = np.moveaxis(plane, axis, 0)
-        sums = lines.copy()
-        for distance in range(1, radius + 1):
-            sums[distance:] += lines[:-distance]
-            sums[:-distance] += lines[distance:]
-        plane = np.moveaxis(sums, 0, axis)
-    return plane
 
 
 @cache

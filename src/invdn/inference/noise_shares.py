@@ -94,7 +94,7 @@ def _is_even(statistics: Floats) -> NDArray[np.bool_]:
     for first in (0, 5):
         change, result, both = statistics[first + 2 : first + 5]
         varies += change + result + 2 * both
-    even: NDArray[np.bool_] = np.less(_sums(np.maximum(varies, 0), _RADII[0]), _EVEN)
+    even: NDArray[np.bool_] = np.less(box_sums(np.maximum(varies, 0), _RADII[0]), _EVEN)
     return even
 
 
@@ -104,13 +104,13 @@ def _variation_shares(noisy: Floats, denoised: Floats) -> Floats:
     fill = ((0, -height % CELL), (0, -width % CELL), (0, 0))
     sides = [np.pad(side, fill, mode="edge") * _WHITE for side in (noisy, denoised)]
     before, after = (_planes(side) for side in sides)
-    number = _sums(_cells(np.ones_like(before[0])), _RADII[1])
+    number = box_sums(_cells(np.ones_like(before[0])), _RADII[1])
     energies: list[tuple[Floats, Floats]] = []
     for seen, clean in zip(before, after, strict=True):
         change = seen - clean
-        mean = _sums(_cells(seen), _RADII[1]) / number
-        varies = _sums(_cells(seen * seen), _RADII[1]) / number - mean * mean
-        energies.append((varies, _sums(_cells(change * change), _RADII[1]) / number))
+        mean = box_sums(_cells(seen), _RADII[1]) / number
+        varies = box_sums(_cells(seen * seen), _RADII[1]) / number - mean * mean
+        energies.append((varies, box_sums(_cells(change * change), _RADII[1]) / number))
     shares = []
     for part in (energies[:1], energies[1:] or energies[:1]):
         varies, taken = (np.sum([pair[index] for pair in part], axis=0) for index in (0, 1))
@@ -187,8 +187,8 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
     features: list[Floats] = []
     smooth: Floats = ones
     for radius in _RADII:
-        number = _sums(ones, radius)
-        means: list[Floats] = [_sums(plane, radius) / number for plane in statistics[:18]]
+        number = box_sums(ones, radius)
+        means: list[Floats] = [box_sums(plane, radius) / number for plane in statistics[:18]]
         luma, colour = means[:5], means[5:10]
         features += [_log(plane) for plane in (*luma[:4], *colour[:4])]
         for plane in (luma, colour):
@@ -205,11 +205,11 @@ def _features(statistics: Floats, noise: NoiseEstimate) -> Floats:
             if radius == _RADII[0]:
                 smooth = 1 / np.square(luma[3] + colour[3] + np.maximum(coarse, 0) + 1)
     features += [_log(statistics[index]) for index in (0, 5, 3)]
-    weight = _sums(smooth, _RADII[-1])
+    weight = box_sums(smooth, _RADII[-1])
     for index in (0, 2, 1, 5, 7):
-        features.append(_log(_sums(smooth * statistics[index], _RADII[-1]) / weight))
-    features.append(_log(1 / np.sqrt(weight / _sums(ones, _RADII[-1]))))
-    near, far = (_sums(clipped, radius) / _sums(ones, radius) for radius in (1, 5))
+        features.append(_log(box_sums(smooth * statistics[index], _RADII[-1]) / weight))
+    features.append(_log(1 / np.sqrt(weight / box_sums(ones, _RADII[-1]))))
+    near, far = (box_sums(clipped, radius) / box_sums(ones, radius) for radius in (1, 5))
     features += [brightness / _WHITE, near, far, saturation / _WHITE]
     features += [np.full_like(brightness, number) for number in _of_photograph(noise)]
     places = _WHITE * np.array(noise.brightness)
@@ -278,7 +278,7 @@ def _cells(plane: Floats) -> Floats:
     return mean
 
 
-def _sums(plane: Floats, radius: int) -> Floats:
+def box_sums(plane: Floats, radius: int) -> Floats:
     """Sum over the square of cells around every cell, as far as it lies in the window."""
     for axis in (0, 1):
         lines = np.moveaxis(plane, axis, 0)

@@ -104,7 +104,7 @@ class Store(Protocol):
             key: its name.
             content: its contents.
             metadata: notes; names of lower-case letters, values of ASCII.
-            content_type: as browsers are told it.
+            content_type: for browsers.
             mode: permissions that a file may have at most.
 
         Raises:
