@@ -92,7 +92,6 @@ def test_all_workers_may_die_at_once(server: Server, pictures: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="who waits for an answer during a stop gets 500, not 503")
 def test_a_stop_finishes_what_runs(pictures: Path, tmp_path: Path) -> None:
     with running(tmp_path, grace=60) as server:
         finished = _start(server, pictures, 8)

@@ -343,6 +343,11 @@ class Database:
         rows = self._connection.execute(f"{_JOB} WHERE state = 'running'")
         return [self._job(row) for row in rows]
 
+    def queued_jobs(self) -> list[Job]:
+        """Return the jobs that wait, those of ``/denoise`` too."""
+        rows = self._connection.execute(f"{_JOB} WHERE state = 'queued'")
+        return [self._job(row) for row in rows]
+
     def kept_predictions(self) -> list[Job]:
         """Return the jobs whose predictions are kept, the longest unused first."""
         rows = self._connection.execute(

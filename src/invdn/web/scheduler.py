@@ -235,8 +235,8 @@ class Scheduler:
             else:
                 self._table.cancel(job.id, stopping())
             task.cancel()
-        if not self._state.durable:
-            for job in self._table.jobs(None, self._settings.max_queue, ("queued",)):
+        for job in self._table.queued_jobs():
+            if job.once or not self._state.durable:  # whoever waits for an answer gets it now
                 left += self._table.cancel(job.id, stopping())
         self.changes.tell()
         return left
