@@ -1,9 +1,9 @@
 #include "network.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 
 namespace invdn {
@@ -53,12 +53,16 @@ std::vector<int> consecutive(int count, int first = 0) {
 
 // The nearest bfloat16, ties to even.
 std::uint16_t to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
+  std::uint32_t bits;  // emscripten 3.1.6 has no std::bit_cast
+  std::memcpy(&bits, &value, sizeof bits);
   return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 float from_bfloat16(std::uint16_t half) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 std::size_t weights_floats(int features, int inputs, int outputs, int terms) {
