@@ -30,9 +30,8 @@ import numpy as np
 
 from invdn.engines import _native
 from invdn.engines.factory import PUBLISHED_GRAPHS
-from invdn.engines.native_engine import NativeEngine
+from invdn.engines.native_engine import NativeEngine, choose_precision
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
-from invdn.engines.precision import choose_precision
 from invdn.evaluation.machine import describe_machine
 from invdn.inference.engine import Array
 from invdn.photo.demo_noise import camera_noise

@@ -5,8 +5,9 @@
     python tools/mutation.py --sample 20          # 20 drawn mutants of each room
     python tools/mutation.py --seconds 240        # go on with the report for so long
 
-cosmic-ray makes the mutants in a copy of the checkout; of each room only its own tests run, each
-mutant in a process forked from one that has the large libraries loaded. Needs a system with fork,
+cosmic-ray makes the mutants in a copy of the checkout; of each room only its own tests run, those
+that name the changed module first, each mutant in a process forked from one that has the large
+libraries loaded. Needs a system with fork,
 and ``pip install -e '.[dev]' cosmic-ray``. A mutant survives where all of these tests pass: either
 a test is missing, or the change makes no difference. Prints the survivors as patches, and writes
 ``mutation.json`` after each, which a later call goes on with.
@@ -41,8 +42,24 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/evaluation", "tests/cli/test_measuring_commands.py", "src/invdn/evaluation"),
     ),
     "web-store": (
-        ("web/storage.py", "web/queue.py", "web/jobs.py"),
-        ("tests/web/test_storage.py", "tests/web/test_queue.py", "tests/web/test_jobs.py"),
+        (
+            "web/database.py",
+            "web/jobs.py",
+            "web/photo_shelf.py",
+            "web/prediction_cache.py",
+            "web/predictions.py",
+            "web/queue.py",
+            "web/quota.py",
+            "web/scheduler.py",
+            "web/state.py",
+        ),
+        (
+            "src/invdn/web",
+            "tests/web/test_queue.py",
+            "tests/web/test_quota.py",
+            "tests/web/test_jobs.py",
+            "tests/web/test_durable.py",
+        ),
     ),
 }
 #: Mutants of annotations (``int | None``) never survive an import, and would flatter the rate.
@@ -147,7 +164,7 @@ def _try(
             break
         path.write_text(changed, encoding="utf-8")
         try:
-            survived = _run_tests(room) == 0
+            survived = _run_tests(room, path.stem) == 0
         finally:
             path.write_text(code, encoding="utf-8")
         lines = code.splitlines(keepends=True), changed.splitlines(keepends=True)
@@ -160,8 +177,22 @@ def _try(
         print(f"{room}: {killed} of {results['tried']} killed; {name}", flush=True)
 
 
-def _run_tests(room: str) -> int:
-    """Run the tests of a room in a fork; return their exit code."""
+def _ordered_tests(room: str, module: str) -> list[str]:
+    """Return the files of a room's tests: first the module itself, then what names it."""
+    files: list[Path] = []
+    for test in map(Path, ROOMS[room][1]):
+        files += sorted(test.rglob("*.py")) if test.is_dir() else [test] * test.exists()
+    tests = [file for file in files if file.name.startswith("test_") or "src" in file.parts]
+
+    def distance(file: Path) -> int:
+        named = re.search(rf"\b{re.escape(module)}\b", file.read_text(encoding="utf-8"))
+        return 0 if file.stem in (module, f"test_{module}") else 1 if named else 2
+
+    return [str(file) for file in sorted(tests, key=distance)] or ["no tests"]
+
+
+def _run_tests(room: str, module: str = "") -> int:
+    """Run the tests of a room in a fork, those that name a module first; return their exit code."""
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -171,9 +202,8 @@ def _run_tests(room: str) -> int:
         import pytest
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-        tests = [test for test in ROOMS[room][1] if Path(test).exists()] or ["no tests"]
         try:
-            code = int(pytest.main([*options, *tests]))
+            code = int(pytest.main([*options, *_ordered_tests(room, module)]))
         except BaseException:  # noqa: BLE001  whatever a mutant breaks
             code = 1
         os._exit(code)

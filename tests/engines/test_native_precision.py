@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
-from invdn.engines import _native, in_float32, open_engine, precision
+from invdn.engines import _native, in_float32, native_engine, open_engine
 from invdn.engines.native_engine import NativeEngine
 from invdn.errors import EngineError
 from invdn.inference import DenoiseOptions, denoise_pixels
@@ -43,13 +43,13 @@ def picture() -> np.ndarray:
 @pytest.mark.parametrize("name", shipped_models())
 def test_the_shipped_weights_are_proven_anew(name: str) -> None:
     parameters = read_parameters(name)
-    found = precision.find_faithful(parameters)
-    key = precision.fingerprint(parameters)
-    assert precision.PROVEN.get(key) == found, f'PROVEN must hold "{key}": "{found}" for {name}'
+    found = native_engine.find_faithful(parameters)
+    key = native_engine.fingerprint(parameters)
+    assert native_engine.PROVEN.get(key) == found, f'PROVEN must hold "{key}": "{found}" for {name}'
 
 
 @needs_tiles
-@pytest.mark.parametrize("mode", precision.CANDIDATES)
+@pytest.mark.parametrize("mode", native_engine.CANDIDATES)
 @pytest.mark.parametrize("model", ["default", "fast"])
 def test_rows_and_threads_change_no_bit(model: str, mode: str, picture: np.ndarray) -> None:
     parameters = read_parameters(model)
@@ -67,7 +67,7 @@ def test_three_products_are_as_exact_as_float32(picture: np.ndarray) -> None:
         mode: float(
             np.abs(through(NativeEngine(parameters, precision=mode), picture) - exact).max()
         )
-        for mode in precision.CANDIDATES
+        for mode in native_engine.CANDIDATES
     }
     assert 0 < apart["bfloat16x3"] < 1e-4
     assert apart["bfloat16x3"] < apart["mixed"] < apart["bfloat16"] < 0.02
@@ -76,7 +76,7 @@ def test_three_products_are_as_exact_as_float32(picture: np.ndarray) -> None:
 @needs_tiles
 def test_auto_takes_what_is_proven_and_says_so() -> None:
     parameters = read_parameters("default")
-    mode = precision.PROVEN[precision.fingerprint(parameters)]
+    mode = native_engine.PROVEN[native_engine.fingerprint(parameters)]
     assert f"(amx, {mode})" in open_engine(device="cpu").description
     assert "amx" not in open_engine(device="cpu", dtype="float32").description
     assert "(amx, bfloat16)" in open_engine(device="cpu", dtype="bfloat16").description
@@ -84,7 +84,7 @@ def test_auto_takes_what_is_proven_and_says_so() -> None:
 
 def test_without_tiles_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_native, "instruction_sets", lambda precision="float32": [])
-    assert precision.choose_precision(read_parameters("fast")) == "float32"
+    assert native_engine.choose_precision(read_parameters("fast")) == "float32"
     with pytest.raises(EngineError, match="no tiles for bfloat16x3"):
         open_engine("fast", device="cpu", backend="native", dtype="bfloat16x3")
 
@@ -92,19 +92,19 @@ def test_without_tiles_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_tiles
 def test_what_is_not_faithful_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = read_parameters("fast")
-    monkeypatch.setattr(precision, "TOLERANCE", 0.0)
-    assert precision.find_faithful(parameters) == "float32"
+    monkeypatch.setattr(native_engine, "TOLERANCE", 0.0)
+    assert native_engine.find_faithful(parameters) == "float32"
 
 
 def test_one_pixel_two_steps_off_is_not_faithful() -> None:
     expected = np.full((3, 64, 64), 100 / 255, np.float32)
     found = expected.copy()
     found[0, 5, 7] += 1 / 255
-    assert precision.is_faithful(found, expected)
+    assert native_engine.is_faithful(found, expected)
     found[0, 5, 7] += 1 / 255
-    assert not precision.is_faithful(found, expected)
+    assert not native_engine.is_faithful(found, expected)
     found[0, 5, 7] = np.nan
-    assert not precision.is_faithful(found, expected)
+    assert not native_engine.is_faithful(found, expected)
 
 
 @needs_tiles

@@ -7,10 +7,9 @@ import pytest
 
 from invdn.engines.torch_engine import TorchEngine
 from invdn.inference.files import FileOptions, denoise_file
-from invdn.photo.keeping import is_marked
+from invdn.photo.keeping import copy_sidecars, is_marked
 from invdn.photo.photo import Metadata, Photo, WriteOptions
 from invdn.photo.read import read_photo
-from invdn.photo.sidecars import copy_sidecars
 from invdn.photo.write import write_photo
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from invdn.architecture import Architecture
 from invdn.errors import WeightsError
 from invdn.weights import Parameters, read_parameters
+from invdn.weights.convert import encode_safetensors
 from invdn.weights.parameters import tensor_shapes
 from invdn.weights.pdparams import encode_pdparams
-from invdn.weights.safetensors_file import encode_safetensors
 
 CASES = ["safetensors", "pdparams", "pickle 2", "pickle 5", "zip", "legacy"]
 

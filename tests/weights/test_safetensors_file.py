@@ -8,7 +8,7 @@ import pytest
 
 from invdn.errors import InputError, WeightsError
 from invdn.weights import Parameters
-from invdn.weights.safetensors_file import decode_safetensors, encode_safetensors
+from invdn.weights.convert import decode_safetensors, encode_safetensors
 
 
 def build(header: Any, numbers: bytes = b"", length: int | None = None) -> bytes:

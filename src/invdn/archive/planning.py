@@ -17,7 +17,7 @@ from typing import IO
 
 from ..errors import DataError, InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES
-from ..photo.sidecars import SIDECARS
+from ..photo.keeping import SIDECARS
 from ..stores import Entry, Store, Wait, is_url, open_store, url_of
 from .manifest import PLAN, Manifest, PartWriter, Row, Shard, planned_already
 from .naming import Naming

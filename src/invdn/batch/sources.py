@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES
-from ..photo.sidecars import SIDECARS
+from ..photo.keeping import SIDECARS
 from .file_identity import Identity, identity, is_folder
 
 

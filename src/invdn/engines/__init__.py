@@ -1,6 +1,6 @@
 """Inference backends (native, ONNX Runtime, torch) and ``open_engine``, which selects one."""
 
-from .cpu_count import available_processors
+from ..inference.engine import available_processors
 from .factory import (
     BACKENDS,
     DTYPES,

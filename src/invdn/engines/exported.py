@@ -11,8 +11,7 @@ import numpy as np
 import onnxruntime
 
 from ..errors import EngineError
-from ..inference.engine import Array
-from .cpu_count import available_processors
+from ..inference.engine import Array, available_processors
 
 #: What makes a folder one of these, in the order in which they are looked for.
 _PADDLE_PROGRAMS = ("model.json", "model.pdmodel")

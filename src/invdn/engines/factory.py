@@ -166,11 +166,11 @@ def _open_native(parameters: Parameters, dtype: str) -> Engine:
     absence = why_native_unavailable()
     if absence:
         raise EngineError(f"{absence}; choose onnxruntime or torch")
-    from . import _native, precision  # late door: it is compiled, and may not be there
-    from .native_engine import NativeEngine
+    from . import _native  # late door: it is compiled, and may not be there
+    from .native_engine import NativeEngine, choose_precision
 
     if dtype == "auto":
-        dtype = precision.choose_precision(parameters)
+        dtype = choose_precision(parameters)
     elif dtype != "float32" and not _native.instruction_sets(dtype):
         raise EngineError(
             f"this processor has no tiles for {dtype} (Intel AMX); choose float32, or torch"

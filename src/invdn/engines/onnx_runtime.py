@@ -8,9 +8,8 @@ import onnxruntime
 
 from ..architecture import Architecture
 from ..errors import EngineError
-from ..inference.engine import Array
+from ..inference.engine import Array, available_processors
 from ..weights.parameters import Parameters
-from .cpu_count import available_processors
 
 
 class OnnxRuntimeEngine:

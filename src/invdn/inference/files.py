@@ -16,11 +16,10 @@ from ..image.noise_estimation import NoiseEstimate
 from ..image.orientation import apply_exif_orientation
 from ..options import DenoiseOptions
 from ..photo.formats import DNG
-from ..photo.keeping import is_marked, marked, of_a_part
+from ..photo.keeping import choose_sidecars, copy_sidecars, is_marked, marked, of_a_part
 from ..photo.linear_raw import read_linear_raw, with_noise_removed
 from ..photo.photo import Metadata, Photo, WriteOptions
 from ..photo.read import MAX_PIXELS, read_photo
-from ..photo.sidecars import choose_sidecars, copy_sidecars
 from ..photo.write import check_fits, check_writable, encode_photo, write_photo
 from .blending import Findings, noise_word
 from .engine import Engine

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import ImageError, MissingDependencyError
 from ..image.dtype import Pixels, expand_bit_depth
-from .decode import check_size
-from .headers import DAMAGED, Header, choose_page
+from .decode import DAMAGED, Header, check_size, choose_page
 from .photo import Metadata, Photo
 
 

@@ -19,8 +19,7 @@ from ..image.dtype import Pixels, expand_bit_depth, is_finite
 from .color.cicp import hdr_codes, profile_of_codes
 from .containers.boxes import box, boxes
 from .containers.ifd import upright
-from .decode import check_size
-from .headers import DAMAGED, Header
+from .decode import DAMAGED, Header, check_size
 from .photo import Compression, Metadata, Photo
 
 _LARGEST = 1 << 31  # bytes of a file

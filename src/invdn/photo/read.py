@@ -11,9 +11,8 @@ from typing import BinaryIO
 from ..errors import ImageError, MissingDependencyError
 from .containers import tiff
 from .containers.ifd import DirectoryError
-from .decode import decode
+from .decode import DAMAGED, choose_page, decode, read_header
 from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
-from .headers import DAMAGED, choose_page, read_header
 from .heic import decode_heic
 from .other_formats import decode_other, decode_tiff
 from .photo import Photo

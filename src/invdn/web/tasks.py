@@ -30,8 +30,7 @@ from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, is_neutral
 from ..inference.sampling import Block
 from ..photo.color import network_bridge_of
-from ..photo.decode import examine
-from ..photo.headers import DAMAGED, read_header
+from ..photo.decode import DAMAGED, examine, read_header
 from ..photo.photo import Photo, WriteOptions
 from ..photo.read import format_of_file, read_photo
 from ..photo.vips import pyvips
