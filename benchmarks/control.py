@@ -24,8 +24,7 @@ from invdn.image.dtype import from_float, to_float
 from invdn.image.metrics import psnr
 from invdn.image.noise_estimation import estimate_noise
 from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, Region, blend
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo

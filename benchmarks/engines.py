@@ -33,8 +33,7 @@ from invdn.engines.native_engine import NativeEngine
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
 from invdn.inference.engine import Array, Engine
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.weights import read_parameters
 
 #: Multiply-adds of direct convolutions for a pixel and pass. From: the published architecture.

@@ -25,8 +25,7 @@ RUNS = 5
 _DRAW = """
 import sys
 import numpy as np
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 noisy = camera_noise(demo_photo(512))

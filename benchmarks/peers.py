@@ -34,8 +34,7 @@ from invdn.engines.native_engine import NativeEngine, choose_precision
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
 from invdn.inference.engine import Array
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.weights import read_parameters
 from invdn.weights.network import build_network
 

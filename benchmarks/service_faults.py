@@ -34,8 +34,7 @@ import httpx
 import numpy as np
 
 from invdn.evaluation.machine import describe_machine
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.vips import pyvips
 from invdn.photo.write import write_photo

@@ -19,8 +19,7 @@ import numpy as np
 from invdn.engines import open_engine
 from invdn.image.dtype import from_float, to_float
 from invdn.inference import DenoiseOptions, denoise_pixels
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo

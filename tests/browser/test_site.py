@@ -18,8 +18,7 @@ from PIL import Image
 from invdn.cli import group
 from invdn.image.orientation import apply_exif_orientation
 from invdn.photo.color.icc import P3_PRIMARIES, make_profile
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo

@@ -12,7 +12,7 @@ import tifffile
 from click.testing import CliRunner, Result
 from PIL import ImageCms
 
-from invdn.cli import group, notify
+from invdn.cli import denoise, group
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
@@ -142,7 +142,7 @@ def test_the_desktop_is_told(
     program.write_text(f'#!/bin/sh\necho "$3" >> {folder}/told\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    monkeypatch.setattr(notify.sys, "platform", "linux")
+    monkeypatch.setattr(denoise.sys, "platform", "linux")
     assert run(photograph).exit_code == 0
     told = (folder / "told").read_text().splitlines()
     assert told == ["Denoising photo-Edit.tif ...", "photo-Edit.tif: done"]

@@ -96,7 +96,9 @@ def test_evaluate_measures_the_network_unless_a_strength_is_asked_for(
         found[strength] = [method["scores"]["paddle"]["psnr"] for method in scores]
     assert found[None] == found["1"]
     assert found["0"][0] == pytest.approx(found["0"][-1]), "strength 0 is the noisy input"
-    assert found["auto"][0] != found["1"][0], "what an untrained network changes is no noise"
+    # what an untrained network changes is no noise: automatic strength takes nothing of it
+    assert found["auto"][0] == found["0"][0] < found[None][-1] + 1e-5
+    assert found["auto"][0] > found["1"][0] + 10
 
 
 def test_published_is_eight_symmetries(pairs: Path, model: Path, tmp_path: Path) -> None:

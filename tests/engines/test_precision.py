@@ -9,8 +9,7 @@ import torch
 
 from invdn.architecture import Architecture
 from invdn.engines import open_engine, torch_engine
-from invdn.engines.cuda_graphs import CudaGraphCache
-from invdn.engines.torch_engine import PRECISIONS, TOLERANCE, TorchEngine
+from invdn.engines.torch_engine import PRECISIONS, TOLERANCE, CudaGraphCache, TorchEngine
 from invdn.errors import EngineError
 from invdn.network import InvDN
 from invdn.weights import read_parameters

@@ -14,9 +14,8 @@ from invdn.evaluation.bootstrap import paired_bootstrap
 from invdn.evaluation.evaluate import Evaluation, evaluate
 from invdn.evaluation.methods import Method, Restoration, noisy_input, unit_floats
 from invdn.evaluation.protocols import find_protocol, measure
-from invdn.evaluation.report import as_html
+from invdn.evaluation.report import as_csv, as_html, as_json
 from invdn.evaluation.samples import Sample, Samples
-from invdn.evaluation.tables import as_csv, as_json
 
 PROTOCOLS = [find_protocol("paddle"), find_protocol("rgb-8bit")]
 

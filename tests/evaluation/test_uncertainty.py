@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
 from invdn.errors import InputError
-from invdn.evaluation.maps import write_image, write_uncertainty
+from invdn.evaluation.pictures import write_image, write_uncertainty
 from invdn.evaluation.uncertainty import BlockSamples, block_samples, calibrate
 from invdn.inference.error_map import interval
 from invdn.photo.read import read_photo

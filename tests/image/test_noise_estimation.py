@@ -10,8 +10,7 @@ from scipy.ndimage import gaussian_filter
 from invdn.image.dct import YCBCR
 from invdn.image.dtype import to_float
 from invdn.image.noise_estimation import estimate_noise
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.read import read_photo
 
 

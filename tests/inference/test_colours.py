@@ -121,7 +121,10 @@ def test_saturated_colours_of_a_wide_gamut_lose_their_noise(
     for rows in (slice(8, 40), slice(56, 88)):
         before, after = (side[rows, 8:-8].astype(float) for side in (noisy, result))
         assert (after.std(axis=(0, 1)) < 0.4 * before.std(axis=(0, 1))).all()
-        assert np.abs(after.mean(axis=(0, 1)) - before.mean(axis=(0, 1))).max() < 6
+        # sRGB cuts the blue of Adobe RGB's orange off, so the network cannot tell how far it lies
+        # below: 5 of 255; everywhere else 2.5 at most
+        bound = 6 if name == "Adobe RGB" and pair[0] == (250, 120, 20) else 3
+        assert np.abs(after.mean(axis=(0, 1)) - before.mean(axis=(0, 1))).max() < bound
 
 
 @pytest.mark.parametrize("strength", ["auto", 1.0])

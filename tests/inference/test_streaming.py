@@ -7,8 +7,7 @@ import pytest
 
 from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, sampling
 from invdn.options import QUALITIES
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 
 pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
 from invdn.engines import open_engine

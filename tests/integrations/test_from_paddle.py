@@ -129,7 +129,7 @@ def test_a_failing_command_ends_the_chain(folder: Path, tmp_path: Path) -> None:
 
 def test_reprod_log_reads_what_smoke_and_infer_write(tmp_path: Path) -> None:
     helper = pytest.importorskip("reprod_log", reason="needs reprod_log").ReprodDiffHelper()
-    from invdn.cli.reprod_log import write_reprod_log
+    from invdn.cli.infer import write_reprod_log
 
     write_reprod_log(tmp_path / "a.npy", psnr=np.array([40.0]))
     read = helper.load_info(str(tmp_path / "a.npy"))

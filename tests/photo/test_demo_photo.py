@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from invdn.errors import InputError
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Metadata, Photo
 from invdn.photo.vips import pyvips
 from invdn.photo.write import write_photo

@@ -11,8 +11,7 @@ from invdn.cli import group
 from invdn.image.noise_estimation import estimate_noise
 from invdn.inference import DenoiseOptions
 from invdn.inference.blending import blend
-from invdn.photo.demo_noise import camera_noise
-from invdn.photo.demo_photo import demo_photo
+from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo

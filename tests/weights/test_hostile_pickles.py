@@ -140,6 +140,11 @@ def test_opcodes_that_no_tensor_needs(opcodes: bytes, refuse: Callable[..., None
     refuse(PROTO + opcodes, r"unsafe pickle|damaged pickle|no parameters")
 
 
+def test_a_key_whose_hash_would_overflow_the_stack(refuse: Callable[..., None]) -> None:
+    """Python's own unpickler dies of it with a segmentation fault, whatever it may import."""
+    refuse(PROTO + b"}N" + b"\x85" * 900_000 + b"K\x01s.", "a tuple is the key of a dictionary")
+
+
 def test_registered_extensions_are_not_looked_up(refuse: Callable[..., None]) -> None:
     copyreg.add_extension("os", "system", 0xEE)
     try:

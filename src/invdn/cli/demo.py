@@ -38,8 +38,7 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool, as_
     from ..image.dtype import to_float
     from ..image.metrics import psnr
     from ..inference import DenoiseOptions, denoise_pixels
-    from ..photo.demo_noise import camera_noise
-    from ..photo.demo_photo import demo_photo
+    from ..photo.demo_photo import camera_noise, demo_photo
     from ..photo.photo import Photo
     from ..photo.write import write_photo
     from .terminal import report, reporting

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,6 @@ from ..stores import is_url
 from .archive import archive_options, denoise_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .dry_run import dry_run
-from .notify import notify
 from .options import (
     BatchOptions,
     Command,
@@ -280,3 +281,31 @@ def _is_archive(choices: Mapping[str, Any], archive: Mapping[str, Any]) -> bool:
         or any(map(is_url, choices["inputs"]))
         or isinstance(output, str)
     )
+
+
+_SECONDS = 5  # a notification service that hangs must not hold the work
+
+
+def notify(text: str) -> None:
+    """Show a notification where the desktop has them; elsewhere do nothing."""
+    command = _command(text)
+    if command is None:
+        return
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(  # noqa: S603  a fixed program, and text that is no code there
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+
+def _command(text: str) -> list[str] | None:
+    if sys.platform == "darwin":
+        script = 'on run argv\ndisplay notification (item 1 of argv) with title "InvDN"\nend run'
+        return ["/usr/bin/osascript", "-e", script, text]
+    if program := shutil.which("notify-send"):
+        return [program, "--app-name=InvDN", "InvDN", text]
+    return None

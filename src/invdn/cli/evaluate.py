@@ -131,8 +131,8 @@ def command(
     """
     from ..evaluation.evaluate import evaluate
     from ..evaluation.protocols import find_protocol
+    from ..evaluation.report import as_json as in_json
     from ..evaluation.samples import open_samples
-    from ..evaluation.tables import as_json as in_json
 
     options = _options(published, _sampling_options.take(choices))
     model = None if without_model else engine_options.take(choices)
@@ -238,7 +238,7 @@ def _keeper(output: Path, chief: str, uncertainty: bool, images: bool) -> Keep |
     """Return stores the chief method's images and expected errors as they come."""
     if not (uncertainty or images):
         return None
-    from ..evaluation.maps import write_image, write_uncertainty
+    from ..evaluation.pictures import write_image, write_uncertainty
 
     def keep(sample: Any, method: Method, restored: Any) -> None:
         if method.name != chief:
@@ -253,8 +253,7 @@ def _keeper(output: Path, chief: str, uncertainty: bool, images: bool) -> Keep |
 
 def _write(found: Evaluation, facts: dict[str, Any], output: Path, overwrite: bool) -> None:
     from ..atomic import atomic_output
-    from ..evaluation.report import as_html
-    from ..evaluation.tables import as_csv, as_json
+    from ..evaluation.report import as_csv, as_html, as_json
 
     texts = {
         "scores.csv": as_csv(found),

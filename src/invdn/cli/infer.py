@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..atomic import atomic_output, ensure_output
 from ..errors import InputError
 from .options import Command, json_option
-from .reprod_log import write_reprod_log
 from .terminal import report
 
 if TYPE_CHECKING:
@@ -161,3 +161,17 @@ def _require_colours(path: Path, pixels: Any) -> None:
             f"{path} is no RGB photograph without alpha, and exported models take nothing else: "
             "'invdn denoise' takes any"
         )
+
+
+def write_reprod_log(path: Path, **arrays: Any) -> None:
+    """Write named arrays, whole or not at all.
+
+    Raises:
+        OutputError: the file exists, or cannot be written.
+    """
+    import numpy as np
+
+    ensure_output(path, overwrite=False)
+    with atomic_output(path, overwrite=False) as temporary, temporary.open("wb") as file:
+        values = {name: np.asarray(values) for name, values in arrays.items()}
+        np.save(file, values, allow_pickle=True)  # type: ignore[arg-type]

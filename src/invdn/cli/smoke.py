@@ -14,8 +14,8 @@ import click
 
 from ..engines import available_devices
 from ..errors import EngineError, InputError, InvDNError, MissingDependencyError, RecipeError
+from .infer import write_reprod_log
 from .options import Command
-from .reprod_log import write_reprod_log
 from .tipc import MODES, Chain, run_chain
 
 if TYPE_CHECKING:

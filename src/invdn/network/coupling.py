@@ -1,10 +1,27 @@
 """Affine coupling: the invertible block that the network is made of."""
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
 
-from .invertible import Invertible
+import torch
+from torch import Tensor, nn
+
 from .subnet import ResidualSubnet
+
+
+class Invertible(nn.Module, ABC):
+    """A bijection between images: ``inverse`` undoes ``forward`` exactly, up to rounding."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform a batch of images."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor) -> Tensor:
+        """Undo ``forward``."""
+
+    @abstractmethod
+    def log_determinant(self, x: Tensor) -> Tensor:
+        """Log of the absolute Jacobian determinant of ``forward`` at ``x``, per image: ``(B,)``."""
 
 
 class AffineCoupling(Invertible):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle
 
 from ..errors import InputError
-from .invertible import Invertible
+from .coupling import Invertible
 
 
 def _butterfly(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from ..architecture import Architecture
 from ..errors import InputError
-from .coupling import AffineCoupling
+from .coupling import AffineCoupling, Invertible
 from .haar import HaarDownsampling
-from .invertible import Invertible
 
 
 class InvDN(Invertible):

@@ -19,8 +19,6 @@ SUFFIXES = {
 }
 #: Ending of the raw format that can be written as well, of raw files.
 DNG = ".dng"
-#: The formats that can be written.
-WRITABLE = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that can only be read, and the format that their results have instead.
 WRITTEN_AS = {
     "heic": "avif",

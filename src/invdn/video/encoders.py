@@ -6,8 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from ..errors import InputError, VideoError
-from .priority import own_priority
-from .pyav import av
+from .pyav import av, own_priority
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext

@@ -26,9 +26,8 @@ from ..inference.pipeline import Progress, denoise_pixels
 from ..options import DenoiseOptions
 from .encoders import CONTAINERS, EncoderConfig, Encoding, FrameSpec, choose
 from .frames import coding_of, planes_of, with_planes
-from .priority import own_priority
 from .probe import VideoProbe, decoded, opened, packets_of, pictures, probe_video, stamp_of
-from .pyav import av
+from .pyav import av, own_priority
 from .streams import add_streams, copy_description, has_own_keys
 
 if TYPE_CHECKING:

@@ -338,11 +338,6 @@ class Database:
         rows = self._connection.execute(f"{_JOB} WHERE photo = ?", (photo,))
         return [self._job(row) for row in rows]
 
-    def owned_jobs(self) -> list[Job]:
-        """Return the jobs that any server works on."""
-        rows = self._connection.execute(f"{_JOB} WHERE state = 'running'")
-        return [self._job(row) for row in rows]
-
     def queued_jobs(self) -> list[Job]:
         """Return the jobs that wait, those of ``/denoise`` too."""
         rows = self._connection.execute(f"{_JOB} WHERE state = 'queued'")

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, from_float, to_float
 from ..image.orientation import apply_exif_orientation
@@ -60,11 +59,6 @@ def write_rendering(
     if alpha is not None:
         image = image.bandjoin(_wrapped(_in_8_bits(alpha)))
     _write(image.shrink(shrink, shrink, ceil=True) if shrink > 1 else image, target, max_side)
-
-
-def write_grey(levels: NDArray[np.uint8], target: Path, max_side: int | None = None) -> None:
-    """Write ``(H, W)`` levels as a PNG."""
-    _write(_wrapped(levels), target, max_side)
 
 
 def _write(image: Any, target: Path, max_side: int | None) -> None:

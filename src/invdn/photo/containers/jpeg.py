@@ -175,11 +175,6 @@ def mpf_segment(mpf: bytes) -> bytes:
     return _segment(_APP2, _MPF + mpf)
 
 
-def comments_of(native: bytes) -> tuple[bytes, ...]:
-    """Return the comments among segments that only JPEG knows."""
-    return tuple(payload for marker, payload in _native_segments(native) if marker == _COMMENT)
-
-
 def segments_of(metadata: Metadata, native: bytes) -> bytes:
     """Return the segments that belong between the start of the image and what the encoder writes.
 
