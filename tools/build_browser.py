@@ -2,22 +2,26 @@
 
     tools/build_browser.py                          # all of it into build/browser
     tools/build_browser.py --engine                 # only the engine, into build/wasm
+    tools/build_browser.py --fetch                  # only the sources of libjpeg-turbo, into build
     tools/build_browser.py --jpeg SOURCES           # with libjpeg-turbo from there
 
 The engine needs emscripten and cmake (Debian: ``apt-get install emscripten cmake nodejs``), the
-codec the sources of libjpeg-turbo 2.1 or later (Debian: ``apt-get source libjpeg-turbo``). Nothing
-of it goes into git.
+codec the sources of libjpeg-turbo, which are fetched where ``build`` does not hold them. Nothing of
+it goes into git.
 """
 
 import argparse
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,14 @@ PAGE = REPOSITORY / "src/invdn/web/page"
 MODELS = REPOSITORY / "src/invdn/weights/models"
 SHARES = REPOSITORY / "src/invdn/inference/noise_shares.npz"
 BUILD = REPOSITORY / "build"
+_TURBO = "libjpeg-turbo-2.1.5"
+#: Its sources, the same bytes in either place; and their SHA-256.
+_TURBO_SOURCES = (
+    "http://deb.debian.org/debian/pool/main/libj/libjpeg-turbo/libjpeg-turbo_2.1.5.orig.tar.gz",
+    "https://github.com/libjpeg-turbo/libjpeg-turbo/archive/refs/tags/2.1.5.tar.gz",
+)
+_TURBO_DIGEST = "254f3642b04e309fee775123133c6464181addc150499561020312ec61c1bf7c"
+_UNREACHABLE = 3  # exit code: nobody gives the sources
 _RELAXED = 17  # of clang: the first whose relaxed SIMD is the standard's
 
 # The sizes that the check of libjpeg-turbo's CMake does not find when it compiles for WebAssembly.
@@ -66,13 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--engine", action="store_true", help="only the engine, into build/wasm")
+    parser.add_argument(
+        "--fetch",
+        action="store_true",
+        help="only the sources of libjpeg-turbo; exit code 3: they cannot be had",
+    )
     parser.add_argument("--jpeg", type=Path, help="folder of libjpeg-turbo's sources")
     parser.add_argument("--to", type=Path, default=BUILD / "browser", help="folder of the site")
     chosen = parser.parse_args(arguments)
-    builds = build_engine()
-    if chosen.engine:
+    sources = None if chosen.engine else chosen.jpeg or fetched_sources()
+    if chosen.fetch:
         return
-    codec = build_codec(chosen.jpeg or _found_sources())
+    builds = build_engine()
+    if sources is None:
+        return
+    codec = build_codec(sources)
     assemble(chosen.to, builds, codec)
     package(chosen.to, chosen.to.with_name(f"{chosen.to.name}-npm"))
     for path, size, packed in weights(chosen.to):
@@ -223,14 +243,31 @@ def _copy(source: Path, to: Path, *names: str) -> None:
             shutil.copy(source / name, to / name)
 
 
-def _found_sources() -> Path:
-    found = sorted(BUILD.glob("libjpeg-turbo*/jpeglib.h"))
-    if not found:
-        raise SystemExit(
-            "the sources of libjpeg-turbo are missing: give their folder with --jpeg, or lay them "
-            "into build/ (Debian: apt-get source libjpeg-turbo)"
-        )
-    return found[-1].parent
+def fetched_sources() -> Path:
+    """Return the folder of libjpeg-turbo's sources in ``build``, fetched where they are missing.
+
+    Raises:
+        SystemExit: nobody gives them (exit code 3), or what came is something else.
+    """
+    folder = BUILD / _TURBO
+    if (folder / "jpeglib.h").exists():
+        return folder
+    data = b""
+    for address in _TURBO_SOURCES:
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310
+                data = answer.read()
+            break
+        except OSError as error:
+            sys.stderr.write(f"{address}: {error}\n")
+    if not data:
+        raise SystemExit(_UNREACHABLE)
+    if hashlib.sha256(data).hexdigest() != _TURBO_DIGEST:
+        raise SystemExit(f"what came for {_TURBO} is not it: its SHA-256 is another")
+    BUILD.mkdir(exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(BUILD, filter="data")
+    return folder
 
 
 def _clang() -> int:

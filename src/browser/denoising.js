@@ -7,12 +7,12 @@
 //
 // As the command does it: src/invdn/inference/pipeline.py.
 
-import { blend, isNothing, isWhole, needsShares } from "./image/blending.js";
+import { blend, isNothing, isWhole, lookOf, needsShares } from "./image/blending.js";
 import { fromNetwork, toNetwork } from "./image/colors.js";
 import { AROUND, dither } from "./image/dithering.js";
 import { mend } from "./image/defects.js";
 import { estimateNoise } from "./image/noise_estimation.js";
-import { CELL, REACH, sharesOfCells, sharesOfRow } from "./image/noise_shares.js";
+import { CELL, logitsOfCells, REACH, sharesOf, sharesOfRow } from "./image/noise_shares.js";
 import { floatRows, mirrored, rounded, white, withData, withoutEqualColours } from "./image/picture.js";
 
 /** Pixels that the picture is mirrored around its border before the network sees it. */
@@ -62,7 +62,8 @@ export class Denoising {
     if (this.neutral) this.space = space?.grey ?? null;
     this.remarks = [];
     this.result = null;
-    this.cells = null;
+    this.logits = null;
+    this.shown = { towards: NaN, cells: null };
   }
 
   /** Rows as the network sees them, float32. */
@@ -89,26 +90,34 @@ export class Denoising {
   async #findShares(between) {
     const { width, height, channels } = this.mended;
     const [rows, columns] = [Math.ceil(height / CELL), Math.ceil(width / CELL)];
-    this.cells = new Float32Array(rows * columns * 2);
+    this.logits = new Float32Array(rows * columns * 2);
     for (let top = 0; top < height; top += BAND) {
       const [first, last] = [Math.max(0, top - REACH), Math.min(height, top + BAND + REACH)];
       const count = last - first;
-      const shares = sharesOfCells(
+      const logits = logitsOfCells(
         this.#rows(this.mended, first, count), this.result.rows(first, count), { width, height: count, channels }, this.noise, this.layers,
       );
       const skipped = (top - first) / CELL;
       const wanted = Math.ceil(Math.min(BAND, height - top) / CELL);
-      this.cells.set(shares.subarray(skipped * columns * 2, (skipped + wanted) * columns * 2), (top / CELL) * columns * 2);
+      this.logits.set(logits.subarray(skipped * columns * 2, (skipped + wanted) * columns * 2), (top / CELL) * columns * 2);
       await between(0.97 + (0.03 * last) / height);
     }
   }
 
-  /** Two shares of each pixel of rows, how much of the change is noise. */
-  shares(top, count) {
+  /** Two shares of each cell, how much of the change is noise, as a look has it. */
+  cells(look) {
+    const towards = this.noise ? lookOf(look)[0] : 0;
+    if (this.shown.towards !== towards) this.shown = { towards, cells: sharesOf(this.logits, towards) };
+    return this.shown.cells;
+  }
+
+  /** The same of each pixel of rows. */
+  shares(look, top, count) {
     const { width, height } = this.seen;
+    const cells = this.cells(look);
     const shares = new Float32Array(count * width * 2);
     for (let y = 0; y < count; y += 1) {
-      sharesOfRow(this.cells, Math.ceil(height / CELL), Math.ceil(width / CELL), top + y, width, shares.subarray(y * width * 2, (y + 1) * width * 2));
+      sharesOfRow(cells, Math.ceil(height / CELL), Math.ceil(width / CELL), top + y, width, shares.subarray(y * width * 2, (y + 1) * width * 2));
     }
     return shares;
   }
@@ -128,7 +137,7 @@ export class Denoising {
     const noisy = floatRows(base, top, count);
     const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
     const clean = this.result.rows(top, count);
-    if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(top, count) : null, look, channels);
+    if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(look, top, count) : null, look, channels);
     const dithers = look.strength === "auto" && white(this.original) === 255;
     const blended = dithers && this.space ? clean.slice() : clean;
     fromNetwork(this.space, clean, noisy, channels);

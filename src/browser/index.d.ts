@@ -5,6 +5,8 @@ export interface Look {
   luminance?: number;
   chroma?: number;
   detail?: number;
+  /** How far automatic strength goes; `"natural"` unless it is said. */
+  look?: "gentle" | "natural" | "strong";
 }
 
 export interface DenoiseOptions extends Look {

@@ -7,6 +7,7 @@
 //   denoiser.close();
 
 const NEUTRAL = { strength: "auto", luminance: 1, chroma: 1, detail: 0 };
+const LOOKS = ["gentle", "natural", "strong"];
 const inNode = typeof process === "object" && Boolean(process.versions?.node);
 
 export class Denoiser {
@@ -37,13 +38,14 @@ export class Denoiser {
    * Take the noise out of a JPEG or PNG file.
    *
    * @param {Blob | Uint8Array | ArrayBuffer} file
-   * @param {object} [options]  strength, luminance, chroma and detail as the command has them
+   * @param {object} [options]  strength, luminance, chroma, detail and look as the command has them
    * @returns {Promise<{blob: Blob, width: number, height: number, seconds: number, remarks: string[], noise: object | null}>}
    */
-  async denoise(file, { onProgress = () => {}, signal, ...look } = {}) {
+  async denoise(file, { onProgress = () => {}, signal, look = "natural", ...shares } = {}) {
     signal?.throwIfAborted();
-    for (const name of Object.keys(look)) if (!(name in NEUTRAL)) throw new TypeError(`there is no option '${name}'`);
-    const chosen = { ...NEUTRAL, ...look };
+    if (!LOOKS.includes(look)) throw new RangeError(`look must be one of ${LOOKS.join(", ")}, not ${look}`);
+    for (const name of Object.keys(shares)) if (!(name in NEUTRAL)) throw new TypeError(`there is no option '${name}'`);
+    const chosen = { ...NEUTRAL, ...shares };
     for (const [name, value] of Object.entries(chosen)) {
       if (!(value >= 0 && value <= 1) && !(name === "strength" && value === "auto")) {
         throw new RangeError(`${name} must be ${name === "strength" ? "'auto', or " : ""}from 0 to 1, not ${value}`);
@@ -55,7 +57,7 @@ export class Denoiser {
     signal?.addEventListener("abort", stop);
     try {
       const done = await this.#ask("denoise", [id], onProgress);
-      const { blob } = await this.#ask("product", [id, chosen]);
+      const { blob } = await this.#ask("product", [id, { ...chosen, look }]);
       return { blob, width, height, seconds: done.seconds, remarks: [...remarks, ...done.remarks], noise: done.noise };
     } finally {
       signal?.removeEventListener("abort", stop);

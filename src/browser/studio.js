@@ -120,11 +120,12 @@ export class Studio {
    * Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels.
    *
    * @param {"noisy" | "clean" | "explained"} layer  explained: the two shares of noise, 255 is all
+   * @param {string} [look]                          of the shares
    */
-  region(id, layer, { x, y, w, h }, shrink) {
+  region(id, layer, { x, y, w, h }, shrink, look) {
     const photo = this.#photo(id);
     const place = { x, y, width: w, height: h };
-    if (layer === "explained") return explained(photo, place, shrink);
+    if (layer === "explained") return explained(photo, place, shrink, look);
     return means(layer === "noisy" ? photo.picture : photo.neutral, photo.orientation, place, shrink, photo.shown);
   }
 
@@ -222,17 +223,18 @@ function means(picture, orientation, { x, y, width, height }, shrink, shown) {
   return rgb;
 }
 
-function explained({ picture, orientation, denoising }, { x, y, width, height }, shrink) {
+function explained({ picture, orientation, denoising }, { x, y, width, height }, shrink, look) {
   const [columns, rows] = [Math.ceil(width / shrink), Math.ceil(height / shrink)];
   const at = stored(picture, orientation);
   const size = [Math.ceil(picture.height / 4), Math.ceil(picture.width / 4)];
   const rgb = new Uint8Array(columns * rows * 3);
   const [last, lowest] = [picture.width - 1, picture.height - 1];
   const pair = new Float32Array(2);
+  const cells = denoising.cells({ look });
   for (let row = 0, to = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1, to += 3) {
       const [px, py] = at(x + column * shrink + (shrink >> 1), y + row * shrink + (shrink >> 1));
-      sharesOfRow(denoising.cells, ...size, Math.min(Math.max(py, 0), lowest), 1, pair, Math.min(Math.max(px, 0), last));
+      sharesOfRow(cells, ...size, Math.min(Math.max(py, 0), lowest), 1, pair, Math.min(Math.max(px, 0), last));
       rgb[to] = Math.round(255 * pair[0]);
       rgb[to + 1] = Math.round(255 * pair[1]);
     }

@@ -48,7 +48,7 @@ const methods = {
   stop: (id) => studio.stop(id),
   denoise: (id, model, told) => studio.denoise(id, model, told),
   preview: (id, region, look, model) => studio.preview(id, region, look, model),
-  region: (id, layer, place, shrink) => studio.region(id, layer, place, shrink),
+  region: (id, layer, place, shrink, look) => studio.region(id, layer, place, shrink, look),
   product: (id, look, told) => studio.product(id, look, told),
   memory: async () => Object.fromEntries(await Promise.all([...engines].map(async ([name, one]) => [name, await (await one).memory()]))),
 };

@@ -16,10 +16,10 @@ const rules = {
   async noise_estimate({ pixels }) {
     return (await load("image/noise_estimation.js")).estimateNoise(picture(pixels));
   },
-  async noise_shares({ noisy, denoised, noise, layers }) {
-    const { sharesOfCells, sharesOfRow } = await load("image/noise_shares.js");
+  async noise_shares({ noisy, denoised, noise, layers, towards }) {
+    const { logitsOfCells, sharesOf, sharesOfRow } = await load("image/noise_shares.js");
     const { height, width, channels, data } = picture(noisy);
-    const cells = sharesOfCells(data, picture(denoised).data, { height, width, channels }, noise, layers);
+    const cells = sharesOf(logitsOfCells(data, picture(denoised).data, { height, width, channels }, noise, layers), towards);
     const [rows, columns] = [Math.ceil(height / 4), Math.ceil(width / 4)];
     const shares = new Float32Array(height * width * 2);
     for (let y = 0; y < height; y += 1) sharesOfRow(cells, rows, columns, y, width, shares.subarray(2 * y * width, 2 * (y + 1) * width));

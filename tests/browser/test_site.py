@@ -123,7 +123,9 @@ def by_command(noisy: Path, site: Path, *options: str, model: str = "default") -
     options = (*options, "--model", str(site / f"models/{model}.safetensors"))
     target = noisy.with_name(f"command{noisy.suffix}")
     target.unlink(missing_ok=True)
-    arguments = ["denoise", str(noisy), "-o", str(target), "--device", "cpu", "--quiet", *options]
+    # float32, as in the page: on processors with AMX the command takes a faster precision.
+    options = (*options, "--device", "cpu", "--dtype", "float32", "--quiet")
+    arguments = ["denoise", str(noisy), "-o", str(target), *options]
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0, result.output
     return target
@@ -161,11 +163,10 @@ def test_jpeg_as_the_command_makes_it(
         found = download(page, tmp_path)
     assert found.name == "Fête 1_denoised.jpg"
     wanted = by_command(jpeg, site)
-    # Single samples are a step off before the encoder; where that turns a coefficient of JPEG,
-    # its block is off by more.
+    # Where one of 100,000 samples is a step off, its block of the JPEG may be off by more.
     difference = np.abs(stored(found) - stored(wanted))
-    assert (difference > 1).mean() < 0.05
-    assert difference.max() <= 12
+    assert (difference > 1).mean() < 1e-3
+    assert (difference > 0).mean() < 5e-3
     assert np.abs(stored(found) - stored(jpeg)).mean() > 1
     with Image.open(found) as result, Image.open(jpeg) as source:
         assert result.info["exif"] == source.info["exif"]
@@ -190,6 +191,7 @@ def test_png_of_either_depth(browser: Any, site: Path, tmp_path: Path, dtype: An
     assert found.pixels.dtype == dtype
     difference = np.abs(found.pixels.astype(int) - wanted.pixels)
     assert difference.max() <= (1 if dtype == np.uint8 else 3)
+    assert (difference > 0).mean() < (1e-3 if dtype == np.uint8 else 0.2)
     assert found.alpha is not None
     assert (found.alpha == alpha).all()
 

@@ -4,8 +4,13 @@
 import { BLUE, GREEN, RED } from "./picture.js";
 
 /**
- * @typedef {{strength: number | "auto", luminance: number, chroma: number, detail: number}} Look
+ * @typedef {{strength: number | "auto", luminance: number, chroma: number, detail: number, look?: string}} Look
  */
+
+/** What each look adds to the logits of the shares of noise, and its share of the change of brightness. */
+export const LOOKS = { gentle: [-1, 0.7], natural: [0, 1], strong: [2, 1] };
+/** Both of a look; `natural` where none is named. */
+export const lookOf = ({ look = "natural" }) => LOOKS[look];
 
 export const isWhole = ({ strength, luminance, chroma, detail }) => strength === 1 && luminance === 1 && chroma === 1 && detail === 0;
 export const isNothing = ({ strength, luminance, chroma }) => strength === 0 || (luminance === 0 && chroma === 0);
@@ -23,10 +28,11 @@ export function blend(noisy, clean, shares, look, channels) {
   const { strength, luminance, chroma, detail } = look;
   const automatic = strength === "auto";
   const explained = needsShares(look);
+  const [, grain] = lookOf(look);
   for (let at = 0, pixel = 0; at < clean.length; at += channels, pixel += 2) {
     const inGrey = explained ? shares[pixel] : 1;
     const inColour = explained ? shares[pixel + 1] : 1;
-    const taken = (automatic ? inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
+    const taken = (automatic ? grain * inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
     if (channels === 1) {
       clean[at] = noisy[at] + taken * (clean[at] - noisy[at]);
       continue;

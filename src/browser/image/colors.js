@@ -35,7 +35,7 @@ const [OUTSIDE, FAR, LOOKED_AT] = [1e-3, 0.01, 1 << 18];
 const times = (a, b) => a.map((row) => b[0].map((_, j) => row.reduce((sum, value, k) => sum + value * b[k][j], 0)));
 const applied = (m, v) => m.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
 const determinant = ([[a, b, c], [d, e, f], [g, h, i]]) => a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
-function inverse(m) {
+export function inverse(m) {
   const [[a, b, c], [d, e, f], [g, h, i]] = m;
   const det = determinant(m);
   return [

@@ -1,6 +1,7 @@
-// Hot and dead pixels, and banding: found and mended before the network. The rule of
+// Hot and dead pixels, banding and blotches of colour: found and mended before the network. The rule of
 // src/invdn/image/defects.py, where it is explained; tests/browser holds both to the same results.
 
+import { findBlotches, takeOff } from "./blotches.js";
 import { BLUE, GREEN, mirrored, RED, rounded, white, withData } from "./picture.js";
 
 const [OUT, DEVIATIONS, SHARED, RANGE, MOST] = [0.1, 8, 0.2, 0.5, 1e-3];
@@ -29,6 +30,11 @@ export function mend(picture) {
     picture = without(picture, offsets, axis);
     const size = 255 * Math.sqrt(offsets.reduce((sum, value) => sum + value * value, 0) / offsets.length);
     found.push(`banding of ${name} was taken off (${size.toFixed(1)} of 255)`);
+  }
+  const blotches = findBlotches(picture);
+  if (blotches) {
+    picture = takeOff(picture, blotches);
+    found.push(`blotches of colour were taken off (${(255 * blotches.level).toFixed(1)} of 255)`);
   }
   return { picture, found };
 }

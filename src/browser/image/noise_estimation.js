@@ -15,7 +15,8 @@ const FLOOR = (0.6 / 255) ** 2;
 const [START, WIDTH] = [0.05, 1.5];
 const [RISE, RANGE] = [1.6, 3];
 const TINY = 1e-6;
-const YCBCR = [[RED, GREEN, BLUE], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]];
+/** RGB to YCbCr, as in JPEG (ITU-T T.871). */
+export const YCBCR = [[RED, GREEN, BLUE], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]];
 const BANDS = [[1, 3], [4, 7], [8, 14]]; // orders of frequency: low, middle, high
 const WAVES = Array.from({ length: BLOCK }, (_, k) => Array.from({ length: BLOCK }, (_, x) =>
   (Math.cos((Math.PI * (2 * x + 1) * k) / (2 * BLOCK)) / 2) * (k ? 1 : Math.SQRT1_2)));
@@ -269,8 +270,9 @@ function meanOf(list, value) {
 }
 
 /** Between the two nearest values, as numpy has it unasked. */
-export function quantile(values, share) {
-  const sorted = Float64Array.from(values).sort();
+export const quantile = (values, share) => quantileOfSorted(Float64Array.from(values).sort(), share);
+
+export function quantileOfSorted(sorted, share) {
   const place = share * (sorted.length - 1);
   const below = Math.floor(place);
   const above = Math.min(below + 1, sorted.length - 1);

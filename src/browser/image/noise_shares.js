@@ -23,20 +23,22 @@ const [STRONG, CERTAIN, TRUST] = [6, 12, 0.75];
 /**
  * @typedef {Record<string, Float32Array | number[]>} Layers  the trained numbers by name
  *
+ * Logits of the shares, which looks move towards noise or away from it: `sharesOf` makes shares of them.
+ *
  * @param {Float32Array} noisy     rows of pixels in [0, 1], from a multiple of `CELL` on
  * @param {Float32Array} denoised  the network's result of the same pixels
  * @param {{width: number, height: number, channels: 1 | 3}} size
  * @param {import("./noise_estimation.js").NoiseEstimate | null} noise  null: too small to tell
  * @param {Layers} layers
- * @returns {Float32Array} two shares of every cell, row by row
+ * @returns {Float32Array} two logits of every cell, row by row
  */
-export function sharesOfCells(noisy, denoised, size, noise, layers) {
+export function logitsOfCells(noisy, denoised, size, noise, layers) {
   const rows = Math.ceil(size.height / CELL);
   const columns = Math.ceil(size.width / CELL);
-  if (noise === null) return variationShares(noisy, denoised, size, rows, columns);
+  if (noise === null) return variationShares(noisy, denoised, size, rows, columns).map(logit);
   const statistics = measure(noisy, denoised, size, rows, columns);
   const trust = TRUST * Math.min(1, Math.max(0, (noise.level - STRONG) / (CERTAIN - STRONG)));
-  const shares = run(features(statistics, rows, columns, noise), rows * columns, layers, trust);
+  const logits = run(features(statistics, rows, columns, noise), rows * columns, layers, trust);
   // Where the noisy picture does not vary at all, nothing can be taken.
   const varies = new Float32Array(rows * columns);
   for (const first of [0, 5]) {
@@ -44,9 +46,20 @@ export function sharesOfCells(noisy, denoised, size, noise, layers) {
     for (let i = 0; i < varies.length; i += 1) varies[i] += change[i] + result[i] + 2 * both[i];
   }
   const around = sumsAround(varies.map((value) => Math.max(value, 0)), rows, columns, RADII[0]);
-  for (let i = 0; i < varies.length; i += 1) if (around[i] < EVEN) shares.fill(0, 2 * i, 2 * i + 2);
-  return shares;
+  for (let i = 0; i < varies.length; i += 1) if (around[i] < EVEN) logits.fill(-Infinity, 2 * i, 2 * i + 2);
+  return logits;
 }
+
+const logit = (share) => -Math.log((1 + 2 * BEYOND) / (share + BEYOND) - 1);
+
+/**
+ * Shares of logits.
+ *
+ * @param {Float32Array} logits
+ * @param {number} [towardsNoise]  added to them; 0 is what was trained
+ */
+export const sharesOf = (logits, towardsNoise = 0) =>
+  logits.map((value) => Math.min(1, Math.max(0, (1 + 2 * BEYOND) / (1 + Math.exp(-value - towardsNoise)) - BEYOND)));
 
 /** No more energy than the pixels around vary: two shares of every cell. */
 function variationShares(noisy, denoised, { width, height, channels }, rows, columns) {
@@ -283,11 +296,11 @@ function features(statistics, rows, columns, noise) {
   return found;
 }
 
-/** Runs the layers: planes of features to two shares of each cell. */
+/** Runs the layers: planes of features to two logits of each cell. */
 function run(planes, count, layers, trust) {
   const inputs = planes.length;
   const hidden = layers["first.bias"].length;
-  const shares = new Float32Array(count * 2);
+  const logits = new Float32Array(count * 2);
   const values = new Float64Array(inputs);
   const [first, second] = [new Float64Array(hidden), new Float64Array(hidden)];
   for (let i = 0; i < count; i += 1) {
@@ -300,11 +313,10 @@ function run(planes, count, layers, trust) {
     for (let to = 0; to < 2; to += 1) {
       let sum = layers["last.bias"][to] + trust;
       for (let k = 0; k < hidden; k += 1) sum += second[k] * layers["last.weight"][2 * k + to];
-      const share = (1 + 2 * BEYOND) / (1 + Math.exp(-sum)) - BEYOND;
-      shares[2 * i + to] = Math.min(1, Math.max(0, share));
+      logits[2 * i + to] = sum;
     }
   }
-  return shares;
+  return logits;
 }
 
 function layer(from, weights, biases, to) {
