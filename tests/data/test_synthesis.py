@@ -147,7 +147,7 @@ def test_shares_are_kept() -> None:
 
 def test_bright_corners_come_up() -> None:
     options = SynthesisOptions(drawn_share=1.0, full_exposure_share=0.5, unchanged_share=1.0)
-    pair = made(list(range(128)), options, size=32)
+    pair = made(list(range(256)), options, size=32)
     for corner in ([0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]):
         color = torch.tensor(corner, dtype=torch.float).view(1, 3, 1, 1)
         near = ((pair.clean - color).abs().amax(1) < 0.01).flatten(1).float().mean(1)

@@ -174,7 +174,7 @@ def test_what_the_system_does_is_told_in_one_line(
     def failing(*_: object) -> None:
         raise RuntimeError(text)
 
-    monkeypatch.setattr(loop, "prepare", failing)
+    monkeypatch.setattr(loop, "prepare_beside", failing)
     with pytest.raises(RecipeError, match=said):
         train(tiny_recipe(data), tmp_path / "a", Recorder())
 
@@ -185,7 +185,7 @@ def test_a_machine_that_cannot_compile(
     def failing(*_: object) -> None:
         raise torch._dynamo.exc.TorchDynamoException("No working C++ compiler found\nand more")
 
-    monkeypatch.setattr(loop, "prepare", failing)
+    monkeypatch.setattr(loop, "prepare_beside", failing)
     with pytest.raises(RecipeError, match=r"hardware\.compile .*No working C.. compiler found\)"):
         train(tiny_recipe(data), tmp_path / "a", Recorder())
 
@@ -282,9 +282,20 @@ def test_a_gpu_without_memory(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
     def exhausted(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop, "prepare", exhausted)
+    monkeypatch.setattr(loop, "prepare_beside", exhausted)
     with pytest.raises(RecipeError, match="precision=mixed"):
         train(tiny_recipe(data), tmp_path / "a", Recorder())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_recorded_step_learns_as_any_other(data: Path, tmp_path: Path) -> None:
+    losses = []
+    for name, graph in (("plain", "false"), ("recorded", "true")):
+        recorder = Recorder()
+        settings = ("hardware.device=cuda", "hardware.resident=true", f"hardware.graph={graph}")
+        train(tiny_recipe(data, *settings), tmp_path / name, recorder)
+        losses.append([row.losses["loss"] for row in recorder.rows])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -88,6 +88,12 @@ def test_log_scales_need_what_autograd_keeps(way: str) -> None:
         load_recipe("smoke", ["losses.log_scales=1e-4", f"hardware.{way}=true"])
 
 
+@pytest.mark.parametrize("with_", ["compile=true", "recompute=true", "devices=2", "nodes=2"])
+def test_one_gpu_s_step_is_recorded_as_it_is(with_: str) -> None:
+    with pytest.raises(RecipeError, match="graph records"):
+        load_recipe("smoke", ["hardware.graph=true", f"hardware.{with_}"])
+
+
 def test_a_file_by_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     with pytest.raises(RecipeError, match="paddle-4"):

@@ -143,12 +143,16 @@ class Drawing:
 
 
 def draw_color(random: Random) -> Color:
-    """Draw a colour of the RGB cube: a corner, an edge or a face of it, or its inside."""
+    """Draw a colour of the RGB cube: a corner, an edge or a face of it, or its inside.
+
+    Few channels are exactly 0: under heavy noise, which is cut off at black, a network that has
+    seen many of them gives a dark channel as black.
+    """
     kind = random.random()
-    if kind < 0.2:
+    if kind < 0.12:
         red, green, blue = random.integers(0, 2, 3).astype(float).tolist()
     elif kind < 0.55:  # saturated: edges and faces where fully so, and what lies close to them
-        value, saturation = min(1.0, random.uniform(0.05, 1.3)), min(1.0, random.uniform(0.6, 1.3))
+        value, saturation = min(1.0, random.uniform(0.05, 1.3)), min(1.0, random.uniform(0.6, 1.08))
         red, green, blue = colorsys.hsv_to_rgb(random.random(), saturation, value)
     elif kind < 0.65:
         values = random.random(3)

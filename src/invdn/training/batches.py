@@ -1,6 +1,7 @@
 """From samples as loaded to what the objective takes, on the device."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -76,6 +77,44 @@ def prepare(
         ]
     )  # (B, 45, H/4, W/4)
     return Batch(noisy, clean, target, latent)
+
+
+def prepare_beside(
+    samples: Iterable[Sequence[Tensor]],
+    synthesis: SynthesisOptions,
+    seed: int,
+    device: torch.device,
+    architecture: Architecture = Architecture(),
+) -> Iterator[Batch]:
+    """Prepare batch after batch; on a GPU beside the step before, on a stream of their own.
+
+    Noise and drawings are many small kernels, and some ask the host: on the stream of the steps
+    each would wait until the step before is done.
+
+    Args:
+        samples: collated batches of one process; what cuts them on the GPU runs beside, too.
+        synthesis: see :func:`prepare`, as all that follows.
+        seed: of the run.
+        device: where to compute.
+        architecture: of the network.
+    """
+    if device.type != "cuda":
+        for batch in samples:
+            yield prepare(Sample(*batch), synthesis, seed, device, architecture)
+        return
+    beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream(device))
+    coming = iter(samples)
+    while True:
+        with torch.cuda.stream(beside):
+            if (found := next(coming, None)) is None:
+                return
+            made = prepare(Sample(*found), synthesis, seed, device, architecture)
+        steps = torch.cuda.current_stream(device)
+        steps.wait_stream(beside)
+        for field in fields(made):
+            getattr(made, field.name).record_stream(steps)  # its memory is not taken before
+        yield made
 
 
 def downscale(images: Tensor, scale: int = SCALE) -> Tensor:

@@ -11,12 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..data.crops import CropDataset, Sample, StepSampler
+from ..data.crops import CropDataset, StepSampler
 from ..errors import InvDNError, RecipeError
 from ..weights import write_parameters
 from ..weights.network import parameters_of
 from .agreement import check_agreement, shared_state, together
-from .batches import prepare
+from .batches import prepare_beside
 from .budget import StepProgress, TimeProgress
 from .callbacks import Callback, Interval, StepStats
 from .channels import to_picture
@@ -24,6 +24,7 @@ from .checkpoint import BEST, LAST, open_state, save_checkpoint, save_last
 from .datasets import RetryingDataset, TrainingData, synthesis_options
 from .distillation import Teacher, begin_pruned
 from .failures import saved_on_failure, synchronized_start, translate_errors
+from .graphed import GraphedGradient
 from .hardware import autocast_type, launch, memory_format, open_fabric
 from .hooks import Hooks, check_hooks
 from .log import RunLog, append_run, describe_run
@@ -225,6 +226,15 @@ def _run(
     synthesis = synthesis_options(recipe.data)
     architecture = state.network.architecture
     interval = Interval(fabric, architecture)
+
+    def gradient(*batch: Tensor | None) -> dict[str, Tensor]:
+        terms: dict[str, Tensor] = model(*batch)  # scalars
+        fabric.backward(terms["loss"])
+        return terms
+
+    # the caller's own terms may ask the host
+    graphed = hardware.graph and fabric.device.type == "cuda" and not hooks.terms
+    compute = GraphedGradient(gradient, model) if graphed else gradient
     images = None
     # the caller's own pairs are tensors already
     datasets = [set_ for set_ in material.samples if isinstance(set_, CropDataset)]
@@ -252,18 +262,17 @@ def _run(
             )
         else:
             loader = ResidentSamples(datasets[number], images, sampler)
-        for samples in loader:
-            batch = prepare(Sample(*samples), synthesis, recipe.seed, fabric.device, architecture)
+        for batch in prepare_beside(loader, synthesis, recipe.seed, fabric.device, architecture):
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
             rate = progress.learning_rate
             for group in optimiser.param_groups:
                 group["lr"] = rate
             taught = teacher(batch) if teacher else None  # (B, 3, H, W)
-            terms = model(noisy, batch.clean, batch.target, batch.latent, taught)  # scalars
-            fabric.backward(terms["loss"])
+            terms = compute(noisy, batch.clean, batch.target, batch.latent, taught)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimiser.step()
-            optimiser.zero_grad()
+            if not graphed:
+                optimiser.zero_grad()
             update_ema(state, settings.ema_decay)
             state.step += 1
             state.samples += phase.batch

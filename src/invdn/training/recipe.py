@@ -228,6 +228,7 @@ class HardwareSettings(_Model):
     precision: Literal["fp32", "tf32", "mixed", "bf16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
+    graph: bool = False
     recompute: bool = False
     resident: bool = False
     workers: int = Field(default=1, ge=0)
@@ -238,6 +239,11 @@ class HardwareSettings(_Model):
     def _fits(self) -> Self:
         if self.compile and self.recompute:
             raise ValueError("compile cannot see into what recompute does: choose one of them")
+        if self.graph and (self.compile or self.recompute or self.devices * self.nodes > 1):
+            raise ValueError(
+                "graph records the step of one GPU as it is: leave out compile, recompute and "
+                "further devices"
+            )
         if self.recompute and self.precision != "fp32":
             raise ValueError(
                 f"recompute inverts the network, which {self.precision} is too coarse for (a "
