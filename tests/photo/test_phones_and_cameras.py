@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from invdn.photo.color.icc import P3_PRIMARIES, SRGB_PRIMARIES, to_pcs
 from invdn.photo.containers.heif import read_header
 from invdn.photo.containers.heif_items import ItemsError, read_items
 from invdn.photo.endings import output_suffix
+from invdn.photo.linear_raw import read_linear_raw
 from invdn.photo.photo import Compression, Metadata, Photo
 from invdn.photo.read import format_of_file, read_photo
 from invdn.photo.write import write_photo
 from support.format_table import SAMPLES
 from support.full_metadata import source
 from support.photographs import encoded, picture, pixels
-from support.raw_files import write_dng
+from support.raw_files import panasonic, write_dng
 
 
 def test_heic_pixels_are_those_of_libheif() -> None:
@@ -135,6 +137,51 @@ def test_raw_is_developed_as_the_document_says(tmp_path: Path) -> None:
     to_p3 = np.linalg.inv(to_pcs(P3_PRIMARIES)) @ to_pcs(SRGB_PRIMARIES)
     expected = SRGB.stored((PATCHES @ to_p3.T).astype(np.float32))
     assert np.abs(middles - expected).max() < 0.2 / 255
+
+
+def _tiled(folder: Path) -> bytes:
+    write_dng(folder / "tiled.dng", np.full((128, 128, 3), 0.3), noise=0.05, tiled=True)
+    return (folder / "tiled.dng").read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.999, 0.9, 0.5])
+@pytest.mark.parametrize("kind", ["DNG", "RW2"])
+def test_a_raw_file_that_is_cut_short_is_refused(tmp_path: Path, kind: str, share: float) -> None:
+    """LibRaw gives blackness or noise for what is missing in some formats, and no word."""
+    data = _tiled(tmp_path) if kind == "DNG" else panasonic()
+    path = tmp_path / f"a.{kind.lower()}"
+    path.write_bytes(data)
+    assert read_photo(path).format == "raw"
+    path.write_bytes(data[: int(len(data) * share)])
+    for read in (read_photo, read_linear_raw):
+        with pytest.raises(ImageError, match="cut short"):
+            read(path)
+
+
+def test_a_dng_that_lacks_tiles_is_refused(tmp_path: Path) -> None:
+    data = _tiled(tmp_path)
+    path = tmp_path / "a.dng"
+    counts = {struct.pack("<HHI", tag, kind, 4) for tag in (324, 325) for kind in (3, 4)}
+    for entry in counts:
+        data = data.replace(entry, entry[:4] + struct.pack("<I", 2))
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="damaged"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"FUJIFILMCCD-RAW 0201FF383501".ljust(100, b"\0") + struct.pack(">2I", 200, 5000),
+        b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + struct.pack(">I4s", 5000, b"moov"),
+    ],
+    ids=["RAF", "CR3"],
+)
+def test_other_raw_files_that_are_cut_short_say_so(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(head + bytes(300))
+    with pytest.raises(ImageError, match="cut short: it ends after"):
+        read_photo(path)
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])

@@ -1,5 +1,6 @@
 """Small raw files as a camera would write them, of which it is known what they show."""
 
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def write_dng(
     pattern: tuple[int, ...] = (0, 1, 1, 2),
     noise: float = 0.0,
     further: tuple[tuple[object, ...], ...] = (),
+    tiled: bool = False,
 ) -> None:
     """A DNG of linear sRGB light ``(H, W, 3)`` in [0, 1] under daylight.
 
@@ -35,6 +37,7 @@ def write_dng(
         pattern: colours of the mosaic's four places, RGGB unless told, or of 36, as X-Trans has.
         noise: standard deviation where the sensor saturates, as of shot noise; share of white.
         further: more tags, as tifffile takes them.
+        tiled: tiles of lossless JPEG, as most cameras write them, in place of a plain strip.
     """
     to_camera = COLOUR_MATRIX @ SRGB_TO_XYZ
     to_camera /= to_camera.sum(axis=1, keepdims=True)  # white is 1 in every channel, then:
@@ -70,8 +73,34 @@ def write_dng(
         extratags=tags,
         metadata=None,
         software=False,
+        tile=(64, 64) if tiled else None,
+        compression=7 if tiled else None,
+        compressionargs={"lossless": True, "bitspersample": 16} if tiled else None,
     )
 
 
 def _fractions(numbers: Iterable[float]) -> tuple[int, ...]:
     return tuple(part for number in numbers for part in (round(number * 10000), 10000))
+
+
+def panasonic(width: int = 280, height: int = 200) -> bytes:
+    """Return a black RW2 file, of which LibRaw does not notice where it is cut."""
+    values: dict[int, int | bytes] = {
+        2: width,
+        3: height,
+        45: 4,  # how it is packed
+        271: b"Panasonic\0",
+        272: b"DMC-GH1\0",
+        280: 512,  # where the picture begins
+    }
+    table, texts = struct.pack("<HHI", 1, 7, 4) + b"0310", b""
+    texts_at = 8 + 2 + 12 * (len(values) + 1) + 4
+    for tag, value in values.items():
+        if isinstance(value, bytes):
+            table += struct.pack("<HHII", tag, 2, len(value), texts_at + len(texts))
+            texts += value
+        else:
+            table += struct.pack("<HHII", tag, 4 if tag == 280 else 3, 1, value)
+    head = b"IIU\0" + struct.pack("<IH", 8, len(values) + 1) + table + bytes(4) + texts
+    packed = -(-width * height * 8 // 7)
+    return head.ljust(512, b"\0") + bytes(packed)

@@ -41,9 +41,8 @@ from .containers.ifd import (
 )
 from .containers.opcodes import GainsByPlace, OpcodeError, apply_gains, read_gains
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
-from .decode import check_size
 from .photo import Metadata, Photo
-from .raw import import_rawpy, metadata_of_tags, preview_exif, words_of
+from .raw import MOSAICS, import_rawpy, metadata_of_tags, opened_raw, preview_exif
 from .raw_noise import known_noise
 from .read import MAX_PIXELS, format_of_file
 
@@ -73,7 +72,6 @@ PRIVATE = frozenset({50735, 50740, 50827})
 _LARGEST_FILE = 4_200_000_000  # bytes
 #: Tags that are true of the whole picture only.
 OF_THE_WHOLE = frozenset({_CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_3})
-_MOSAICS = (32803, 34892)
 _SRGB_TO_XYZ = np.array(  # from: IEC 61966-2-1, under D65
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
 )
@@ -122,31 +120,23 @@ def read_linear_raw(
 
 def _read(file: BinaryIO, max_pixels: int) -> Photo:
     rawpy = import_rawpy()
-    file.seek(0)
-    try:
-        with rawpy.imread(file) as raw:
-            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
-            if raw.num_colors != 3 or raw.color_desc.decode()[:3] != "RGB":
-                raise ImageError("its sensor has not red, green and blue; write a TIFF instead")
-            balance = _balance(raw)
-            metadata, remarks, gains_by_place = _metadata(file, raw, rawpy, balance)
-            stored = raw.postprocess(
-                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-                user_wb=[*balance, balance[1]],
-                output_color=rawpy.ColorSpace.raw,
-                gamma=(1, 1),
-                no_auto_bright=True,
-                adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
-                highlight_mode=rawpy.HighlightMode.Ignore,  # the largest gain is 1: none clips
-                user_flip=0,
-                output_bps=16,
-            )
-            to_srgb = np.array(raw.color_matrix)[:3, :3]
-    except rawpy.LibRawError as error:
-        raise ImageError(
-            f"LibRaw cannot develop it ({words_of(error)}); it is damaged, or the camera or its "
-            "compression is not supported: convert it with Adobe's DNG Converter"
-        ) from error
+    with opened_raw(file, max_pixels, "convert it with Adobe's DNG Converter") as raw:
+        if raw.num_colors != 3 or raw.color_desc.decode()[:3] != "RGB":
+            raise ImageError("its sensor has not red, green and blue; write a TIFF instead")
+        balance = _balance(raw)
+        metadata, remarks, gains_by_place = _metadata(file, raw, rawpy, balance)
+        stored = raw.postprocess(
+            demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
+            user_wb=[*balance, balance[1]],
+            output_color=rawpy.ColorSpace.raw,
+            gamma=(1, 1),
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
+            highlight_mode=rawpy.HighlightMode.Ignore,  # the largest gain is 1: none clips
+            user_flip=0,
+            output_bps=16,
+        )
+        to_srgb = np.array(raw.color_matrix)[:3, :3]
     gains = balance / balance.max()
     linear: Any = stored
     pixels = _unbalanced(linear, gains)
@@ -273,7 +263,7 @@ def _picture_of(file: BinaryIO, first: Directory) -> Directory:
                 found.append(read_directory(file, place)[1])
     for directory in found:
         kind, photometric = (directory.entries.get(tag) for tag in (_SUBFILE, _PHOTOMETRIC))
-        if photometric and photometric.first in _MOSAICS and not (kind and kind.first & 1):
+        if photometric and photometric.first in MOSAICS and not (kind and kind.first & 1):
             return directory
     return Directory()
 

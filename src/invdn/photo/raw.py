@@ -15,7 +15,9 @@ camera; those beyond it are clipped.
 """
 
 import io
-from contextlib import suppress
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -28,15 +30,25 @@ from .containers import jpeg
 from .containers.ifd import (
     Directory,
     DirectoryError,
+    Entry,
+    positions,
     read_directory,
     serialise,
     upright,
 )
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .decode import check_size
+from .headers import DAMAGED
 from .photo import Metadata, Photo
 
 _SRGB_CURVE = (SRGB_GAMMA, SRGB_SLOPE)  # LibRaw's power and slope at black
+MOSAICS = (32803, 34892)  # kinds of colour of a raw picture: a filter array, linear
+_PARTS, _PHOTOMETRIC, _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 330, 262, 256, 257, 322, 323
+_PIECES = ((273, 279), (324, 325))  # places and lengths, of strips and of tiles
+_MOST_DIRECTORIES = 64
+_RAF_HEAD, _RAF_PICTURE = 108, 100  # Fujifilm: where place and length of the mosaic stand
+# Panasonic's RW2: where the picture begins, how it is packed, and the bytes of a pixel at least
+_PANASONIC_AT, _PANASONIC_KIND, _PANASONIC_COMPRESSED, _PANASONIC_PACKED = 280, 45, 8, 8 / 7
 _REMARK = "it is a camera's raw file: developed to 16 bits of Display P3 (see docs/formats.md)"
 
 
@@ -63,30 +75,50 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
         MissingDependencyError: ``rawpy`` is not installed.
     """
     rawpy = import_rawpy()
-    file.seek(0)
-    try:
-        with rawpy.imread(file) as raw:
-            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
-            metadata = _metadata(file, raw, rawpy)
-            pixels = raw.postprocess(
-                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-                use_camera_wb=True,
-                output_color=rawpy.ColorSpace.P3D65,
-                gamma=_SRGB_CURVE,
-                no_auto_bright=True,
-                adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
-                highlight_mode=rawpy.HighlightMode.Clip,
-                output_bps=16,
-            )
-    except rawpy.LibRawError as error:
-        raise ImageError(
-            f"LibRaw cannot develop it ({words_of(error)}); it is damaged, or the camera or its "
-            "compression is not supported: develop it to a 16-bit TIFF with another program"
-        ) from error
+    with opened_raw(file, max_pixels, "develop it to a 16-bit TIFF with another program") as raw:
+        metadata = _metadata(file, raw, rawpy)
+        pixels = raw.postprocess(
+            demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
+            use_camera_wb=True,
+            output_color=rawpy.ColorSpace.P3D65,
+            gamma=_SRGB_CURVE,
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,  # white is the camera's, not the brightest pixel
+            highlight_mode=rawpy.HighlightMode.Clip,
+            output_bps=16,
+        )
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = np.ascontiguousarray(pixels[..., 0])
     icc = make_profile("Display P3", P3_PRIMARIES) if pixels.ndim == 3 else None
     return Photo(pixels, None, replace(metadata, icc=icc), "raw", remarks=(_REMARK,))
+
+
+@contextmanager
+def opened_raw(file: BinaryIO, max_pixels: int, advice: str) -> Iterator[Any]:
+    """Open a raw file in LibRaw.
+
+    Args:
+        file: open for reading.
+        max_pixels: refuse larger ones.
+        advice: what to do with a file that LibRaw cannot develop.
+
+    Raises:
+        ImageError: damaged, cut short, too large, or of a camera that LibRaw does not know.
+        MissingDependencyError: ``rawpy`` is not installed.
+    """
+    rawpy = import_rawpy()
+    file.seek(0)
+    try:
+        with rawpy.imread(file) as raw:
+            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
+            _check_whole(file, raw.sizes.raw_width * raw.sizes.raw_height)
+            yield raw
+    except rawpy.LibRawError as error:
+        _check_whole(file, 0)
+        raise ImageError(
+            f"LibRaw cannot develop it ({_words_of(error)}); it is damaged, or the camera or its "
+            f"compression is not supported: {advice}"
+        ) from error
 
 
 def _metadata(file: BinaryIO, raw: Any, rawpy: Any) -> Metadata:
@@ -125,7 +157,87 @@ def metadata_of_tags(file: BinaryIO) -> Metadata:
     )
 
 
-def words_of(error: Exception) -> str:
+def _check_whole(file: BinaryIO, pixels: int) -> None:
+    """Raise if a raw file is cut short, which LibRaw takes for darkness in some formats.
+
+    Args:
+        file: open for reading.
+        pixels: of the sensor.
+
+    Raises:
+        ImageError: the file ends before its picture does.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(_RAF_HEAD)
+    try:
+        if head.startswith(b"FUJIFILMCCD-RAW"):
+            ends = [sum(struct.unpack_from(">2I", head, _RAF_PICTURE))]
+        elif head[4:8] == b"ftyp":
+            ends = list(_ends_of_boxes(file, size))
+        else:
+            ends = list(_ends_of_strips(file, size, pixels))
+    except (DirectoryError, struct.error):
+        return
+    if max(ends, default=0) > size:
+        raise ImageError(
+            f"the file is cut short: it ends after {size} bytes, its picture after {max(ends)}; "
+            "fetch it again from where it came from"
+        )
+
+
+def _ends_of_boxes(file: BinaryIO, size: int) -> Iterator[int]:
+    """Yield where the boxes of a CR3 end, or say that they do."""
+    place = 0
+    while place + 8 <= size:
+        file.seek(place)
+        length, _ = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            length = int.from_bytes(file.read(8))
+        if length < 8:  # the last one may be as long as the file
+            return
+        place += length
+        yield place
+
+
+def _ends_of_strips(file: BinaryIO, size: int, pixels: int) -> Iterator[int]:
+    """Yield where the strips and tiles end of all pictures of a file that is built like a TIFF."""
+    waiting = positions(file)
+    for position in waiting:
+        tags = read_directory(file, position)[1].entries
+        if _PARTS in tags and len(waiting) < _MOST_DIRECTORIES:
+            waiting += [place for place in _numbers(tags[_PARTS]) if place not in waiting]
+        if _PANASONIC_AT in tags:
+            packed = _first(tags, _PANASONIC_KIND, 0) < _PANASONIC_COMPRESSED
+            least = pixels * _PANASONIC_PACKED if packed else 0
+            yield _first(tags, _PANASONIC_AT, 0) + int(least)
+            continue
+        mosaic = _first(tags, _PHOTOMETRIC, 0) in MOSAICS
+        for offsets, lengths in _PIECES:
+            if offsets in tags and lengths in tags:
+                for start, length in zip(
+                    _numbers(tags[offsets]), _numbers(tags[lengths]), strict=False
+                ):
+                    if start < size or mosaic:  # makers leave places that lead nowhere
+                        yield start + length
+        if mosaic and _TILE_HEIGHT in tags and _PIECES[1][0] in tags:
+            across = -(-_first(tags, _WIDTH, 0) // max(_first(tags, _TILE_WIDTH, 1), 1))
+            down = -(-_first(tags, _HEIGHT, 0) // max(_first(tags, _TILE_HEIGHT, 1), 1))
+            if len(_numbers(tags[_PIECES[1][0]])) < across * down:
+                raise ImageError(f"{DAMAGED} (tiles are missing)")
+
+
+def _first(tags: Mapping[int, Entry], tag: int, default: int) -> int:
+    return tags[tag].first if tag in tags else default
+
+
+def _numbers(entry: Entry) -> list[int]:
+    code = {3: "H", 4: "I", 13: "I", 16: "Q"}.get(entry.type)
+    count = len(entry.data) // struct.calcsize(code) if code else 0
+    return list(struct.unpack_from(f"<{count}{code}", entry.data)) if count else []
+
+
+def _words_of(error: Exception) -> str:
     """Return what LibRaw says, which comes as bytes."""
     said = error.args[0] if error.args else ""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

@@ -175,6 +175,10 @@ def _start(file: BinaryIO) -> tuple[Layout, int]:
         b"MM\0*": Layout(">"),
         b"II+\0": Layout("<", big=True),
         b"MM\0+": Layout(">", big=True),
+        b"IIRO": Layout("<"),  # Olympus
+        b"IIRS": Layout("<"),
+        b"MMOR": Layout(">"),
+        b"IIU\0": Layout("<"),  # Panasonic, Leica
     }
     layout = layouts.get(start[:4])
     if layout is None:
