@@ -23,12 +23,13 @@ def engine() -> TorchEngine:
 _MEASURE = """
 import sys
 from pathlib import Path
-import torch
 from invdn.architecture import Architecture
-from invdn.engines.torch_engine import TorchEngine
+from invdn.engines.native_engine import NativeEngine
 from invdn.network import InvDN
 from invdn.video import Encoding, denoise_video
-engine = TorchEngine(InvDN(Architecture(blocks=(1, 1), features=4)))
+from invdn.weights.network import parameters_of
+# torch's own memory grows for a while, by some MB
+engine = NativeEngine(parameters_of(InvDN(Architecture(blocks=(1, 1), features=4)), {}))
 denoise_video(engine, Path(sys.argv[1]), Path(sys.argv[2]), encoding=Encoding("ffv1"))
 from invdn.evaluation.profiling import peak_memory
 print(peak_memory())

@@ -368,8 +368,9 @@ def test_memory_does_not_grow_with_the_length(
     engine: TorchEngine, tmp_path: Path, peak: Callable[[Path, Path], int]
 ) -> None:
     """Four times the frames, which together take 40 MB, within a few MB."""
+    pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
     size: dict[str, Any] = {"codec": "ffv1", "size": (320, 240)}
     short = film(tmp_path / "short.mkv", stamps=range(0, 40 * 40, 40), **size)
     long = film(tmp_path / "long.mkv", stamps=range(0, 160 * 40, 40), **size)
     peaks = [peak(path, tmp_path / f"clean_{path.name}") for path in (short, long)]
-    assert peaks[1] - peaks[0] < 16_000_000
+    assert peaks[1] - peaks[0] < 4_000_000
