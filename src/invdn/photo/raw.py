@@ -37,8 +37,7 @@ from .containers.ifd import (
     upright,
 )
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
-from .decode import check_size
-from .headers import DAMAGED
+from .decode import DAMAGED, check_size
 from .photo import Metadata, Photo
 
 _SRGB_CURVE = (SRGB_GAMMA, SRGB_SLOPE)  # LibRaw's power and slope at black
