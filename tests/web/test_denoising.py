@@ -162,6 +162,13 @@ def test_the_uncertainty_map_is_that_of_the_result(
     assert untouched == pytest.approx(np.minimum(2550 * interval() * nothing, 255), abs=1)
     between = _uncertainty(server, job, tmp_path, strength="auto", detail=0.5)
     assert not (between == found).all() and not (between == untouched).all()
+    gentle = _uncertainty(server, job, tmp_path, strength="auto", look="gentle")
+    assert not (gentle == _uncertainty(server, job, tmp_path, strength="auto")).all()
+    for link in ("uncertainty", "explained"):
+        answer = server.client.get(job["links"][link], params={"look": "soft"})
+        assert answer.status_code == 422 and "look" in answer.json()["detail"]
+    answer = server.client.get(job["links"]["uncertainty"], params={"look": "gentle"})
+    assert answer.status_code == 422 and "automatic strength" in answer.json()["detail"]
     answer = server.client.get(job["links"]["uncertainty"], params={"strength": 3.5})
     assert answer.status_code == 422 and "strength" in answer.json()["detail"]
 

@@ -86,6 +86,34 @@ def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
     assert sent(visit) == asked
 
 
+def test_gentle_and_strong_looks_are_those_of_the_command(visit: Visit, noisy: Path) -> None:
+    visit.drop(noisy)
+    visit.until("done")
+    page = visit.page
+    page.locator("#view").focus()
+    page.keyboard.press("1")
+    page.locator("#wipe").press("Home")
+    preset = page.get_by_role("combobox", name="Preset")
+    preset.select_option("Everything removed")
+    visit.settled()
+    before, after = read_photo(noisy).pixels, visit.photograph(SIZE, SIZE)
+    noise = estimate_noise(before)
+    shown = {}
+    for name, kind in (("Gentle", "gentle"), ("Automatic", "natural"), ("Strong", "strong")):
+        preset.select_option(name)
+        visit.settled()
+        first, second = (pixels.astype(np.float32) / 255 for pixels in (before, after))
+        expected = blend(first, second, DenoiseOptions(look=kind), noise).clip(0, 1) * 255
+        shown[name] = visit.photograph(SIZE, SIZE).astype(float)
+        assert float(np.abs(shown[name] - expected).max()) <= 1.01
+    taken = {name: float(np.abs(pixels - before).mean()) for name, pixels in shown.items()}
+    assert taken["Gentle"] < 0.8 * taken["Automatic"] and taken["Automatic"] < taken["Strong"]
+    preset.select_option("Gentle")
+    _is_file_of(visit, noisy, "--look", "gentle")
+    page.get_by_role("button", name="Auto strength").click()  # a fixed strength has no look
+    _is_file_of(visit, noisy, "--strength", "1")
+
+
 def test_the_file_has_the_look(visit: Visit, noisy: Path) -> None:
     visit.drop(noisy)
     visit.until("done")

@@ -24,7 +24,7 @@ from .openapi import (
     problems,
     upload_problems,
 )
-from .photos_api import LookQuery, PageQuery, RenderingQuery, rendered
+from .photos_api import BlendQuery, ExplainedQuery, PageQuery, RenderingQuery, rendered
 from .query_params import (
     DenoiseQuery,
     JobQuery,
@@ -221,14 +221,14 @@ def jobs_router(service: Service) -> APIRouter:
         | problems("not-found", "not-ready", "too-long", "worker-died"),
     )
     async def get_uncertainty(
-        request: Request, identifier: Identifier, query: Annotated[LookQuery, Query()]
+        request: Request, identifier: Identifier, query: Annotated[BlendQuery, Query()]
     ) -> Response:
         """Return how far the result may be from the clean photograph: grey, upright.
 
         Nine of ten true values lie within a tenth of the pixel's value, in steps of 8 bits.
         """
         job = _finished(service.scheduler.find(identifier))
-        photo, look = service.shelf.find(job.photo.id), query.look
+        photo, look = service.shelf.find(job.photo.id), query.blending
         async with AsyncExitStack() as stack:
             stack.enter_context(service.leases.hold(job.id, photo.id))
             return await rendered(service, request, job.result, query, stack, photo.path, look)
@@ -240,17 +240,17 @@ def jobs_router(service: Service) -> APIRouter:
         | problems("not-found", "not-ready", "too-long", "worker-died"),
     )
     async def get_explained(
-        request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
+        request: Request, identifier: Identifier, query: Annotated[ExplainedQuery, Query()]
     ) -> Response:
         """Return the shares of the change that noise explains, of 255.
 
         In red is that in brightness, in green that in colour.
         """
         job = _finished(service.scheduler.find(identifier))
-        photo = service.shelf.find(job.photo.id)
+        photo, look = service.shelf.find(job.photo.id), query.look
         async with AsyncExitStack() as stack:
             stack.enter_context(service.leases.hold(job.id, photo.id))
-            return await rendered(service, request, job.result, query, stack, photo.path)
+            return await rendered(service, request, job.result, query, stack, photo.path, look)
 
     @router.delete(
         "/jobs/{identifier}",

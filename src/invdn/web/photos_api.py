@@ -11,8 +11,10 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..errors import InputError
 from ..inference import Region
-from ..options import SHARES, DenoiseOptions
+from ..options import SHARES, DenoiseOptions, Look
+from .errors import ProblemError
 from .openapi import file_answer, kept_file, operation_id, photo_body, problems, upload_problems
 from .query_params import HELPS, PreviewQuery, is_draft, options_of, refuse_repeated, share_type
 from .requests import Identifier, accept_photo, client_of, root_of
@@ -86,7 +88,13 @@ class RenderingQuery(BaseModel):
         return "application/octet-stream" if self.format == "raw" else f"image/{self.format}"
 
 
-class LookQuery(RenderingQuery):
+class ExplainedQuery(RenderingQuery):
+    """Which picture of the shares of the change that noise explains."""
+
+    look: Look = Field("natural", description=HELPS["look"])
+
+
+class BlendQuery(ExplainedQuery):
     """Which picture, and how the result is blended with the photograph before it is judged.
 
     For results of full strength, which the page blends itself.
@@ -98,9 +106,16 @@ class LookQuery(RenderingQuery):
     detail: share_type("detail") = Field(0.0, description=HELPS["detail"])  # type: ignore[valid-type]
 
     @property
-    def look(self) -> DenoiseOptions:
-        """The blending."""
-        return DenoiseOptions(**{name: getattr(self, name) for name in SHARES})
+    def blending(self) -> DenoiseOptions:
+        """How the result is blended.
+
+        Raises:
+            ProblemError: the look is one of automatic strength, and that is not chosen.
+        """
+        try:
+            return DenoiseOptions(**{name: getattr(self, name) for name in (*SHARES, "look")})
+        except InputError as error:
+            raise ProblemError("invalid", str(error), (("look", str(error)),)) from error
 
 
 def photos_router(service: Service) -> APIRouter:
@@ -199,7 +214,7 @@ async def rendered(
     query: RenderingQuery,
     stack: AsyncExitStack,
     noisy: Path | None = None,
-    look: DenoiseOptions | None = None,
+    look: DenoiseOptions | Look | None = None,
 ) -> Response:
     """Return a picture of a file in the state folder, or that the client has it already.
 
@@ -210,7 +225,8 @@ async def rendered(
         query: which picture.
         stack: what holds the file; goes over to the answer.
         noisy: show what noise explains of the difference from this file, instead.
-        look: show how far the file may be from the clean photograph, where it is blended so.
+        look: of what noise explains; or options of blending: show how far the file may be from
+            the clean photograph, where it is blended so.
     """
     tag = _tag(f"{path} {noisy or ''}", query)
     if is_known(Headers(scope=request.scope), f'"{tag}"'):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..inference import DenoiseOptions, Region
+from ..options import Look
 from .errors import ProblemError
 from .jobs import StoredPhoto
 from .queue import FairQueue
@@ -111,7 +112,7 @@ class Pictures:
         client: str,
         *,
         noisy: Path | None = None,
-        look: DenoiseOptions | None = None,
+        look: DenoiseOptions | Look | None = None,
         **how: Any,
     ) -> AsyncIterator[Path]:
         """Make a picture for the browser, for the time of the block.
@@ -121,7 +122,8 @@ class Pictures:
             suffix: ``.png``, ``.jpg`` or ``.rgb``.
             client: who asks.
             noisy: show what noise explains of the difference from this file, instead.
-            look: show how far the file may be from the clean photograph, where it is blended so.
+            look: of what noise explains; or options of blending: show how far the file may be
+                from the clean photograph, where it is blended so.
             how: region, largest side and shrinking.
         """
         scratch = Scratch(self._state, self._quota, client)
@@ -129,10 +131,10 @@ class Pictures:
             target = scratch.folder / f"picture{suffix}"
             pixels = self._settings.max_pixels
             task: Task = Render(source, target, pixels, **how)
-            if noisy and look:
+            if noisy and isinstance(look, DenoiseOptions):
                 task = UncertaintyMap(noisy, source, target, pixels, look, **how)
             elif noisy:
-                task = NoiseShareMap(noisy, source, target, pixels, **how)
+                task = NoiseShareMap(noisy, source, target, pixels, look or "natural", **how)
             await self._drawing.run(task, client, _PICTURE_SECONDS)
             scratch.count(target)
             yield target

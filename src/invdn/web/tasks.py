@@ -29,6 +29,7 @@ from ..inference.files import process_file
 from ..inference.noise_shares import CELL, REACH, noise_shares
 from ..inference.pipeline import Recorder, is_neutral
 from ..inference.sampling import Block
+from ..options import LOOKS, Look
 from ..photo.color import network_bridge_of
 from ..photo.decode import DAMAGED, examine, read_header
 from ..photo.photo import Photo, WriteOptions
@@ -116,12 +117,14 @@ class NoiseShareMap:
         source: the photograph.
         result: its denoised version.
         target: a file as :class:`Render` takes it.
+        look: of automatic strength.
     """
 
     source: Path
     result: Path
     target: Path
     max_pixels: int
+    look: Look = "natural"
     region: Region | None = None
     max_side: int | None = None
     shrink: int = 1
@@ -304,7 +307,8 @@ def _explain(task: NoiseShareMap) -> None:
         slice(left, region.x + region.width + REACH),
     )
     before, after = (to_srgb(to_float(seen[around])) for seen in (noisy, clean))
-    shares = noise_shares(before, after, _noise(task.source, task.max_pixels))
+    noise = _noise(task.source, task.max_pixels)
+    shares = noise_shares(before, after, noise, LOOKS[task.look][0])
     rows = slice(region.y - top, region.y - top + region.height)
     columns = slice(region.x - left, region.x - left + region.width)
     levels = np.zeros((region.height, region.width, 3), np.uint8)

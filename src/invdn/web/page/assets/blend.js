@@ -6,16 +6,19 @@
 //   n + strength * (luminance * (1 - detail * (1 - k)) * y + chroma * c)
 //
 // k is the share of the change of brightness that is noise, and K that of the change of colour. The
-// strength is a number, or "auto": k for y and K for c.
+// strength is a number, or "auto": k for y and K for c, both of the look; the gentle one leaves a part of y.
 //
 // This is the formula of the command, which works on the samples of the file; on the 8 bits that are
 // shown here both may differ by one step, in rare pixels by two.
 
 /** The denoised photograph as it stands: what the layers show. */
-export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
+export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0, look: "natural" });
 
 /** What the command does unasked. */
 export const USUAL = Object.freeze({ ...NEUTRAL, strength: "auto" });
+
+/** Looks of automatic strength, and the share of the change of brightness that each makes (invdn.options.LOOKS). */
+export const LOOKS = Object.freeze({ gentle: 0.7, natural: 1, strong: 1 });
 
 // Luma of gamma-encoded RGB, ITU-R BT.601.
 const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
@@ -25,10 +28,10 @@ const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
  * @param clean      RGB bytes of its denoised version
  * @param explained  k and K as RGB bytes, 255 = 1: brightness in red, colour in green; null counts
  *                   all that was removed as noise
- * @param look       `{strength, luminance, chroma, detail}`
+ * @param look       `{strength, luminance, chroma, detail, look}`
  * @param wide       RGBA bytes to be written, as many pixels
  */
-export function blend(noisy, clean, explained, { strength, luminance, chroma, detail }, wide) {
+export function blend(noisy, clean, explained, { strength, luminance, chroma, detail, look }, wide) {
   for (let from = 0, to = 0; from < noisy.length; from += 3, to += 4) {
     const red = clean[from] - noisy[from];
     const green = clean[from + 1] - noisy[from + 1];
@@ -37,7 +40,7 @@ export function blend(noisy, clean, explained, { strength, luminance, chroma, de
     const inColour = explained === null ? 1 : explained[from + 1] / 255;
     const automatic = strength === "auto";
     const colour = (automatic ? inColour : strength) * chroma;
-    const taken = (automatic ? inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
+    const taken = (automatic ? LOOKS[look] * inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
     const grey = (taken - colour) * (RED * red + GREEN * green + BLUE * blue);
     // A clamped array rounds and clips.
     wide[to] = noisy[from] + colour * red + grey;

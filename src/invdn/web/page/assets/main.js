@@ -237,8 +237,7 @@ function dress(scene, photo) {
     const previous = [scene.clean, scene.explained, scene.uncertainty];
     const layer = (link) => new Layer(link, scene.width, scene.height, told);
     scene.clean = layer(job.links.rendering);
-    scene.explained = job.links.explained ? layer(job.links.explained) : null;
-    scene.uncertainty = null;
+    scene.explained = scene.uncertainty = null;
     scene.job = job.id;
     viewer.outline = null;
     for (const layer of previous) layer?.close?.();
@@ -249,9 +248,22 @@ function dress(scene, photo) {
     Object.assign(scene, { look: photo.look, overlay: laid });
     scene.changed();
   }
+  explain(scene, photo);
   if (laid && !viewer.moving) judge(scene, photo);
   viewer.redraw();
   lookAhead();
+}
+
+/** Ask how much of the change is noise, as the look of the photograph sees it. */
+function explain(scene, photo) {
+  const { explained } = photo.result?.links ?? {};
+  if (!explained) return;
+  const { look: kind } = photo.look;
+  const link = kind === USUAL.look ? explained : `${explained}${service.query({ look: kind })}`;
+  if (scene.explained?.link === link) return;
+  scene.explained?.close();
+  scene.explained = new Layer(link, scene.width, scene.height, (problem) => arrived(photo, problem));
+  scene.changed();
 }
 
 /** Ask how far the result may be from the truth, as the look of the photograph blends it. */
@@ -385,6 +397,7 @@ panel.addEventListener("look", ({ detail: { look: chosen, moving } }) => {
   if (!viewer.scene) return;
   viewer.scene.look = chosen;
   viewer.scene.changed();
+  explain(viewer.scene, table.current);
   if (viewer.scene.overlay && !moving) judge(viewer.scene, table.current);
   viewer.redraw();
 });

@@ -19,12 +19,17 @@ const SLIDERS = [
 ];
 const PRESETS = {
   auto: ["pAuto", USUAL],
+  gentle: ["pGentle", { ...USUAL, look: "gentle" }],
+  strong: ["pStrong", { ...USUAL, look: "strong" }],
   full: ["pFull", NEUTRAL],
   soft: ["pSoft", { ...NEUTRAL, strength: 0.5 }],
   grain: ["pGrain", { ...USUAL, luminance: 0.6, detail: 0.3 }],
 };
 const FORMATS = ["jpeg", "png", "tiff", "webp", "avif"];
 const LONG = 20; // seconds that a click on a quality may cost without another
+
+/** Whether the service makes what a preset asks for. */
+const offered = ([, { look }], { options }) => look === NEUTRAL.look || "look" in options;
 
 const $ = (id) => document.getElementById(id);
 const same = (one, other) => Object.keys(NEUTRAL).every((name) => one[name] === other[name]);
@@ -42,6 +47,7 @@ export class Panel extends EventTarget {
   #pace;
   #sliders = new Map();
   #auto; // the button of the strength
+  #kind = USUAL.look; // of automatic strength: gentle, natural or strong
   #photo = null;
   #timer = 0;
   #times = new Map();
@@ -132,7 +138,7 @@ export class Panel extends EventTarget {
     this.#auto.setAttribute("aria-label", t("autoLabel"));
     this.#auto.addEventListener("click", () => {
       const strength = this.#auto.ariaPressed === "true" ? NEUTRAL.strength : USUAL.strength;
-      this.#tell("look", { look: { ...this.#look(), strength }, moving: false });
+      this.#tell("look", { look: { ...this.#look(), strength, look: USUAL.look }, moving: false });
     });
     return this.#auto;
   }
@@ -164,10 +170,12 @@ export class Panel extends EventTarget {
   #makePresets() {
     const option = (value, words) => Object.assign(document.createElement("option"), { value, textContent: words });
     const list = $("preset");
-    for (const [name, [words]] of Object.entries(PRESETS)) list.append(option(name, t(words)));
+    for (const [name, preset] of Object.entries(PRESETS)) {
+      if (offered(preset, this.#about)) list.append(option(name, t(preset[0])));
+    }
     list.append(option("own", t("pOwn")), option("other", t("pOther")));
     list.addEventListener("change", () => {
-      const look = list.value === "own" ? settings().own : PRESETS[list.value]?.[1];
+      const look = list.value === "own" ? { ...NEUTRAL, ...settings().own } : PRESETS[list.value]?.[1];
       if (look) this.#tell("look", { look, moving: false });
     });
     $("save-own").addEventListener("click", () => {
@@ -180,7 +188,7 @@ export class Panel extends EventTarget {
 
   #showPreset(look) {
     const { own } = settings();
-    const name = Object.keys(PRESETS).find((key) => same(PRESETS[key][1], look)) ?? (own && same(own, look) ? "own" : "other");
+    const name = Object.keys(PRESETS).find((key) => same(PRESETS[key][1], look)) ?? (own && same({ ...NEUTRAL, ...own }, look) ? "own" : "other");
     $("preset").value = name;
     for (const option of $("preset").options) {
       option.hidden = option.disabled = option.value === "own" ? !own : option.value === "other" ? name !== "other" : false;
@@ -192,7 +200,7 @@ export class Panel extends EventTarget {
   #look() {
     const look = { ...NEUTRAL };
     for (const [name, { input }] of this.#sliders) look[name] = turned(name, Number(input.value));
-    if (this.#auto.ariaPressed === "true") look.strength = USUAL.strength;
+    if (this.#auto.ariaPressed === "true") Object.assign(look, { strength: USUAL.strength, look: this.#kind });
     return look;
   }
 
@@ -236,7 +244,8 @@ export class Panel extends EventTarget {
 
   /** Only the sliders, while one moves. */
   showLook(look) {
-    const found = this.#photo?.result?.result.strength_found ?? this.#photo?.found;
+    this.#kind = look.look;
+    const found = look.look === USUAL.look ? (this.#photo?.result?.result.strength_found ?? this.#photo?.found) : null;
     for (const [name, { input, value }] of this.#sliders) {
       const automatic = look[name] === "auto";
       const shown = automatic ? (found ?? NEUTRAL[name]) : turned(name, look[name]);
@@ -281,7 +290,8 @@ export class Panel extends EventTarget {
       parts.push(`${t("noiseFound", { word: t(word), level: number(result.noise_level, 1) })}.`);
     }
     const strength = result?.strength_found ?? photo.found;
-    if (photo.look.strength === "auto" && typeof strength === "number" && result) {
+    const natural = photo.look.strength === USUAL.strength && photo.look.look === USUAL.look;
+    if (natural && typeof strength === "number" && result) {
       parts.push(`${t("autoTook", { percent: percent(strength) })}.`);
     }
     $("found").textContent = parts.join(" ");

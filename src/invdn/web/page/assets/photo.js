@@ -43,7 +43,7 @@ export class Photo extends EventTarget {
 
   constructor(file, quality, look = USUAL) {
     super();
-    Object.assign(this, { file, name: file.name, quality, look });
+    Object.assign(this, { file, name: file.name, quality, look: { ...NEUTRAL, ...look } });
   }
 
   /** One that was handed over before the page was loaded anew. */

@@ -52,11 +52,13 @@ export class Scene {
     const clean = this.clean?.tile(level, column, row);
     if (!noisy || !clean) return there?.canvas ?? null;
     const explained = this.explained?.tile(level, column, row) ?? null;
+    const unexplained = needsShares(this.look) && this.explained && !explained;
+    if (unexplained && there) return there.canvas;
     const uncertainty = this.overlay ? (this.uncertainty?.tile(level, column, row) ?? null) : null;
     const place = tileRegion(this.width, this.height, level, column, row);
     const canvas = there?.canvas ?? new OffscreenCanvas(place.columns, place.rows);
     painted(canvas, { noisy, clean, explained, look: this.look, uncertainty });
-    const awaited = (this.overlay && this.uncertainty && !uncertainty) || (needsShares(this.look) && this.explained && !explained);
+    const awaited = (this.overlay && this.uncertainty && !uncertainty) || unexplained;
     this.#after.set(key, { canvas, version: awaited ? -1 : this.#version });
     return canvas;
   }

@@ -87,6 +87,8 @@ const TABLE = {
   look: ["Look", "Wirkung"],
   preset: ["Preset", "Vorgabe"],
   pAuto: ["Automatic", "Automatisch"],
+  pGentle: ["Gentle", "Behutsam"],
+  pStrong: ["Strong", "Kräftig"],
   pFull: ["Everything removed", "Alles entfernt"],
   pSoft: ["Half", "Zur Hälfte"],
   pGrain: ["Keep some grain", "Etwas Korn behalten"],
