@@ -1,6 +1,6 @@
 """Train the two layers of the automatic strength, and write src/invdn/inference/noise_shares.npz.
 
-    python benchmarks/noise_shares.py material ../shared/data/clean FOLDER --seed 1 --count 300
+    python benchmarks/noise_shares.py material ../shared/data/clean FOLDER
     python benchmarks/noise_shares.py train FOLDER src/invdn/inference/noise_shares.npz
 
 `material` takes crops of clean photographs and draws cloth, text, lights, stars and flat colours,
@@ -87,9 +87,9 @@ class Scenes:
             scene = scene * rng.uniform(0.2, 0.8)
         if rng.random() < 0.15:
             scene = scene[:, :, rng.permutation(3)]
-        if rng.random() < 0.1:
+        if rng.random() < 0.2:  # until channels are clipped
             grey = scene.mean(2, keepdims=True)
-            scene = grey + (scene - grey) * rng.uniform(1.2, 2.5)
+            scene = grey + (scene - grey) * rng.uniform(1.2, 3)
         if rng.random() < 0.05:
             scene = np.repeat(scene.mean(2, keepdims=True), 3, 2)
         return scene.clip(0, 1)
@@ -206,6 +206,9 @@ def noise_of(kind: str, scene: Values, rng: np.random.Generator, seed: int) -> t
         light = scene.mean(2, keepdims=True)
         spread = (light + 0.04) ** rng.uniform(-0.5, 0.5)
         spread = spread / np.sqrt(np.square(spread).mean())
+        if rng.random() < 0.5:  # a camera's colour matrix adds what it takes from other channels
+            deep = scene.max(2, keepdims=True) - scene.min(2, keepdims=True)
+            spread = spread * (1 + rng.uniform(0, 2) * deep)
         if rng.random() < 0.3:  # a camera smooths flat places
             fine = np.abs(scene - gaussian_filter(scene, (2, 2, 0))).mean(2)
             spread = spread * (0.6 + 20 * gaussian_filter(fine, 3)[..., None]).clip(0.6, 1.4)
@@ -276,6 +279,7 @@ def sse_loss(shares: Tensor, sums: Tensor) -> Tensor:
 
 def train(folder: Path, target: Path, steps: int) -> None:
     """Train the layers on all files of the folder."""
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     rng, files = np.random.default_rng(0), sorted(folder.glob("*.npz"))
     loaded = [np.load(file) for file in files]

@@ -7,9 +7,11 @@ Sets: the hard cases, both SIDD sets, three crops of every full camera JPEG at f
 size, held-out clean photographs with synthetic noise of cameras, and others untouched. The noise of
 a crop is estimated on the whole photograph, as where a photograph is denoised. PSNR of 8-bit
 results, at most 100: the noisy picture, `auto` (with defects mended and 8 bits dithered, as by
-default), strength 1, and the best single strength, found with the reference. The
-network's results are kept in the folder PREDICTIONS, so that another rule is measured without
-running it again. `benchmarks/strength_peers.py` measures other programs on the same pictures.
+default), strength 1, the best single strength, and the best shares of luma and colour in squares of
+16x16 pixels, both found with the reference: no rule can make more of what the network changed. The
+network's results are kept in a folder of PREDICTIONS named after the weights, so that another rule
+is measured without running it again. `benchmarks/strength_peers.py` measures other programs on the
+same pictures, and `benchmarks/strength_before.py` the rule that automatic strength had before.
 """
 
 import argparse
@@ -17,12 +19,14 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from noise_shares import held_out
+from noise_shares import held_out, sums_of_errors
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -36,7 +40,7 @@ from invdn.inference.blending import dithered
 
 Pixels = NDArray[np.uint8]
 HARD = ("fabric", "halffabric", "stage", "stars", "sky", "hot", "banding", "blotches")
-STRENGTHS = np.linspace(0, 1, 6)
+STRENGTHS, STRENGTHS_OF_SQUARES = np.linspace(0, 1, 6), np.linspace(0, 1, 21)
 CLEAN, CLEAN_SIDE = 110, 384
 CROPS = (9, 4, 7)  # of twelve random crops, sorted by contrast
 
@@ -73,9 +77,9 @@ def cases(data: Path) -> Iterator[Case]:
         for path in sorted((data / folder / "Noisy").iterdir()):
             yield Case(folder, path.stem, load(path), load(data / folder / "GT" / path.name), None)
     yield from crops(data / "polyu-full")
-    files = sorted((data / "clean").iterdir())
-    yield from untouched(held_out(files)[0])
-    yield from synthetic(held_out(files)[0])
+    apart = held_out(sorted((data / "clean").iterdir()))[0]
+    yield from untouched(apart)
+    yield from synthetic(apart)
 
 
 def crops(folder: Path) -> Iterator[Case]:
@@ -97,9 +101,9 @@ def crops(folder: Path) -> Iterator[Case]:
                 yield Case(f"polyu_{size}", name, noisy[part], clean[part], noise)
 
 
-def untouched(files: list[Path]) -> Iterator[Case]:
+def untouched(paths: list[Path]) -> Iterator[Case]:
     """Crops of clean photographs."""
-    for number, path in enumerate(files[:CLEAN]):
+    for number, path in enumerate(paths[:CLEAN]):
         pixels, rng = load(path), np.random.default_rng(900 + number)
         side = min(CLEAN_SIDE, *pixels.shape[:2])
         top, left = (int(rng.integers(0, edge - side + 1)) for edge in pixels.shape[:2])
@@ -107,14 +111,14 @@ def untouched(files: list[Path]) -> Iterator[Case]:
         yield Case("clean", f"{number:03d}_{path.stem}", part, part, estimate_noise(pixels))
 
 
-def synthetic(files: list[Path]) -> Iterator[Case]:
+def synthetic(paths: list[Path]) -> Iterator[Case]:
     """Crops of clean photographs with the noise of cameras, and some with white noise."""
     rng, generator = np.random.default_rng(5), torch.Generator().manual_seed(3)
     rng.permutation(348)
     still = replace(DSLR, exposure=(1.0, 1.0))
     cameras = {f"phone{iso}": PHONE.at_iso(iso) for iso in (100, 400, 1600)}
     cameras |= {f"dslr{iso}": still.at_iso(iso) for iso in (400, 1600, 3200, 6400, 12800)}
-    for number, path in enumerate(files[:48]):
+    for number, path in enumerate(paths[:48]):
         pixels = load(path)
         top, left = (int(rng.integers(0, edge - 383)) for edge in pixels.shape[:2])
         clean = pixels[top : top + 384, left : left + 384]
@@ -152,6 +156,23 @@ def predicted(case: Case, folder: Path, engine: Any) -> NDArray[np.float32] | No
     return np.load(file)["den"].astype(np.float32) / 65535
 
 
+def best_shares(noisy: Pixels, denoised: NDArray[Any], clean: Pixels) -> float:
+    """PSNR where each square has the shares of luma and colour that suit it best."""
+    before, truth = (side.astype(np.float32) / 255 for side in (noisy, clean))
+    sums = sums_of_errors(before, np.asarray(denoised, np.float32), truth).astype(np.float64)
+    cells = sums
+    for axis in (0, 1):
+        cells = np.add.reduceat(cells, np.arange(0, cells.shape[axis], 4), axis)
+    ee, ey, ec, yy, cc, yc = np.moveaxis(cells, 2, 0)
+    least = ee.copy()
+    for luma in STRENGTHS_OF_SQUARES:
+        for colour in STRENGTHS_OF_SQUARES:
+            error = ee + 2 * luma * ey + 2 * colour * ec + 2 * luma * colour * yc
+            least = np.minimum(least, error + luma * luma * yy + colour * colour * cc)
+    mean = least.sum() / (3 * sums.shape[0] * sums.shape[1])
+    return round(min(100.0, 10 * float(np.log10(255**2 / max(mean, 1e-9)))), 2)
+
+
 def figures(case: Case, folder: Path, engine: Any) -> dict[str, float] | None:
     """PSNR of every method."""
     denoised = predicted(case, folder, engine)
@@ -170,12 +191,14 @@ def figures(case: Case, folder: Path, engine: Any) -> dict[str, float] | None:
     found["auto"] = psnr(dithered(made, start, seen, inner, (0, 0)), case.clean)
     found["strength 1"] = psnr(denoised, case.clean)
     found["best strength"] = max(psnr(before + s * change, case.clean) for s in STRENGTHS.tolist())
+    found["best shares"] = best_shares(mended, seen, case.clean)
     return found
 
 
 def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Mean of every method; of `auto` also the median, the worst and the most below strength 1."""
-    kinds = ["noisy", "auto", "strength 1", "best strength", "non-local means", "RawTherapee"]
+    kinds = ["noisy", "old auto", "auto", "strength 1", "best strength", "best shares"]
+    kinds += ["non-local means", "RawTherapee"]
     found: dict[str, dict[str, float]] = {}
     for kind in kinds:
         values = [(row[kind], row["auto"]) for row in rows.values() if kind in row]
@@ -204,19 +227,23 @@ def main() -> None:
     parser.add_argument("--cached", action="store_true", help="only what was predicted already")
     parser.add_argument("--peers", type=Path, help="what strength_peers.py found")
     chosen = parser.parse_args()
-    chosen.predictions.mkdir(parents=True, exist_ok=True)
+    weights = Path(str(files("invdn.weights"))) / "models" / f"{chosen.model}.safetensors"
+    edition = sha256(weights.read_bytes()).hexdigest()[:8]
+    predictions = chosen.predictions / edition
+    predictions.mkdir(parents=True, exist_ok=True)
     engine = None if chosen.cached else open_engine(chosen.model, device="cpu")
     peers = json.loads(chosen.peers.read_text()) if chosen.peers else {}
     found: dict[str, dict[str, dict[str, float]]] = {}
     for case in cases(chosen.data):
-        row = figures(case, chosen.predictions, engine)
+        row = figures(case, predictions, engine)
         if row is None:
             continue
         row |= peers.get(f"{case.title}__{case.name}", {})
         found.setdefault(case.title, {})[case.name] = row
         print(case.title, case.name, row, file=sys.stderr, flush=True)
     means = {title: summary(rows) for title, rows in found.items()}
-    print(json.dumps({"model": chosen.model, "summary": means, "psnr_db": found}, indent=1))
+    facts = {"model": chosen.model, "weights": edition}
+    print(json.dumps({**facts, "summary": means, "psnr_db": found}, indent=1))
 
 
 if __name__ == "__main__":

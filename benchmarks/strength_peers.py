@@ -1,12 +1,12 @@
 """Measure non-local means and RawTherapee on the pictures that `benchmarks/strength.py` measures.
 
-    python benchmarks/strength_peers.py PREDICTIONS peers.json
+    python benchmarks/strength_peers.py PREDICTIONS/WEIGHTS peers.json
 
-PREDICTIONS is the folder that `strength.py` filled. PSNR of 8-bit results: non-local means (OpenCV,
-colours, the best of five strengths for each picture) and RawTherapee's noise reduction (Debian's
-`rawtherapee-cli`, the best of four strengths of luma and colour). Of the camera JPEGs one crop of
-each photograph is measured, of the larger SIDD set and of the synthetic set every second picture,
-and nothing that is clean. The file is added to, so broken work goes on.
+PREDICTIONS/WEIGHTS is the folder that `strength.py` filled. PSNR of 8-bit results: non-local means
+(OpenCV, colours, the best of five strengths for each picture) and RawTherapee's noise reduction
+(Debian's `rawtherapee-cli`, the best of four strengths of luma and colour). Nothing that is clean
+is measured. One crop of each camera JPEG and every second picture of the larger sets come first;
+the file is added to, so broken work goes on.
 """
 
 import argparse
@@ -59,12 +59,13 @@ def psnr(result: NDArray[Any], clean: NDArray[Any]) -> float:
 
 
 def chosen(names: list[str]) -> list[str]:
-    """Those that are measured."""
+    """What is measured, in the order in which it is."""
     title = {name: name.split("__")[0] for name in names}
     kept = [name for name in names if title[name] in ("hard", "sidd-mini-val")]
     kept += [name for name in names if title[name].startswith("polyu") and name.endswith("_0")]
     for kind in ("sidd-val-more", "syn"):
         kept += [name for name in names if title[name] == kind][::2]
+    kept += [name for name in names if title[name] != "clean" and name not in kept]
     return [name for name in kept if not name.endswith("_mended")]
 
 
@@ -91,17 +92,19 @@ def main() -> None:
     names = sorted(path.stem for path in given.predictions.glob("*.npz"))
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen(names):
-            if name in found:
+            if "RawTherapee" in found.get(name, {}):
                 continue
             pair = np.load(given.predictions / f"{name}.npz")
             noisy, clean = pair["noisy"], pair["ref"]
             reversed_ = np.ascontiguousarray(noisy[..., ::-1])
             made = [cv2.fastNlMeansDenoisingColored(reversed_, None, h, h, 7, 21) for h in NLM]
             developed = [rawtherapee(noisy, Path(folder), strength) for strength in RAWTHERAPEE]
-            found[name] = {
-                "non-local means": max(psnr(one[..., ::-1], clean) for one in made),
-                "RawTherapee": max(psnr(one, clean) for one in developed),
-            }
+            found.setdefault(name, {}).update(
+                {
+                    "non-local means": max(psnr(one[..., ::-1], clean) for one in made),
+                    "RawTherapee": max(psnr(one, clean) for one in developed),
+                }
+            )
             print(name, found[name], flush=True)
             given.target.write_text(json.dumps(found, indent=1))
 

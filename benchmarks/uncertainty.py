@@ -156,7 +156,9 @@ def read_items(folder: Path) -> list[Item]:
         with np.load(path) as arrays:
             noisy, clean, result = (arrays[name] for name in ("noisy", "clean", "result"))
             name, photograph, facts = json.loads(str(arrays["facts"]))
-        noise = NoiseEstimate(**facts)
+        noise = NoiseEstimate(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
+        )
         before, truth = (x.astype(np.float32) / 255 for x in (noisy, clean))
         for kind, strength in zip(
             KINDS, (1.0, "auto", max(0.0, float(rng.uniform(-0.25, 1)))), strict=True

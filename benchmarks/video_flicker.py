@@ -1,10 +1,16 @@
 """How much a still scene flickers after denoising: one latent for all frames, or one for each.
 
     python benchmarks/video_flicker.py PHOTOGRAPH... > benchmarks/results/video_flicker.json
+    python benchmarks/video_flicker.py --blotches PHOTOGRAPH... \
+        > benchmarks/results/video-blotches.json
 
 Every clean photograph is filmed by standing still: its middle, with fresh camera noise in each
 frame and one camera for all. Flicker is the standard deviation of a pixel over time, as the root of
 the mean of its square over the picture, in steps of 8 bits.
+
+With `--blotches`: every frame has coarse colour noise of its own as well, and is denoised by
+automatic strength as photographs are, with blotches taken off where a frame has some, and as
+videos are, without. Coarse flicker is that of the means of 16x16 pixels, where blotches are seen.
 """
 
 import json
@@ -14,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 
 from invdn.data.camera import sample_cameras
 from invdn.data.camera_range import PHONE
 from invdn.data.noise import add_camera_noise
 from invdn.engines import open_engine
+from invdn.image.defects import find_blotches
 from invdn.image.dtype import to_float
 from invdn.image.metrics import psnr
 from invdn.inference import DenoiseOptions, denoise_pixels
@@ -28,6 +36,7 @@ SIDE = 128
 FRAMES = 6
 SENSITIVITIES = (400, 3200)
 DRAWS = (1, 4)
+BLOTCHED, LEVELS = 320, (0, 1.5, 3, 6)
 
 
 def film(clean, iso, seed):
@@ -48,7 +57,64 @@ def quality(frames, reference):
     return float(np.mean([psnr(frame, reference) for frame in frames]))
 
 
+def blotched(frames, level, seed):
+    """Add colour waves of 10 to 40 pixels, other ones to every frame, of a deviation in 8 bits."""
+    random = np.random.default_rng(seed)
+    waves = gaussian_filter(random.normal(size=frames.shape), (0, 5, 5, 0))
+    waves -= waves.mean(axis=-1, keepdims=True)
+    added = frames + np.float32(level / 255) * waves / waves.std()
+    return (np.rint(added.clip(0, 1) * 255) / 255).astype(np.float32)
+
+
+def coarse(frames):
+    """Flicker of the means of 16x16 pixels."""
+    time, height, width, colours = frames.shape
+    rows, columns = height // 16, width // 16
+    cut = frames[:, : 16 * rows, : 16 * columns]
+    return flicker(cut.reshape(time, rows, 16, columns, 16, colours).mean((2, 4)))
+
+
+def blotches(paths):
+    """Measure both ways of treating coarse colour noise."""
+    engine, rows = open_engine(), []
+    ways = {"left": DenoiseOptions(blotches=False), "taken off": DenoiseOptions()}
+    for number, path in enumerate(paths):
+        whole = to_float(read_photo(path).pixels)
+        top, left = ((side - BLOTCHED) // 2 for side in whole.shape[:2])
+        frames, reference = film(whole[top : top + BLOTCHED, left : left + BLOTCHED], 400, number)
+        for level in LEVELS:
+            noisy = blotched(frames, level, number)
+            row = {"photograph": Path(path).name, "level": level}
+            row["found"] = sum(find_blotches(frame) is not None for frame in noisy)
+            made = {way: [denoise_pixels(engine, f, o) for f in noisy] for way, o in ways.items()}
+            for way, result in {"noisy": noisy, **made}.items():
+                found = np.stack(result)
+                row[way] = {
+                    "flicker": flicker(found),
+                    "coarse flicker": coarse(found),
+                    "psnr": quality(found, reference),
+                }
+            rows.append(row)
+            print(row, file=sys.stderr)
+    means = {
+        level: {
+            way: {
+                key: float(np.mean([row[way][key] for row in rows if row["level"] == level]))
+                for key in ("flicker", "coarse flicker", "psnr")
+            }
+            for way in ("noisy", *ways)
+        }
+        for level in LEVELS
+    }
+    facts = {"engine": engine.description, "side": BLOTCHED, "frames": FRAMES}
+    json.dump({**facts, "mean": means, "rows": rows}, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
 def main(paths):
+    if paths[:1] == ["--blotches"]:
+        blotches(paths[1:])
+        return
     engine = open_engine()
     rows = []
     for number, path in enumerate(paths):

@@ -143,16 +143,22 @@ def test_a_dry_run_tells_what_the_run_then_finds(noisy: np.ndarray) -> None:
     assert whole["failed"] == 0 and whole["outlooks"][0]["noise_word"] == told["noise_word"]
 
 
-def test_a_comparison_is_written_for_each_photograph(noisy: np.ndarray) -> None:
-    assert _run("--compare", "both.png").exit_code == 0
-    assert read_photo("both.png").pixels.shape == (24 + 60, 2 * 72 + 6, 3)
+@pytest.mark.parametrize(
+    ("option", "shape"),
+    [("compare", (24 + 60, 2 * 72 + 6, 3)), ("uncertainty", (60 + 24, 72, 3))],
+)
+def test_a_picture_is_written_for_each_photograph(
+    noisy: np.ndarray, option: str, shape: tuple[int, ...]
+) -> None:
+    assert _run(f"--{option}", "both.png").exit_code == 0
+    assert read_photo("both.png").pixels.shape == shape
     write_photo(Photo(noisy[::-1].copy()), Path("two.png"))
     both = ["denoise", "one.png", "two.png", "--device", "cpu", "--on-conflict", "overwrite"]
-    result = CliRunner().invoke(group, [*both, "--compare", "sheet.jpg"])
+    result = CliRunner().invoke(group, [*both, f"--{option}", "sheet.jpg"])
     assert result.exit_code == 2 and "make a folder" in result.stderr
     Path("sheets").mkdir()
-    assert CliRunner().invoke(group, [*both, "--compare", "sheets"]).exit_code == 0
+    assert CliRunner().invoke(group, [*both, f"--{option}", "sheets"]).exit_code == 0
     names = [path.name for path in sorted(Path("sheets").iterdir())]
-    assert names == ["one_denoised_compare.jpg", "two_denoised_compare.jpg"]
-    result = _run("-o", "c.png", "--compare", "both.gif")
+    assert names == [f"one_denoised_{option}.jpg", f"two_denoised_{option}.jpg"]
+    result = _run("-o", "c.png", f"--{option}", "both.gif")
     assert result.exit_code != 0 and not Path("c.png").exists()

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from invdn.engines import open_engine
 from invdn.errors import OutputError
 from invdn.inference import DenoiseOptions, FileOptions, denoise_file
 from invdn.inference.side_by_side import side_by_side, telling_places
-from invdn.photo.photo import Photo
+from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 
@@ -81,3 +82,43 @@ def test_a_region_is_compared_with_itself(tmp_path: Path) -> None:
     )
     shown = read_photo(tmp_path / "both.png").pixels
     assert np.array_equal(shown[24:, :64], noisy[10:58, 20:84])
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_expected_error_is_written_as_colours(tmp_path: Path, orientation: int) -> None:
+    from invdn.inference import Region, expected_error
+    from invdn.inference.error_map import in_colour, interval
+
+    noisy = np.random.default_rng(4).normal(120, 9, (160, 200, 3))
+    noisy[:, 100:] = noisy[:, 100:] * 0.2 + 90
+    noisy = noisy.clip(0, 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    write_photo(Photo(noisy, metadata=Metadata(exif=block)), tmp_path / "a.png")
+    files = FileOptions(uncertainty=tmp_path / "error.png", compare=tmp_path / "both.png")
+    denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png", files=files)
+    error = expected_error(noisy, read_photo(tmp_path / "b.png").pixels)
+    shown = read_photo(tmp_path / "error.png").pixels
+    assert read_photo(tmp_path / "both.png").pixels.shape[0] > 24
+    upright = np.rot90(error, -1) if orientation == 6 else error
+    assert shown.shape == (upright.shape[0] + 24, upright.shape[1], 3)
+    brightness = shown[: len(upright)].sum(2)
+    expected = in_colour(upright, float(np.quantile(error[4::8, 4::8], 0.995))).sum(2)
+    assert np.abs(brightness - expected.astype(int)).mean() < 12  # of 765; 1 of 200 is brighter
+    assert brightness[:, :90].mean() > 1.4 * brightness[:, 110:].mean() or orientation == 6
+    assert (shown[-24:, 0] < 6).all() and shown[-12, 95].sum() > 600, "the scale: black to yellow"
+    part = FileOptions(region=Region(20, 10, 64, 48), uncertainty=tmp_path / "part.jpg")
+    denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "c.png", files=part)
+    assert read_photo(tmp_path / "part.jpg").pixels.shape == (48 + 24, 64, 3)
+    with pytest.raises(OutputError, match="exists"):
+        denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "d.png", files=part)
+    assert not (tmp_path / "d.png").exists() and 1 < 255 * interval() * error.max() < 60
+
+
+def test_grey_photographs_have_an_expected_error_as_well(tmp_path: Path) -> None:
+    noisy = np.random.default_rng(5).normal(120, 9, (40, 30)).clip(0, 255).astype(np.uint8)
+    write_photo(Photo(noisy), tmp_path / "a.png")
+    files = FileOptions(uncertainty=tmp_path / "error.png")
+    denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png", files=files)
+    assert read_photo(tmp_path / "error.png").pixels.shape == (40 + 24, 30, 3)

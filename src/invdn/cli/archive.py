@@ -70,6 +70,7 @@ _NOT_IN_STORES = {
     "preview": "--preview",
     "keep_time": "--keep-time",
     "compare": "--compare",
+    "uncertainty": "--uncertainty",
     "dry_run": "--dry-run",
 }
 

@@ -61,6 +61,12 @@ _showing_options = OptionGroup(
         "file, or for several photographs a folder that exists.",
     ),
     click.option(
+        "--uncertainty",
+        type=click.Path(path_type=Path),
+        help="Also write a picture of the error that is expected around every pixel: a file, or "
+        "for several photographs a folder that exists.",
+    ),
+    click.option(
         "--dry-run",
         is_flag=True,
         help="Tell noise, strength, time and target of each photograph, and write nothing.",
@@ -172,7 +178,8 @@ def _run(choices: dict[str, Any]) -> int:
             existing, found = "edit", plan_in_place(batch["inputs"])
         else:
             found = (FolderScanner if running["watch"] else plan)(**batch, suffix_of=suffix_of)
-        comparison_of = _comparisons(showing["compare"], found)
+        comparison_of = _picture_names("compare", showing["compare"], found)
+        error_of = _picture_names("uncertainty", showing["uncertainty"], found)
         from ..engines import open_engine
         from ..inference import denoise_file, outlook_of  # late: a quick --help
 
@@ -188,7 +195,9 @@ def _run(choices: dict[str, Any]) -> int:
             )
 
         def work(job: Job, overwrite: bool, progress: Progress) -> FileResult:
-            how = replace(files, overwrite=overwrite, compare=comparison_of(job))
+            how = replace(
+                files, overwrite=overwrite, compare=comparison_of(job), uncertainty=error_of(job)
+            )
             with ExitStack() as kept:
                 if in_place["in_place"]:
                     check_in_place(job.source)
@@ -231,22 +240,24 @@ def _check_in_place_choices(choices: dict[str, Any]) -> None:
         raise click.UsageError("--in-place changes files, and - is none.")
 
 
-def _comparisons(compare: Path | None, found: FolderScanner | Plan) -> Callable[[Job], Path | None]:
-    """Return the name of the picture that compares a photograph's two sides.
+def _picture_names(
+    option: str, chosen: Path | None, found: FolderScanner | Plan
+) -> Callable[[Job], Path | None]:
+    """Return the name of the picture that an option writes beside a photograph's result.
 
     Raises:
         InputError: several photographs would have the same.
     """
-    if compare is None:
+    if chosen is None:
         return lambda job: None
-    if compare.is_dir():
-        return lambda job: compare / f"{job.target.stem}_compare.jpg"
+    if chosen.is_dir():
+        return lambda job: chosen / f"{job.target.stem}_{option}.jpg"
     if isinstance(found, FolderScanner) or len(found.jobs) > 1:
         raise InputError(
-            f"--compare {str(compare)!r} is one file, and there are several photographs: make a "
+            f"--{option} {str(chosen)!r} is one file, and there are several photographs: make a "
             "folder and name that"
         )
-    return lambda job: compare
+    return lambda job: chosen
 
 
 def _told_on_the_desktop(run: BatchRun, found: Any) -> int:

@@ -44,7 +44,7 @@ _GROUPS = {
     "jpeg_quality subsampling strip_metadata keep_time "
     "codec crf lossless keep_readable drop_streams",
     "Look": "look strength luminance chroma detail hot_pixels banding blotches dither preview "
-    "compare",
+    "compare uncertainty",
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
     "Report": "dry_run as_json json_lines quiet",

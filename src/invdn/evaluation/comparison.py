@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..data.pairing import find_images
 from ..errors import DataError
-from .pictures import in_8_bit, in_colour
+from ..inference.error_map import in_colour
+from .pictures import in_8_bit
 from .samples import match_names, read_image
 
 Array = NDArray[np.generic]

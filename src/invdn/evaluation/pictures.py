@@ -10,45 +10,10 @@ from numpy.typing import NDArray
 
 from ..atomic import ensure_folder
 from ..image.dtype import Pixels, from_float, to_float
+from ..inference.error_map import in_colour
 from ..photo.photo import Photo
 from ..photo.write import write_photo
 from .methods import Floats
-
-# Anchors of matplotlib's "inferno" (CC0): dark to bright, in even steps of lightness.
-_ANCHORS = np.array(
-    [
-        (0, 0, 4),
-        (40, 11, 84),
-        (101, 21, 110),
-        (159, 42, 99),
-        (212, 72, 66),
-        (245, 125, 21),
-        (250, 193, 39),
-        (252, 255, 164),
-    ],
-    dtype=np.float64,
-)
-
-
-def in_colour(values: NDArray[np.floating], full: float) -> NDArray[np.uint8]:
-    """Return a map of numbers as a picture: 0 is black, ``full`` and above is bright yellow.
-
-    Args:
-        values: ``(H, W)``, 0 or more.
-        full: the value shown brightest; where it is 0, everything is black.
-
-    Returns:
-        ``(H, W, 3)`` uint8.
-
-    Example:
-        >>> import numpy as np
-        >>> in_colour(np.array([[0.0, 1.0]]), full=1.0)[0].tolist()
-        [[0, 0, 4], [252, 255, 164]]
-    """
-    share = np.clip(values / full, 0, 1) if full > 0 else np.zeros(values.shape)
-    steps = np.linspace(0, 1, len(_ANCHORS))
-    channels = [np.interp(share, steps, _ANCHORS[:, i]) for i in range(3)]
-    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def in_8_bit(pixels: Pixels) -> NDArray[np.uint8]:

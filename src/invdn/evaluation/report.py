@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ..inference.error_map import in_colour
 from . import charts
 from .evaluate import ERROR_LEVELS, Evaluation, FailureCase, MethodResult
 from .methods import Floats
-from .pictures import as_data_address, in_8_bit, in_colour
+from .pictures import as_data_address, in_8_bit
 from .protocols import Score, Summary
 from .uncertainty import Calibration
 

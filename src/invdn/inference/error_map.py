@@ -44,6 +44,20 @@ _ENERGIES = 10  # statistics that are energies, the first ones
 # What is assumed of a photograph that is too small to tell: a little noise, as cameras make it.
 _UNKNOWN = NoiseEstimate(3.0, (0.5,), (3 / 255,), (3 / 255,), correlation=0.3, flat=0.0)
 _YCBCR = YCBCR.astype(np.float32)
+# Anchors of matplotlib's "inferno" (CC0): dark to bright, in even steps of lightness.
+_ANCHORS = np.array(
+    [
+        (0, 0, 4),
+        (40, 11, 84),
+        (101, 21, 110),
+        (159, 42, 99),
+        (212, 72, 66),
+        (245, 125, 21),
+        (250, 193, 39),
+        (252, 255, 164),
+    ],
+    dtype=np.float64,
+)
 
 
 def expected_error(
@@ -129,6 +143,51 @@ def at_pixels(blocks: Floats, rows: slice, columns: slice) -> Floats:
         share = np.clip(places - low, 0, 1).astype(np.float32)[:, None]
         blocks = np.moveaxis(lines[low] * (1 - share) + lines[high] * share, 0, axis)
     return blocks
+
+
+def error_picture(blocks: Floats, height: int, width: int) -> tuple[NDArray[np.uint8], float]:
+    """Draw the interval around every pixel of a result: black is none, bright yellow the widest.
+
+    Args:
+        blocks: of :func:`error_blocks`.
+        height: of the result, in pixels.
+        width: the same.
+
+    Returns:
+        ``(height, width, 3)``, and the interval that is bright yellow, 1 = full range: one of 200
+        blocks has a wider one.
+
+    Example:
+        >>> picture, widest = error_picture(np.full((2, 3), 0.01, np.float32), 16, 20)
+        >>> picture.shape, bool(widest == 0.01 * interval())
+        ((16, 20, 3), True)
+    """
+    full = float(np.quantile(blocks, 0.995))
+    picture = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _BAND * BLOCK):
+        rows = slice(top, min(height, top + _BAND * BLOCK))
+        picture[rows] = in_colour(at_pixels(blocks, rows, slice(0, width)), full)
+    return picture, full * interval()
+
+
+def in_colour(values: NDArray[np.floating], full: float) -> NDArray[np.uint8]:
+    """Return a map of numbers as a picture: 0 is black, ``full`` and above is bright yellow.
+
+    Args:
+        values: ``(H, W)``, 0 or more.
+        full: the value shown brightest; where it is 0, everything is black.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+
+    Example:
+        >>> in_colour(np.array([[0.0, 1.0]]), full=1.0)[0].tolist()
+        [[0, 0, 4], [252, 255, 164]]
+    """
+    share = np.clip(values / full, 0, 1) if full > 0 else np.zeros(values.shape)
+    steps = np.linspace(0, 1, len(_ANCHORS))
+    channels = [np.interp(share, steps, _ANCHORS[:, i]) for i in range(3)]
+    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def interval() -> float:

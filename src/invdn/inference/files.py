@@ -23,9 +23,10 @@ from ..photo.read import MAX_PIXELS, read_photo
 from ..photo.write import check_fits, check_writable, encode_photo, write_photo
 from .blending import Findings, noise_word
 from .engine import Engine
+from .error_map import error_blocks, error_picture
 from .pipeline import Pipeline, Progress
 from .region import Region
-from .side_by_side import side_by_side, telling_places
+from .side_by_side import side_by_side, telling_places, with_scale
 
 # Steps of 8 bits. Clean photographs are estimated at 1.0 to 2.9 (10 to 90 %), JPEGs of cameras at
 # ISO 800 and more at 1.3 to 5; from: docs/control.md, benchmarks/noise_level.py.
@@ -95,6 +96,8 @@ class FileOptions:
         keep_time: give the target the time of the source.
         write: quality, chroma and metadata of the target.
         compare: also write a picture of both sides at 100 % here, of the most telling places.
+        uncertainty: also write a picture of the interval around every pixel here, within which
+            nine of ten true values lie.
     """
 
     region: Region | None = None
@@ -104,6 +107,12 @@ class FileOptions:
     keep_time: bool = False
     write: WriteOptions = WriteOptions()
     compare: Path | None = None
+    uncertainty: Path | None = None
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The pictures that are written beside the target."""
+        return tuple(path for path in (self.compare, self.uncertainty) if path)
 
 
 @dataclass(frozen=True)
@@ -190,14 +199,14 @@ def process_file(
     """
     start = time.perf_counter()
     ensure_output(target, files.overwrite)
-    if files.compare:
-        ensure_output(files.compare, files.overwrite)
+    for path in files.pictures:
+        ensure_output(path, files.overwrite)
     before = _status(source)
     photo = _read(source, target, files)
     check_writable(photo, target, overwrite=files.overwrite, choices=files.write)
-    if files.compare:
-        check_writable(Photo(photo.pixels[:1, :1].copy()), files.compare, overwrite=files.overwrite)
-    noisy = photo.pixels.copy() if files.compare else None
+    for path in files.pictures:
+        check_writable(Photo(photo.pixels[:1, :1].copy()), path, overwrite=files.overwrite)
+    noisy = photo.pixels.copy() if files.pictures else None
     photo, pipeline = _worked(photo, source, files, work, note)
     mode = stat.S_IMODE(before.st_mode) & 0o666 if before else 0o666
     notes = write_photo(photo, target, overwrite=files.overwrite, choices=files.write, mode=mode)
@@ -208,7 +217,15 @@ def process_file(
         notes += copy_sidecars(source, target, developed=_is_developed(photo))
     facts = _result(source, target, photo, pipeline, notes, start)
     if noisy is not None:
-        _write_comparison(noisy, photo, _labels(facts, pipeline.options), files)
+        if files.region:
+            height, width = noisy.shape[:2]
+            stored = files.region.stored(height, width, photo.orientation)
+            noisy = noisy[stored.within(height, width)]
+        if files.compare:
+            labels = _labels(facts, pipeline.options)
+            _write_picture(_comparison(noisy, photo, labels), files.compare, files)
+        if files.uncertainty:
+            _write_picture(_intervals(noisy, photo, pipeline), files.uncertainty, files)
     return facts
 
 
@@ -330,24 +347,26 @@ def _labels(facts: FileResult, options: DenoiseOptions) -> tuple[str, str]:
     return f"before{noise}", f"after: strength {options.strength}{found}"
 
 
-def _write_comparison(
-    noisy: Pixels, photo: Photo, labels: tuple[str, str], files: FileOptions
-) -> None:
-    """Write both sides of the most telling places, upright and in the photograph's colours."""
-    if files.compare is None:
-        return
-    if files.region:
-        height, width = noisy.shape[:2]
-        stored = files.region.stored(height, width, photo.orientation)
-        noisy = noisy[stored.within(height, width)]
+def _comparison(noisy: Pixels, photo: Photo, labels: tuple[str, str]) -> Photo:
+    """Show both sides of the most telling places, upright and in the photograph's colours."""
     sides: tuple[list[Pixels], list[Pixels]] = ([], [])
     for part in telling_places(noisy, photo.pixels):
         for side, pixels in zip(sides, (noisy, photo.pixels), strict=True):
             side.append(apply_exif_orientation(pixels[part], photo.orientation))
-    picture = Photo(side_by_side(*sides, labels), metadata=Metadata(icc=photo.metadata.icc))
-    write_photo(
-        picture, files.compare, overwrite=files.overwrite, choices=WriteOptions(strip_metadata=True)
-    )
+    return Photo(side_by_side(*sides, labels), metadata=Metadata(icc=photo.metadata.icc))
+
+
+def _intervals(noisy: Pixels, photo: Photo, pipeline: Pipeline) -> Photo:
+    """Show the interval around every pixel, upright, with its scale below."""
+    to_srgb = pipeline.colors.to_srgb if pipeline.colors else None
+    blocks = error_blocks(noisy, photo.pixels, pipeline.noise, to_srgb)
+    picture, widest = error_picture(blocks, *noisy.shape[:2])
+    return Photo(with_scale(apply_exif_orientation(picture, photo.orientation), widest))
+
+
+def _write_picture(picture: Photo, path: Path, files: FileOptions) -> None:
+    choices = WriteOptions(strip_metadata=True)
+    write_photo(picture, path, overwrite=files.overwrite, choices=choices)
 
 
 def _is_developed(photo: Photo) -> bool:

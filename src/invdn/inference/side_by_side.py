@@ -1,4 +1,4 @@
-"""Picture of a photograph before and after, side by side at 100 %, at its most telling places.
+"""Pictures of a photograph before and after, at 100 %, and of the error expected of the result.
 
 ::
 
@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from ..image.dtype import Floats, Pixels, from_float, to_float
 from ..photo.vips import pyvips
+from .error_map import in_colour
 
 _SIDE = 384  # pixels of a place, on a side
 _CELL = 16  # pixels of a measured cell, on a side
 _GAP = 6
 _LABEL = 24  # rows of a label
 _INK = 32  # of 255
+_RAMP = 96  # columns of the scale of colours
 
 
 def telling_places(before: Pixels, after: Pixels, side: int = _SIDE) -> list[tuple[slice, slice]]:
@@ -98,6 +100,28 @@ def side_by_side(
         columns.append(np.concatenate(shown[:-1]))
     gap = np.full_like(columns[0][:, :_GAP], 255)
     return np.concatenate((columns[0], gap, columns[1]), axis=1)
+
+
+def with_scale(picture: NDArray[np.uint8], widest: float) -> NDArray[np.uint8]:
+    """Put the scale of colours below a picture of intervals.
+
+    Args:
+        picture: ``(H, W, 3)`` of :func:`~invdn.inference.error_map.error_picture`, upright.
+        widest: the interval that is bright yellow, 1 = full range.
+
+    Returns:
+        ``(H + 24, W, 3)``.
+
+    Example:
+        >>> with_scale(np.zeros((10, 300, 3), np.uint8), 0.02).shape
+        (34, 300, 3)
+    """
+    width = picture.shape[1]
+    ramp = in_colour(np.broadcast_to(np.linspace(0, 1, _RAMP), (_LABEL, _RAMP)), 1.0)
+    words = f"0 to {255 * widest:.1f} of 255: nine of ten true values lie within"
+    label = _label(words, max(0, width - _RAMP))
+    scale = np.concatenate((ramp, _filled(label, label.shape[1], 3)), axis=1)[:, :width]
+    return np.concatenate((picture, scale))
 
 
 def _measure(before: Pixels, after: Pixels) -> tuple[Floats, Floats]:

@@ -133,7 +133,7 @@ class Pictures:
             task: Task = Render(source, target, pixels, **how)
             if noisy and isinstance(look, DenoiseOptions):
                 task = UncertaintyMap(noisy, source, target, pixels, look, **how)
-            elif noisy:
+            elif noisy and not isinstance(look, DenoiseOptions):
                 task = NoiseShareMap(noisy, source, target, pixels, look or "natural", **how)
             await self._drawing.run(task, client, _PICTURE_SECONDS)
             scratch.count(target)
