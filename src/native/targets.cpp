@@ -2,16 +2,12 @@
 #include <cstring>
 
 #include "kernels.hpp"
+#include "processor.hpp"
 
 #if defined(INVDN_HAS_AMX)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#endif
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <immintrin.h>
-#include <intrin.h>
 #endif
 
 namespace invdn {
@@ -46,40 +42,12 @@ extern const Kernels kernels;
 namespace {
 
 #if defined(INVDN_HAS_X86)
-#if defined(_MSC_VER) && !defined(__clang__)
-
-// Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, 14.3 and 15.2: the
-// processor must know the instructions and the system must keep the registers.
-bool has(bool wide) {
-  int leaf[4];
-  __cpuid(leaf, 1);
-  const bool fma = (leaf[2] >> 12 & 1) != 0, saved = (leaf[2] >> 27 & 1) != 0;
-  if (!fma || !saved) return false;
-  const unsigned long long state = _xgetbv(0);
-  __cpuidex(leaf, 7, 0);
-  const bool avx2 = (leaf[1] >> 5 & 1) != 0 && (state & 0x6) == 0x6;
-  const bool avx512 =
-      (leaf[1] >> 16 & 1) != 0 && (leaf[1] >> 31 & 1) != 0 && (state & 0xe6) == 0xe6;
-  return avx2 && (avx512 || !wide);
-}
-
-#else
-
-bool has(bool wide) {
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return avx2 &&
-         (!wide || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")));
-}
-
-#endif
-
 #if defined(INVDN_HAS_AMX)
 
 // The system must be asked for the tiles, once for the process (Linux documentation,
 // arch/x86/xstate).
 bool has_amx() {
-  if (!has(true) || !__builtin_cpu_supports("avx512bw")) return false;
+  if (!has_avx(true) || !__builtin_cpu_supports("avx512bw")) return false;
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   const bool tiles = (d >> 22 & 1) != 0 && (d >> 24 & 1) != 0;  // AMX-BF16, AMX-TILE
@@ -103,8 +71,8 @@ const Kernels* find_kernels(const char* name, Precision precision) {
 #if defined(INVDN_HAS_AMX)
   if (asked(amx::kernels) && has_amx()) return &amx::kernels;
 #endif
-  if (asked(avx512::kernels) && has(true)) return &avx512::kernels;
-  if (asked(avx2::kernels) && has(false)) return &avx2::kernels;
+  if (asked(avx512::kernels) && has_avx(true)) return &avx512::kernels;
+  if (asked(avx2::kernels) && has_avx(false)) return &avx2::kernels;
 #endif
 #if defined(INVDN_HAS_WASM)
   if (asked(wasm::kernels)) return &wasm::kernels;  // the module would not have loaded without

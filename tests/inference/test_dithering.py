@@ -5,7 +5,7 @@ import pytest
 
 from invdn.denoiser import Denoiser
 from invdn.inference import DenoiseOptions
-from invdn.inference.dithering import dithered
+from invdn.inference.dithering import dithered, written_out
 from invdn.options import options_with
 
 
@@ -39,6 +39,28 @@ def test_parts_give_what_the_whole_gives() -> None:
     window = np.s_[16:54, 26:75]
     part = dithered(clean[rows, columns], noisy[window], clean[window], np.s_[4:34, 4:45], (20, 30))
     assert np.array_equal(part, whole[rows, columns])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (2, 40), (37, 61)])
+def test_the_compiled_module_does_what_is_written_out(size: tuple[int, int], channels: int) -> None:
+    pixels = pytest.importorskip("invdn.inference._pixels", reason="it was not built")
+    noisy, clean = (side[..., :channels] for side in _sky(*size))
+    generator = np.random.default_rng(5)
+    rough = clean + generator.normal(0, 0.001, clean.shape).astype(np.float32)
+    rough[:, size[1] // 2 :] += np.float32(0.57)  # up to white and beyond
+    rows, columns = (slice(side // 7, side - side // 5) for side in size)
+    core = np.float32(0.3) * noisy[rows, columns] + np.float32(0.7) * rough[rows, columns]
+    wanted = written_out(core, noisy, rough, (rows, columns), (1000, 70_000), core)
+    found = dithered(core, noisy, rough, (rows, columns), (1000, 70_000))
+    assert np.array_equal(found, wanted)
+    for instructions in pixels.instruction_sets():
+        to = np.empty(core.shape, np.float32)
+        windows = (np.ascontiguousarray(side) for side in (core, core, noisy, rough))
+        place = rows.start, columns.start, 1000, 70_000
+        count = pixels.dither(*windows, *place, to, instructions)
+        assert np.array_equal(to, wanted), instructions
+        assert count or np.array_equal(wanted, core)
 
 
 def test_texture_unchanged_places_and_ends_are_not_dithered() -> None:

@@ -47,6 +47,7 @@ _OVER_GRAIN = 0.15  # colour in parts of the grain, of which averages of pixels 
 _GRAIN = 0.7 / 255  # deviation of pixels within a cell in quiet places: blotches come with noise
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _BAND = 256  # rows that are corrected at a time
+_CELLS = 8  # rows of cells that are averaged at a time
 
 
 def find_blotches(colors: Pixels) -> tuple[Floats, float] | None:
@@ -94,12 +95,13 @@ def _quiet_levels(planes: list[Floats]) -> Floats | None:
     """Return the variances of each scale in its quietest places, ``(4, 3)``; None: no noise."""
     levels = np.empty((_SCALES, 3), np.float32)
     for index, bands in _wavelets(planes):
-        colour = _energies(bands, index)[1]
+        energies = [_local(np.square(band), 2 << index) for band in bands]
+        colour = energies[1] + energies[2]
         low, high, most = np.quantile(colour, (_LOW, _HIGH, _QUIET))
         if index in _TELLING and high > _TOGETHER * low:
             return None
         quiet = colour <= most
-        levels[index] = [_local(np.square(band), 2 << index)[quiet].mean() for band in bands]
+        levels[index] = [energy[quiet].mean() for energy in energies]
     return levels / np.float32(_OF_ALL)
 
 
@@ -139,14 +141,22 @@ def _map_of(colors: Pixels) -> tuple[list[Floats], Floats]:
     planes = [np.empty((rows, columns), np.float32) for _ in range(3)]
     within = np.empty((rows, columns), np.float32)
     matrix = np.asarray(YCBCR, np.float32)
-    for row in range(rows):
-        line = to_float(colors[CELL * row : CELL * (row + 1), : CELL * columns])
-        cells = line.reshape(CELL, columns, CELL, 3)
-        means = matrix @ cells.mean(axis=(0, 2)).T
-        for plane, values in zip(planes, means, strict=True):
-            plane[row] = values
-        within[row] = cells.var(axis=(0, 2)).mean(axis=-1)
+    for row in range(0, rows, _CELLS):
+        part = slice(row, min(row + _CELLS, rows))
+        lines = to_float(colors[CELL * row : CELL * part.stop, : CELL * columns])
+        means = _cell_sums(lines) / np.float32(CELL**2)
+        for plane, weights in zip(planes, matrix, strict=True):
+            plane[part] = means @ weights
+        apart = lines - means.repeat(CELL, axis=0).repeat(CELL, axis=1)
+        within[part] = _cell_sums(np.square(apart, out=apart)).sum(axis=2) / (3 * CELL**2)
     return planes, within
+
+
+def _cell_sums(lines: Floats) -> Floats:
+    """Sum the pixels of every cell: ``(4 n, 4 m, 3)`` to ``(n, m, 3)``."""
+    rows = lines[0::4] + lines[1::4] + (lines[2::4] + lines[3::4])
+    sums: Floats = rows[:, 0::4] + rows[:, 1::4] + (rows[:, 2::4] + rows[:, 3::4])
+    return sums
 
 
 def _wavelets(planes: list[Floats]) -> Iterator[tuple[int, list[Floats]]]:

@@ -10,18 +10,21 @@ Each is measured first, and nothing is touched where nothing is found. Windows a
 picture, so that memory does not grow with it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .blotches import find_blotches, take_off
 from .dct import LUMA
-from .dtype import Pixels, from_float, to_float
+from .dtype import Pixels, from_float, to_float, white
 
 Floats = NDArray[np.float32]
 
 _STRIP = 256  # rows that are looked at together
+_ROWS = 32  # rows that are looked at for single pixels: they stay in the cache
 # A hot pixel stands out of its neighbours by so much of white, out of the 5x5 pixels around by so
 # many of their median deviations; its four neighbours share less than this part of its height (a
 # star's share a third), and the ring of pixels around varies by less than this part (texture varies
@@ -31,6 +34,7 @@ _OUT, _DEVIATIONS, _SHARED, _RANGE, _MOST = 0.1, 8.0, 0.2, 0.5, 1e-3
 # the offsets exceed what noise gives, in its deviations and in white, how far they may repeat, and
 # how many deviations of the offsets an edge of the picture exceeds.
 _LINES, _BLOCKS, _SIGNIFICANT, _LEAST, _REPEATS, _EDGE = 4, 8, 2.5, 0.5 / 255, 0.5, 4.0
+_SOME = 4  # every so many lines tell how strong the noise is
 _AGREEMENT = 0.5  # correlation of every block's offsets with those of all
 
 
@@ -109,11 +113,11 @@ def find_hot_pixels(
     """
     height = colors.shape[0]
     rows: list[NDArray[np.intp]] = []
-    for top in range(0, height, _STRIP):
-        strip = colors[max(0, top - 1) : top + _STRIP + 1]
+    for top in range(0, height, _ROWS):
+        strip = colors[max(0, top - 1) : top + _ROWS + 1]
         found = _stand_out(strip)
         found[:, :] += [max(0, top - 1), 0, 0]
-        rows.append(found[(found[:, 0] >= top) & (found[:, 0] < top + _STRIP)])
+        rows.append(found[(found[:, 0] >= top) & (found[:, 0] < top + _ROWS)])
     places = np.concatenate(rows)
     if len(places) > 20 * _MOST * colors.size:
         places = places[:0]
@@ -140,19 +144,19 @@ def find_hot_pixels(
 
 def _stand_out(strip: Pixels) -> NDArray[np.intp]:
     """Find values beyond all eight neighbours by the least height: (n, 3) row, column, channel."""
-    whole = strip.dtype in (np.uint8, np.uint16)
-    values = strip.astype(np.int32) if whole else strip
-    white = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(strip.dtype, 1)
-    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="reflect" if len(strip) > 1 else "edge")
-    high, wide = values.shape[:2]
-    low, top = np.full_like(values, white), np.zeros_like(values)
-    for down in range(3):
-        for along in range(3):
-            if (down, along) != (1, 1):
-                other = padded[down : down + high, along : along + wide]
-                np.minimum(low, other, out=low)
-                np.maximum(top, other, out=top)
-    return np.argwhere((values - top > _OUT * white) | (low - values > _OUT * white))
+    edges = ((1, 1), (1, 1), (0, 0))
+    padded = np.pad(strip, edges, mode="reflect" if len(strip) > 1 else "edge")
+    left, middle, right = (padded[:, shift : shift + strip.shape[1]] for shift in range(3))
+    low, top = (
+        extreme(extreme(beside[:-2], beside[2:]), extreme(left[1:-1], right[1:-1]))
+        for extreme in (np.minimum, np.maximum)
+        for beside in (extreme(extreme(left, middle), right),)
+    )
+    least = _OUT if strip.dtype.kind == "f" else int(_OUT * white(strip.dtype))
+    # Whole numbers without a sign: what lies between is 0, never less.
+    above, below = strip - np.minimum(strip, top), np.maximum(strip, low) - strip
+    found = np.flatnonzero((above > least) | (below > least))
+    return np.stack(np.unravel_index(found, strip.shape), axis=1)
 
 
 def find_bands(colors: Pixels, axis: int) -> Floats | None:
@@ -167,25 +171,26 @@ def find_bands(colors: Pixels, axis: int) -> Floats | None:
     lines, along = colors.shape[axis], colors.shape[1 - axis]
     if lines < 16 * _LINES or along < 8 * _BLOCKS:
         return None
-    blocks = np.empty((_BLOCKS, lines), np.float32)
-    noise = np.empty((_BLOCKS, lines), np.float32)
     edges = np.linspace(0, along, _BLOCKS + 1).astype(int)
+    parts = [slice(first, last) for first, last in pairwise(edges)]
     turned = colors if axis == 0 else colors.swapaxes(0, 1)
-    for start in range(0, lines, _STRIP):
-        first, last = max(0, start - _LINES), min(lines, start + _STRIP + _LINES)
-        luma = to_float(turned[first:last])
-        plane = luma @ LUMA if luma.shape[2] == 3 else luma[..., 0]
-        rest = _beside(plane)[start - first :][: min(_STRIP, lines - start)]
-        for index in range(_BLOCKS):
-            part = rest[:, edges[index] : edges[index + 1]]
-            median = np.median(part, axis=1)
-            blocks[index, start : start + len(part)] = median
-            spread = 1.4826 * np.median(np.abs(part - median[:, None]), axis=1)
-            noise[index, start : start + len(part)] = 1.2533 * spread / np.sqrt(part.shape[1])
+    blocks = np.empty((_BLOCKS, lines), np.float32)
+    for start, rest in _rests(turned):
+        for index, part in enumerate(parts):
+            blocks[index, start : start + len(rest)] = _medians(rest[:, part])
     offsets = np.median(blocks, axis=0)
     deviation = 1.4826 * float(np.median(np.abs(offsets)))
-    expected = float(np.median(noise)) / np.sqrt(_BLOCKS)
-    if deviation < max(_LEAST, _SIGNIFICANT * expected):
+    if deviation < _LEAST:  # most photographs, which are not looked at twice
+        return None
+    noise = []
+    for start, rest in _rests(turned):
+        for index, part in enumerate(parts):
+            some = rest[::_SOME, part]
+            median = blocks[index, start : start + len(rest) : _SOME, None]
+            spread = 1.4826 * _medians(np.abs(some - median))
+            noise.append(1.2533 * spread / np.sqrt(part.stop - part.start))
+    expected = float(np.median(np.concatenate(noise))) / np.sqrt(_BLOCKS)
+    if deviation < _SIGNIFICANT * expected:
         return None
     offsets[np.abs(offsets) > _EDGE * deviation] = 0
     centred = offsets - offsets.mean()
@@ -199,6 +204,29 @@ def find_bands(colors: Pixels, axis: int) -> Floats | None:
         return None
     gain = 1 + 1 / (2 * _LINES)  # an offset lifts what its neighbours are compared with
     return (offsets / np.float32(gain)).astype(np.float32)
+
+
+def _medians(lines: Floats) -> Floats:
+    """Return the median of each line; numpy's looks for what is not a number as well."""
+    middle = lines.shape[1] // 2
+    around = (middle,) if lines.shape[1] % 2 else (middle - 1, middle)
+    parted = np.partition(lines, around, axis=1)
+    medians: Floats = parted[:, around].mean(axis=1)
+    return medians
+
+
+def _rests(turned: Pixels) -> Iterator[tuple[int, Floats]]:
+    """Yield strips of lines of the luma without what the lines beside have, and where each begins.
+
+    Args:
+        turned: the picture, a line of it first.
+    """
+    lines = len(turned)
+    for start in range(0, lines, _STRIP):
+        first, last = max(0, start - _LINES), min(lines, start + _STRIP + _LINES)
+        luma = to_float(turned[first:last])
+        plane = luma @ LUMA if luma.shape[2] == 3 else luma[..., 0]
+        yield start, _beside(plane)[start - first :][: min(_STRIP, lines - start)]
 
 
 def _beside(plane: Floats) -> Floats:

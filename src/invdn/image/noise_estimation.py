@@ -37,6 +37,19 @@ _TINY = 1e-6  # of white, below the rounding of any format
 _RISE, _RANGE = 1.6, 3.0
 
 
+def _without_plane() -> Floats:
+    """Return the matrix that takes the mean and the slants off a square of 64 values."""
+    ramp = np.arange(BLOCK) - (BLOCK - 1) / 2
+    ramp /= np.linalg.norm(ramp)
+    even = np.full(BLOCK, BLOCK**-0.5)
+    planes = np.array([np.kron(*sides) for sides in ((even, even), (even, ramp), (ramp, even))])
+    matrix: Floats = (np.eye(BLOCK**2) - planes.T @ planes).astype(np.float32)
+    return matrix
+
+
+_WITHOUT_PLANE = _without_plane()
+
+
 @dataclass(frozen=True)
 class NoiseEstimate:
     """The noise of a photograph; spreads are standard deviations in units of white (1).
@@ -134,18 +147,15 @@ def _measure(squares: Floats) -> _Squares:
     colours = squares.shape[1]
     luma = np.tensordot(squares, LUMA, ([1], [0])) if colours == 3 else squares[:, 0]
     planes = np.concatenate((squares, luma[:, None]), axis=1)
-    mean = planes.mean(axis=(2, 3), keepdims=True)
-    ramp = np.arange(BLOCK, dtype=np.float32) - (BLOCK - 1) / 2
-    slant = ramp / np.float32(BLOCK * (ramp @ ramp))
-    along = (planes * slant).sum((2, 3), keepdims=True) * ramp
-    down = (planes * slant[:, None]).sum((2, 3), keepdims=True) * ramp[:, None]
-    rest = planes - mean - along - down
-    variance = np.square(rest).sum((2, 3)) / _FREE
-    products = (rest[..., 1:] * rest[..., :-1]).mean((2, 3)) / 2
-    products += (rest[..., 1:, :] * rest[..., :-1, :]).mean((2, 3)) / 2
+    flat = planes.reshape(*planes.shape[:2], -1)
+    rest = (flat @ _WITHOUT_PLANE).reshape(planes.shape)
+    variance = _products(rest, rest) / np.float32(_FREE)
+    products = _products(rest[..., 1:], rest[..., :-1])
+    products += _products(rest[..., 1:, :], rest[..., :-1, :])
+    products /= np.float32(2 * BLOCK * (BLOCK - 1))
     clipped = ((squares <= 0) | (squares >= 1)).mean((1, 2, 3), dtype=np.float32)
     return _Squares(
-        mean[:, -1, 0, 0],
+        flat[:, -1].mean(axis=1),
         variance[:, -1],
         variance[:, :-1],
         products[:, :-1],
@@ -153,6 +163,12 @@ def _measure(squares: Floats) -> _Squares:
         clipped,
         rest[:, :-1],
     )
+
+
+def _products(one: Floats, other: Floats) -> Floats:
+    """Sum the products of two arrays ``(n, c, h, w)`` over each square: ``(n, c)``."""
+    sums: Floats = np.einsum("ncij,ncij->nc", one, other)
+    return sums
 
 
 def _summary(squares: _Squares) -> NoiseEstimate:
@@ -185,9 +201,14 @@ def _summary(squares: _Squares) -> NoiseEstimate:
 def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[float, ...]:
     """Measure it by plane and frequency: flat squares (n, c, 8, 8) and each one's spread."""
     n, channels = rest.shape[:2]
-    values = rest.reshape(n, channels, -1) / np.maximum(spread, _TINY)[:, None, None]
-    planes = np.einsum("pc,ncv->npv", YCBCR, values) if channels == 3 else values
-    power = np.square(planes @ DCT8X8.T).mean(axis=0).reshape(channels, BLOCK, BLOCK)
+    values = (
+        rest.reshape(n, channels, -1) / np.maximum(spread, _TINY).astype(np.float32)[:, None, None]
+    )
+    planes = np.matmul(YCBCR.astype(np.float32), values) if channels == 3 else values
+    # The energy of each wave, from the products of places: a sum over 64x64 for all squares.
+    products = [plane.T @ plane for plane in planes.transpose(1, 0, 2)]
+    waves = [np.einsum("fv,vw,fw->f", DCT8X8, one, DCT8X8, optimize=True) for one in products]
+    power = np.array(waves).reshape(channels, BLOCK, BLOCK) / n
     # What the plane took away, the mean and the slants, is like the slowest that it left.
     slow = np.maximum(power[:, 1, 1], (power[:, 0, 2] + power[:, 2, 0]) / 2)
     for row, column in ((0, 0), (0, 1), (1, 0)):

@@ -18,6 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Floats
+from .noise_shares import close_pixels
+
+try:
+    from . import _pixels
+except ImportError:  # it is compiled, and may not be there
+    _pixels = None  # type: ignore[assignment]
 
 _REACH = 2  # pixels around that must be smooth
 _WHITE = np.float32(255)
@@ -55,10 +61,29 @@ def dithered(
         >>> sorted(set(levels.round(3).ravel().tolist()))
         [127.0, 128.0]
     """
+    made = clean if blended is None else blended
+    if _pixels is None or made.shape[2] != noisy.shape[2] or not clean.size:
+        return written_out(clean, noisy, denoised, inner, place, made)
+    result: Floats = np.empty(clean.shape, np.float32)
+    core, mixed, before, after = map(close_pixels, (clean, made, noisy, denoised))
+    top, left = inner[0].start, inner[1].start
+    count = _pixels.dither(core, mixed, before, after, top, left, *place, result)
+    return result if count else clean
+
+
+def written_out(
+    clean: Floats,
+    noisy: Floats,
+    denoised: Floats,
+    inner: tuple[slice, slice],
+    place: tuple[int, int],
+    blended: Floats,
+) -> Floats:
+    """Do in Python what the compiled module does; arguments as of :func:`dithered`."""
     smooth = _is_smooth(denoised * _WHITE)[inner]
     before = noisy[inner]
     change = denoised[inner] - before
-    made = (clean if blended is None else blended) - before
+    made = blended - before
     energy = (change * change).sum(axis=2)
     removed = (change * made).sum(axis=2) > _REMOVED * energy
     chosen = (smooth & removed)[..., None]

@@ -18,6 +18,8 @@ a camera's noise from fine texture. The layers were trained by ``benchmarks/nois
 they minimise the logarithm of the squared error that blending by their shares leaves.
 
 All sums run in a fixed order over a bounded surrounding, so a window gives what the whole gives.
+Where the compiled module was built, it does this work (``src/native/pixels.cpp``, seven times as
+fast); what stands here says what it does, serves without it, and is the witness of its tests.
 """
 
 from functools import cache, lru_cache
@@ -27,6 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image.noise_estimation import NoiseEstimate
+
+try:
+    from . import _pixels
+except ImportError:  # it is compiled, and may not be there
+    _pixels = None  # type: ignore[assignment]
 
 Floats = NDArray[np.float32]
 
@@ -46,6 +53,7 @@ _STRONG, _TRUST = (6.0, 12.0), 0.75
 _EVEN = 0.02  # squared steps of 8 bits in 9 cells: less than one pixel's difference by one
 _BAND = 64  # rows of pixels that are measured at a time
 _LAGS = (2, 4)  # pixels: repetition of the change
+_LAYERS, _KINDS = ("first", "second", "last"), ("weight", "bias")
 _FLOOR = np.float32(0.03)  # of squared steps of 8 bits, below the rounding of 8 bits (1/12)
 _WHITE = np.float32(255)
 # YCbCr of JPEG; from: ITU-T T.871. The last two scale blue and red less luma to Cb and Cr.
@@ -77,12 +85,52 @@ def noise_shares(
     height, width = noisy.shape[:2]
     if noise is None:
         return _to_pixels(_variation_shares(noisy, denoised))[:height, :width]
-    statistics = _statistics(noisy, denoised)
     low, high = _STRONG
     trust = min(max((noise.level - low) / (high - low), 0.0), 1.0)
-    shares = _shares(_features(statistics, noise), towards_noise + _TRUST * trust)
+    towards_noise += _TRUST * trust
+    if _pixels is not None:
+        return _compiled_shares(noisy, denoised, noise, towards_noise)
+    return written_out(noisy, denoised, noise, towards_noise)
+
+
+def written_out(
+    noisy: Floats, denoised: Floats, noise: NoiseEstimate, towards_noise: float
+) -> Floats:
+    """Do in Python what the compiled module does; arguments as of :func:`noise_shares`."""
+    height, width = noisy.shape[:2]
+    statistics = _statistics(noisy, denoised)
+    shares = _shares(_features(statistics, noise), towards_noise)
     shares[_is_even(statistics)] = 0
     return _to_pixels(shares)[:height, :width]
+
+
+def _compiled_shares(
+    noisy: Floats, denoised: Floats, noise: NoiseEstimate, towards_noise: float
+) -> Floats:
+    shares: Floats = np.empty((*noisy.shape[:2], 2), np.float32)
+    given = compiled_arguments(noisy, denoised, noise)
+    _pixels.noise_shares(*given, towards_noise, _single_layers(), shares)
+    return shares
+
+
+def compiled_arguments(
+    noisy: Floats, denoised: Floats, noise: NoiseEstimate
+) -> tuple[Floats, Floats, Floats, list[NDArray[np.float64]]]:
+    """Return the windows, and what is known of the photograph, as the compiled module has them."""
+    known = (*_of_photograph(noise), _log(np.float32(noise.level**2)), noise.correlation)
+    spreads = [
+        float(_WHITE) * np.array(numbers)
+        for numbers in (noise.brightness, noise.colour, noise.luma)
+    ]
+    return close_pixels(noisy), close_pixels(denoised), np.array(known, np.float32), spreads
+
+
+def close_pixels(window: Floats) -> Floats:
+    """Return a window whose pixels lie close in a row, as the compiled module needs them."""
+    size, (_, column, channel) = window.itemsize, window.strides
+    if column == window.shape[2] * size and channel == size:
+        return window
+    return np.ascontiguousarray(window)
 
 
 def _is_even(statistics: Floats) -> NDArray[np.bool_]:
@@ -244,6 +292,14 @@ def _layers() -> dict[str, NDArray[np.float64]]:
     with (files(__package__) / "noise_shares.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return {name: arrays[name].astype(np.float64) for name in arrays.files}
+
+
+@cache
+def _single_layers() -> list[Floats]:
+    """Return the trained numbers in the order of the compiled module."""
+    layers = _layers()
+    names = ("mean", "spread", *(f"{layer}.{kind}" for layer in _LAYERS for kind in _KINDS))
+    return [np.ascontiguousarray(layers[name], np.float32) for name in names]
 
 
 def _shares(features: Floats, towards_noise: float = 0.0) -> Floats:

@@ -13,10 +13,11 @@ another pass of the network.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
-from typing import Unpack
+from typing import Self, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -209,18 +210,27 @@ class Pipeline:
         stores = result is not None and not self.options.is_identity
         if not (stores or record):
             return
-        blender = replace(self, noise=self._noise_of(pixels)) if stores else self
         resident = pixels.nbytes + kept
         if result is not None and result is not pixels:
             resident += result.nbytes
-        neutral = stores and is_neutral(pixels)
-        for block in self._predict(pixels, part, resident):
-            if record:
-                record(block)
-            if stores and result is not None:
-                mean = block.stats.mean
-                clean = blender.blend(block.tile, block.noisy, mean, neutral, pixels.dtype)
-                store(result, block.tile.core, clean, part)
+        if result is None or not stores:
+            for block in self._predict(pixels, part, resident):
+                if record:
+                    record(block)
+            return
+        blender = replace(self, noise=self._noise_of(pixels))
+        neutral = is_neutral(pixels)
+
+        def finish(block: Block) -> None:
+            mean = block.stats.mean
+            clean = blender.blend(block.tile, block.noisy, mean, neutral, pixels.dtype)
+            store(result, block.tile.core, clean, part)
+
+        with _Beside(finish, self.options.max_memory is None) as beside:
+            for block in self._predict(pixels, part, resident):
+                if record:
+                    record(block)
+                beside.take(block)
 
     def blend(
         self,
@@ -363,6 +373,38 @@ def _mended(photo: Photo, options: DenoiseOptions) -> tuple[Photo, tuple[str, ..
     """Return the photograph with its defects mended, and what they were."""
     pixels, found = _without_defects(photo.pixels, options)
     return (photo if pixels is photo.pixels else replace(photo, pixels=pixels)), found
+
+
+class _Beside:
+    """Finishes blocks one after another in a thread, while the network works on the next one.
+
+    Args:
+        finish: what is to be done with a block.
+        threaded: False: at once, so that no second block is in memory.
+    """
+
+    def __init__(self, finish: Callable[[Block], None], threaded: bool) -> None:
+        self._finish = finish
+        self._thread = ThreadPoolExecutor(1, "invdn-blend") if threaded else None
+        self._last: Future[None] | None = None
+
+    def take(self, block: Block) -> None:
+        """Finish a block soon, after the one before it, whose error is raised here."""
+        if self._thread is None:
+            self._finish(block)
+            return
+        if self._last:
+            self._last.result()
+        self._last = self._thread.submit(self._finish, block)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._thread:
+            self._thread.shutdown()
+        if self._last and kind is None:
+            self._last.result()
 
 
 @dataclass(frozen=True)

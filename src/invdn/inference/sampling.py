@@ -58,6 +58,9 @@ class RunningStats:
     def add(self, sample: Floats) -> None:
         """Add one more sample of the shape given at the start."""
         self.count += 1
+        if self.count == 1:
+            self.mean[...] = sample
+            return
         deviation = sample - self.mean
         self.mean += deviation / self.count
         self._squares += deviation * (sample - self.mean)
