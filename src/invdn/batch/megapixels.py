@@ -1,4 +1,4 @@
-"""How large photographs are, by their first bytes alone: so that the time left can be told.
+"""Read the size of photographs from their first bytes, to estimate the time left.
 
 libvips is not asked, since it collects the messages of all its threads in one place, and reading
 looks there for damage.
@@ -17,9 +17,9 @@ _WIDTH, _HEIGHT = 256, 257  # from: TIFF 6.0, section 8
 
 
 def megapixels_of(path: Path) -> float | None:
-    """Millions of pixels that the header of a JPEG, PNG, TIFF or WebP tells of.
+    """Return the millions of pixels that the header of a JPEG, PNG, TIFF or WebP names.
 
-    None where that cannot be told: another format, damage, not a file, not readable.
+    None where it names none: another format, damage, not a file, not readable.
 
     Example:
         >>> megapixels_of(Path("no such file"))
@@ -62,7 +62,7 @@ def _size(file: BinaryIO) -> tuple[int, int]:
         case "tiff":
             return _size_of_tiff(file)
         case name:
-            raise ImageError(f"the size of {name} is not told here")
+            raise ImageError(f"the size of {name} is not read here")
 
 
 def _size_of_jpeg(file: BinaryIO) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def denoise_burst(
         options: how the mean is denoised.
         overwrite: replace ``target`` if it exists.
         max_pixels: refuse larger photographs before decoding them.
-        progress: told after every pass of the network.
+        progress: called after every pass of the network.
 
     Raises:
         InputError: the photographs do not match.

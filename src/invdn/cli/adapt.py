@@ -70,19 +70,19 @@ def command(
     ensure_output(output, overwrite)
     parameters = read_parameters(model)
     shoot = read_shoot(photos, seed)
-    told, shown = "", not quiet and sys.stderr.isatty()
+    last_words, shown = "", not quiet and sys.stderr.isatty()
 
     def progress(share: float, what: str) -> None:
-        nonlocal told
+        nonlocal last_words
         words = f"{what} ({share:.0%})" if what == "training" else what
-        if shown and words != told:
+        if shown and words != last_words:
             click.echo(f"\r{words:50}", nl=False, err=True)
-        told = words
+        last_words = words
 
     found = adapt(
         build_network(parameters), shoot, seconds=60 * minutes, seed=seed, progress=progress
     )
-    if shown and told:
+    if shown and last_words:
         click.echo(f"\r{'':50}\r", nl=False, err=True)
     metadata = dict(parameters.metadata)
     if found.share:

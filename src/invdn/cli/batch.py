@@ -23,7 +23,7 @@ from .options import OptionGroup, json_option
 from .terminal import open_bars, printable, remarks, stopping
 
 _LONGEST_NAME = 40
-#: The speed that the time left is told by is the mean over so many seconds.
+#: The speed that gives the time left is the mean over so many seconds.
 _MEMORY = 600
 
 
@@ -124,7 +124,7 @@ class Workload:
             return self._finished + sum(part * self._size(at) for at, part in self._parts.items())
 
     def measured(self, source: Path, megapixels: float | None) -> None:
-        """Take down a photograph's size, if it could be told."""
+        """Take down a photograph's size, where it is known."""
         with self._lock:
             if megapixels and source in self._open:
                 self._sizes[source] = megapixels
@@ -171,7 +171,7 @@ def batch_progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[BatchProgres
 
 
 _STATUSES: tuple[Status, ...] = ("done", "skipped", "failed", "left")
-#: Of a longer batch the failures are told again at the end, but no more than these.
+#: Of a longer batch the failures are listed again at the end, but no more than these.
 _LONG, _MOST = 20, 20
 _EXPECTED = "its result exists"  # nothing to tell line by line
 
@@ -182,16 +182,16 @@ class BatchReport:
     ``exit_code`` is 0, or 1 as soon as a photograph failed or was left.
 
     Args:
-        told: prints a line for people.
+        log: prints a line for people.
         json_lines: one JSON object a line on standard output, and no lines but of failures.
         as_json: one object of all at the end instead.
         quiet: no lines but of failures.
     """
 
     def __init__(
-        self, told: Callable[[str], None], *, json_lines: bool, as_json: bool, quiet: bool
+        self, log: Callable[[str], None], *, json_lines: bool, as_json: bool, quiet: bool
     ) -> None:
-        self._told = told
+        self._log = log
         self._json_lines = json_lines
         self._entries: list[dict[str, Any]] | None = [] if as_json else None
         self._quiet = quiet
@@ -219,18 +219,18 @@ class BatchReport:
             line = printable(f"invdn: {outcome.reason}")
             if len(self._failures) < _MOST:
                 self._failures.append(line)
-            self._told(line)
+            self._log(line)
         elif not (self._quiet or self._json_lines or self._entries is not None):
             if outcome.status == "done":
                 lines = f"{printable(f'{outcome.source} -> {outcome.target}')}{remarks(facts)}"
-                self._told("\n".join(map(printable, lines.split("\n"))))
+                self._log("\n".join(map(printable, lines.split("\n"))))
             elif outcome.reason and outcome.reason != _EXPECTED:
-                self._told(printable(f"{outcome.source}: {outcome.reason}"))
+                self._log(printable(f"{outcome.source}: {outcome.reason}"))
 
     def note(self, text: str) -> None:
         """Tell people something that is about no photograph."""
         if not self._quiet:
-            self._told(printable(text))
+            self._log(printable(text))
 
     def finish(self, described: Mapping[str, Any], stopped: str) -> None:
         """Tell of all.
@@ -251,21 +251,21 @@ class BatchReport:
             click.echo(json.dumps({"event": "summary", **counts, **facts, **described}))
             return
         if number > _LONG and self._failures:
-            self._told("")
+            self._log("")
             for line in self._failures:
-                self._told(line)
+                self._log(line)
             if counts["failed"] > _MOST:
-                self._told(f"and {counts['failed'] - _MOST} more that failed")
+                self._log(f"and {counts['failed'] - _MOST} more that failed")
         if number > 1 and not self._quiet:
             self._print_table(counts, seconds)
         if self._existing and not self._quiet:
-            self._told(
+            self._log(
                 f"{self._existing} skipped, since their results exist; --on-conflict overwrite "
                 "makes them anew"
             )
         if stopped:
             hint = self.how_to_go_on if counts["left"] else ""
-            self._told(f"invdn: {stopped}{hint}")
+            self._log(f"invdn: {stopped}{hint}")
 
     def _print_table(self, counts: Mapping[Status, int], seconds: float) -> None:
         from rich.console import Console
@@ -384,7 +384,7 @@ class BatchRun:
         json_lines: report as JSON lines.
         as_json: report as one JSON object at the end.
         quiet: neither bars nor lines, but of failures.
-        spoken: changes a message before it is told.
+        spoken: changes a message before it is printed.
     """
 
     work: Work
@@ -412,8 +412,8 @@ class BatchRun:
                 report.note(f"{path} is a link to a folder, and not entered; name it too")
             for path, source in plan.results:
                 report.note(f"{path} is the result of {source}, and left out")
-            if told := passed_over(plan.passed_over):
-                report.note(told)
+            if note := passed_over(plan.passed_over):
+                report.note(note)
             for path, reason in plan.unreadable:
                 report.add(Outcome(path, None, "failed", reason))
             self._do(plan.jobs, self.existing, stop, progress, report)
@@ -445,9 +445,9 @@ class BatchRun:
     ) -> Iterator[tuple[StopEvent, BatchProgress, BatchReport]]:
         stop = StopEvent()
         with batch_progress(jobs, quiet=self.quiet) as progress:
-            told = _after(self.spoken, progress.message)
+            log = _after(self.spoken, progress.message)
             report = BatchReport(
-                told, json_lines=self.json_lines, as_json=self.as_json, quiet=self.quiet
+                log, json_lines=self.json_lines, as_json=self.as_json, quiet=self.quiet
             )
             with stopping(stop, progress.message) as interrupts:
                 yield stop, progress, report
@@ -495,7 +495,7 @@ class FolderScanner:
     name: NameTemplate
     recursive: bool
     suffix_of: Callable[[Path], str] = own_suffix
-    _told: set[Path] = field(default_factory=set)
+    _reported: set[Path] = field(default_factory=set)
     _suffixes: dict[tuple[Path, Stamp | None], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -511,8 +511,8 @@ class FolderScanner:
         wrong = list(found.unreadable)
         wrong += [(job.source, describe_clash(other, job)) for other, job in assigned.clashes]
         for path, reason in wrong:
-            if path not in self._told:
-                self._told.add(path)
+            if path not in self._reported:
+                self._reported.add(path)
                 report.add(Outcome(path, None, "failed", reason))
         return assigned.jobs
 

@@ -50,8 +50,8 @@ def command(output: Path, size: int, seed: int, model: str, overwrite: bool, as_
     engine = open_engine(model)
     original = demo_photo(size, seed)
     noisy = camera_noise(original, seed=seed)
-    with reporting(1, quiet=False) as reporter, reporter.photograph(output / "noisy.png") as told:
-        clean = denoise_pixels(engine, noisy, DenoiseOptions(seed=seed), progress=told)
+    with reporting(1, quiet=False) as reporter, reporter.photograph(output / "noisy.png") as step:
+        clean = denoise_pixels(engine, noisy, DenoiseOptions(seed=seed), progress=step)
     pictures = (noisy, clean, np.concatenate((noisy, clean, original), axis=1))
     for name, picture in zip(names, pictures, strict=True):
         write_photo(Photo(np.ascontiguousarray(picture)), output / name, overwrite=overwrite)

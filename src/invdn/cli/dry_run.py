@@ -1,4 +1,4 @@
-"""``invdn denoise --dry-run``: what would be done, told and not done."""
+"""``invdn denoise --dry-run``: report what would be done, and do nothing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def dry_run(
 
 
 def _lines(outlook: Outlook, stays: str | None) -> str:
-    """Return what people are told of a photograph, a note a line."""
+    """Return the notes on a photograph, one a line."""
     facts = [f"{outlook.width}x{outlook.height}"]
     if outlook.noise_word is not None:
         facts.append(f"{outlook.noise_word} noise, {outlook.noise_level:.1f} of 255")

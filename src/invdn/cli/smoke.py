@@ -58,7 +58,7 @@ class _Skipped(Exception):  # noqa: N818 - not an error
 @click.option(
     "--mode",
     type=click.Choice(MODES),
-    help="TIPC's chain instead: every command is run and told of in its words.",
+    help="TIPC's chain instead: every command is run and reported in its words.",
 )
 @click.option(
     "--format",
@@ -88,7 +88,7 @@ def command(
 ) -> None:
     """Train a tiny network for a moment, measure it, export it, and run the export.
 
-    Each step is told with its time and whether it went well; the exit code is 1 if one did not.
+    Each step is reported with its time and whether it went well; the exit code is 1 if one did not.
     Steps that need another that failed are left out.
 
     With --mode it is the chain of Paddle's TIPC: lite trains ten steps or infers one photograph,

@@ -100,7 +100,7 @@ class Interrupts:
 
 
 @contextmanager
-def stopping(stop: StopEvent, told: Callable[[str], None]) -> Iterator[Interrupts]:
+def stopping(stop: StopEvent, log: Callable[[str], None]) -> Iterator[Interrupts]:
     """Request the stop at the first signal; the second one ends the process at once.
 
     Signals that are ignored when it begins (``nohup``) stay so, and outside the main thread, which
@@ -108,7 +108,7 @@ def stopping(stop: StopEvent, told: Callable[[str], None]) -> Iterator[Interrupt
 
     Args:
         stop: what is requested.
-        told: called with a line for the user.
+        log: called with a line for the user.
     """
     interrupts = Interrupts()
 
@@ -117,7 +117,7 @@ def stopping(stop: StopEvent, told: Callable[[str], None]) -> Iterator[Interrupt
         interrupts.exit_code = interrupts.exit_code or 128 + number
         stop.request("it was interrupted")
         with suppress(RuntimeError):  # the signal came in the middle of another line
-            told("stopping after the current step; once more to stop at once")
+            log("stopping after the current step; once more to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield interrupts

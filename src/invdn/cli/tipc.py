@@ -1,4 +1,4 @@
-"""TIPC's chain of commands: each is run as a user would, and told of in TIPC's words.
+"""TIPC's chain of commands: each is run as a user would, and reported in TIPC's words.
 
 TIPC (Training and Inference Pipeline Criterion) is how Paddle checks a model from training to
 deployment. Its modes say how much is trained and how much is inferred.

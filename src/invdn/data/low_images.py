@@ -27,7 +27,7 @@ def write_low_images(
     Args:
         root: a data set with a folder of clean photographs (``GT/``).
         scale: by which each side shrinks.
-        progress: told after every photograph.
+        progress: called after every photograph.
 
     Returns:
         How many files were written.

@@ -51,7 +51,7 @@ def add_noise(
         photo: any photograph; its values are read as sRGB, whatever its profile says.
         ranges: from what the camera is drawn; ``PHONE.at_iso(1600)``, say.
         seed: same photograph, ranges and seed, same noise.
-        progress: told after every strip.
+        progress: called after every strip.
 
     Raises:
         InputError: the ranges or the seed are impossible.
@@ -91,7 +91,7 @@ def resample_noise(
         network: a trained network on the CPU whose scale is 16 or a divisor of it.
         scale: strength of the new noise: 0 for none, 1 for that of the photograph's own.
         seed: same photograph, network, scale and seed, same noise.
-        progress: told after every strip.
+        progress: called after every strip.
 
     Raises:
         InputError: the scale or the seed are impossible.

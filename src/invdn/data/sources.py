@@ -159,7 +159,7 @@ def _lmdb_pairs(path: Path, sides: dict[Role, LmdbImages]) -> PairSource:
 def _matched(
     path: Path, noisy: ImageSource, clean: ImageSource, low: ImageSource | None
 ) -> PairSource:
-    """Return the pairs; what is wrong with them is told with the place where they lie."""
+    """Return the pairs; errors name the place where they lie."""
     try:
         return PairSource(noisy, clean, low)
     except DataError as error:

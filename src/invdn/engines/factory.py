@@ -43,7 +43,7 @@ def open_engine(
             ``engine.description`` says so. ``"auto"``: ``"float16"`` on an NVIDIA GPU, and of the
             native engine the fastest that costs less than 0.01 dB and no more than one step of
             8 bits anywhere; photographs of more than 8 bits are then computed in float32.
-        **unknown: nothing; names of old are told their new ones.
+        **unknown: nothing; old names give an error that names the new ones.
 
     Raises:
         InputError: there is no such argument.

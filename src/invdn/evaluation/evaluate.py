@@ -130,8 +130,8 @@ def evaluate(
         methods: one or more with different names.
         protocols: one or more.
         worst: how many images to keep for looking at.
-        keep: told of every result.
-        progress: told after every image.
+        keep: called with every result.
+        progress: called after every image.
 
     Raises:
         InputError: no method, no protocol, no sample, or a name twice.

@@ -67,7 +67,7 @@ def as_html(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
 
 
 def decibels(summary: Summary | Score) -> str:
-    """Return a PSNR for people: infinite ones, and those left out of a mean, are told of."""
+    """Return a PSNR for people: infinite ones, and those left out of a mean, are named."""
     if math.isinf(summary.psnr):
         return "infinite"
     identical = summary.identical if isinstance(summary, Summary) else 0

@@ -300,7 +300,7 @@ def adapt(
         seconds: wall time that training may take; measuring comes on top.
         steps: train so many, however long they take.
         seed: of noise and crops.
-        progress: told now and then.
+        progress: called now and then.
 
     Raises:
         InputError: the network has not three colours, the time is no time, or too little of the

@@ -127,15 +127,15 @@ class TimeProgress(StepProgress):
         self._begun = self._last_step = self._look()
         for work in self._seconds:
             self._ended[work] = self._passed
-        told = None
+        words = None
         if self._reserve("validation") > _VALIDATION_SHARE * self._budget:
-            told = (
+            words = (
                 f"the last validation would take about {self._seconds['validation']:.0f} s of a "
                 f"budget of {format_duration(self._budget)}: it is left out"
             )
             self._seconds["validation"] = float("inf")
         self._refuse_if_short()
-        return told
+        return words
 
     @property
     def position(self) -> float:

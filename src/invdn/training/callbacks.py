@@ -47,7 +47,7 @@ class StepStats:
 
 
 class Callback(Protocol):
-    """Who is told what happens, on the first process."""
+    """Callbacks of the first process, called at every event."""
 
     def planned(self, plan: Plan) -> None:
         """Tell that everything is open and checked, and the training begins."""

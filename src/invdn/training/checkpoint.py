@@ -100,7 +100,7 @@ def open_state(
         resume: whether to go on with what the folder holds.
         start: weights to begin with.
         allow_change: go on although the recipe has changed in what decides the outcome.
-        tell: told what changed, and which checkpoint was damaged.
+        tell: called with what changed, and which checkpoint was damaged.
         make_optimiser: of the parameters; None for the recipe's Adam.
 
     Raises:

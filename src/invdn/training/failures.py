@@ -1,4 +1,4 @@
-"""What ends a training from outside, told in one line: memory, disk, other processes."""
+"""Translate memory, disk and worker errors that end a training to one line."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,7 +72,7 @@ def saved_on_failure(save: Callable[[], None], leads: object) -> Iterator[None]:
             mark in str(error) for mark in (*_OTHERS, "DataLoader worker")
         )
         if leads and between:
-            with suppress(OutputError):  # the first error is the one to be told
+            with suppress(OutputError):  # the first error is the one to report
                 save()
         raise
 

@@ -61,7 +61,7 @@ def train(
     Args:
         recipe: what to do; ``hardware.batch_scale`` is applied here.
         folder: of the run: checkpoints, logs, weights.
-        watcher: who is told.
+        watcher: called at every event.
         resume: continue from the folder's last checkpoint, where it has one.
         start: weights to begin with (a shipped model's name or a file), instead of random ones.
         hooks: the caller's own parts; :func:`invdn.training.fit.fit` makes them.
@@ -146,8 +146,8 @@ def _begin(
 ) -> RunLog:
     """Do what the first process does first: tell, check, take the folder, note."""
     watcher.planned(plan)
-    told = [*changes, f"going on after step {state.step}"] if state.step else changes
-    for text in told:
+    messages = [*changes, f"going on after step {state.step}"] if state.step else changes
+    for text in messages:
         watcher.message(text)
     if not state.step:
         material.verify(watcher.verifying)
@@ -162,7 +162,7 @@ def _begin(
         f"begin: {plan.recipe.title}; {plan.parameters:,} parameters, {plan.processes} x "
         f"{plan.device}, weights from {start or 'the seed'}"
     )
-    for text in told:
+    for text in messages:
         log.text(text)
     return log
 
@@ -190,9 +190,9 @@ def _open_progress(
     if images:
         with progress.timed("validation", share=min(1, len(sets) * fabric.world_size / images)):
             validate(state.ema, {name: pairs[:1] for name, pairs in sets.items()}, fabric)
-    told = progress.check()
-    if told and fabric.is_global_zero:
-        watcher.message(told)
+    words = progress.check()
+    if words and fabric.is_global_zero:
+        watcher.message(words)
     return progress
 
 
@@ -306,9 +306,9 @@ def _run(
                 interval.restart()
             if stop and not last:
                 if log:
-                    told = f"stopped after step {state.step}: go on with --resume"
-                    watcher.message(told)
-                    log.text(told)
+                    words = f"stopped after step {state.step}: go on with --resume"
+                    watcher.message(words)
+                    log.text(words)
                 return
             if last or progress.phase != number:
                 break

@@ -23,7 +23,7 @@ def check_changes(before: str, recipe: Recipe, step: int, *, allow_change: bool)
         allow_change: accept changes of what decides the outcome.
 
     Returns:
-        A line for every change, to be told.
+        A line for every change, for people.
 
     Raises:
         RecipeError: more steps are done than the recipe has; or something changed that would make

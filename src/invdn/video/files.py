@@ -96,7 +96,7 @@ def denoise_video(
         drop_streams: leave out sound, subtitles or data that the container cannot hold, instead of
             failing.
         max_pixels: refuse larger frames before decoding them.
-        progress: told after every pass of the network, with all frames' passes in all.
+        progress: called after every pass of the network, with all frames' passes in all.
 
     Raises:
         VideoError: the source is no video, damaged, interlaced or HDR, or cannot be kept as it is

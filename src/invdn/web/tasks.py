@@ -246,7 +246,7 @@ def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
     Args:
         task: what.
         engine: needed by :class:`Preview` and :class:`Denoise`.
-        progress: told after every pass of the network; what it raises ends the work.
+        progress: called after every pass of the network; what it raises ends the work.
 
     Raises:
         InvDNError: the photograph cannot be read, or an option not be used.
