@@ -237,7 +237,7 @@ def _run_directly(
         target = open_store(target_url, wait=stop.wait)
         if rows is None:
             rows = list_photographs(source, naming, [target.url])
-        worker = RowWorker(source, target, naming, settings, engine, stop, choices["jobs"])
+        worker = RowWorker(source, target, naming, settings, engine, stop, choices["jobs"] or 1)
         for outcome in worker.outcomes(rows):
             report.add(_as_of_a_batch(outcome, source.url, target.url))
         if not sum(report.counts.values()) and not stop.requested:
@@ -277,7 +277,7 @@ def _run_shards(
                     shard,
                     settings,
                     limit=limit,
-                    jobs=choices["jobs"],
+                    jobs=choices["jobs"] or 1,
                     engine=engine,
                     stop=stop,
                     told=told,
@@ -337,7 +337,7 @@ def _on_cluster(
             choice=choice,
             cores=archive["cores_per_engine"],
             limit=limit,
-            jobs=choices["jobs"],
+            jobs=choices["jobs"] or 1,
             stop=stop,
         ):
             codes.append(summary.exit_code)

@@ -18,6 +18,7 @@ from ..batch.file_identity import Stamp, is_folder, stamp_of
 from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
 from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
+from ..batch.workers import choose_workers
 from ..errors import InputError
 from .options import OptionGroup, json_option
 from .terminal import open_bars, printable, remarks, stopping
@@ -314,9 +315,8 @@ conflict_options = OptionGroup(
         "-j",
         "--jobs",
         type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="Photographs in work at a time; each one takes memory.",
+        help="Photographs in work at a time; each one takes memory.  [default: 2 where there are "
+        "several and memory is plenty, else 1]",
     ),
 )
 running_options = OptionGroup(
@@ -380,7 +380,7 @@ class BatchRun:
         work: makes a result of a photograph.
         described: what the summary says besides the counts.
         existing: what is done where a result exists.
-        workers: photographs at a time.
+        workers: photographs at a time; None: as many as are worth it.
         json_lines: report as JSON lines.
         as_json: report as one JSON object at the end.
         quiet: neither bars nor lines, but of failures.
@@ -390,7 +390,7 @@ class BatchRun:
     work: Work
     described: Mapping[str, Any]
     existing: Existing
-    workers: int
+    workers: int | None
     json_lines: bool
     quiet: bool
     as_json: bool = False
@@ -462,11 +462,16 @@ class BatchRun:
         progress: BatchProgress,
         report: BatchReport,
     ) -> None:
+        from ..engines import available_processors
+
+        workers = self.workers or choose_workers(
+            [job.source for job in jobs], available_processors()
+        )
         for outcome in run_batch(
             jobs,
             self.work,
             existing=existing,
-            workers=self.workers,
+            workers=workers,
             stop=stop,
             watch=progress.photograph,
         ):

@@ -209,7 +209,7 @@ def _run(choices: dict[str, Any]) -> int:
             work,
             {"engine": engine.description, "options": asdict(options)},
             existing,
-            workers=running["jobs"],
+            workers=running["jobs"] or (1 if options.max_memory else None),
             **report,
         )
         if in_place["in_place"] and not sys.stderr.isatty():
