@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from support.azure_server import ACCOUNT, azure_server, make_container
 from support.drawn_data import draw
 from support.s3_server import environment, make_bucket, s3_server
 
@@ -64,6 +65,21 @@ def server() -> Iterator[str]:
     pytest.importorskip("moto")
     with s3_server() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[str]:
+    """The address of a server that speaks Azure's protocol of blobs."""
+    with azure_server() as address:
+        yield address
+
+
+@pytest.fixture
+def container(azure: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty container on it, which clients find by the environment."""
+    for name, value in {**ACCOUNT, "AZURE_STORAGE_ENDPOINT": azure}.items():
+        monkeypatch.setenv(name, value)
+    return make_container(f"c{uuid4().hex[:12]}")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Plans: what is listed, how it is cut, and that it is whole or not there."""
 
+import re
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invdn.archive import Manifest, Naming, Row, open_manifest, plan_archive, read_names
-from invdn.archive.manifest import ROWS_OF_A_PART
+from invdn.archive import (
+    Manifest,
+    Naming,
+    Row,
+    open_manifest,
+    plan_archive,
+    read_names,
+    read_parquet,
+)
+from invdn.archive.row_files import ROWS_OF_A_PART
 from invdn.errors import DataError, InputError
 from invdn.stores import open_store
 
@@ -56,14 +65,27 @@ def test_shards_are_equal_in_bytes(
         assert shard.size <= fair + max(weights) + 1
 
 
-def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+BOTH = pytest.mark.parametrize("how", ["jsonl", "parquet"])
+
+
+@BOTH
+def test_rows_come_back_as_they_were(tmp_path: Path, how: str) -> None:
+    if how == "parquet":
+        pytest.importorskip("pyarrow")
     rows = [Row('ü "1".jpg', 5, '"abc"', ("ü.xmp",)), Row("b.jpg"), Row("c.jpg", None, "e")]
-    assert _rows(_plan(tmp_path, rows, 1)) == [rows]
+    made = _plan(tmp_path, rows, 1, how=how)
+    assert _rows(made) == [rows]
+    ending = {"jsonl": ".jsonl.gz", "parquet": ".parquet"}[how]
+    assert made.part_key(0, 0).endswith(ending)
+    assert made.store.head(made.part_key(0, 0))
 
 
-def test_a_shard_of_many_parts(tmp_path: Path) -> None:
+@BOTH
+def test_a_shard_of_many_parts(tmp_path: Path, how: str) -> None:
+    if how == "parquet":
+        pytest.importorskip("pyarrow")
     number = 2 * ROWS_OF_A_PART + 7
-    made = _plan(tmp_path, [Row(f"{place}.jpg", 1) for place in range(number)], 1)
+    made = _plan(tmp_path, [Row(f"{place}.jpg", 1) for place in range(number)], 1, how=how)
     assert made.shards[0].parts == 3
     assert [row.key for row in made.rows_of(0)] == [f"{place}.jpg" for place in range(number)]
 
@@ -82,6 +104,32 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
 
     peak("warm", 100)
     assert peak("large", 40_000) < 1.6 * peak("small", 10_000) + 1e6
+
+
+@pytest.mark.parametrize("how", ["jsonl", "parquet"])
+def test_a_damaged_part_says_so(tmp_path: Path, how: str) -> None:
+    if how == "parquet":
+        pytest.importorskip("pyarrow")
+    made = _plan(tmp_path, [Row("a.jpg", 1)], 1, how=how)
+    part = tmp_path / "plan" / made.part_key(0, 0)
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(DataError, match=re.escape(made.part_key(0, 0))):
+        list(made.rows_of(0))
+
+
+def test_names_from_an_inventory_in_parquet(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {"bucket": ["b", "b"], "key": ["a.jpg", "b.jpg"], "size": [5, 6]}
+    path = tmp_path / "inventory.parquet"
+    parquet.write_table(arrow.table({**columns, "e_tag": ["1f", "2f"]}), path)
+    rows = list(read_parquet(path))
+    assert rows == [Row("a.jpg", 5, '"1f"'), Row("b.jpg", 6, '"2f"')]
+    parquet.write_table(arrow.table({"name": ["a.jpg"]}), path)
+    for wrong in (path, tmp_path / "none.parquet"):
+        with pytest.raises(InputError, match="--files-from"):
+            list(read_parquet(wrong))
 
 
 def test_two_that_would_become_one(tmp_path: Path) -> None:

@@ -261,17 +261,20 @@ def test_what_has_the_name_of_a_result(planned: Manifest, engine: Engine) -> Non
     assert target.fetch("0/00_denoised.jpg")[0] != b"somebody's"
 
 
-@pytest.mark.parametrize("what", ["settings", "model", "photograph"])
+@pytest.mark.parametrize("what", ["settings", "model", "photograph", "version"])
 def test_a_result_of_something_else_is_told_and_renewed(
-    planned: Manifest, engine: Engine, what: str
+    planned: Manifest, engine: Engine, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_shard(planned, 0, SETTINGS, engine=engine).exit_code == 0
+    with monkeypatch.context() as patched:
+        if what == "version":
+            patched.setattr(WorkSettings, "edition", "0.1")
+        assert run_shard(planned, 0, SETTINGS, engine=engine).exit_code == 0
     settings, manifest = SETTINGS, planned
     if what == "settings":
         settings = replace(SETTINGS, options=DenoiseOptions(strength=0.5))
     elif what == "model":
         settings = replace(SETTINGS, model="default")
-    else:
+    elif what == "photograph":
         open_store(planned.source).replace("0/00.jpg", photograph(77))
         where = [planned.source, planned.target, planned.store.url + "2"]
         manifest = plan_archive(*where, NAMING, shards=4).manifest
@@ -281,6 +284,7 @@ def test_a_result_of_something_else_is_told_and_renewed(
         manifest, 0, settings, engine=engine, told=lambda outcome: reasons.append(outcome.reason)
     )
     expected = {"settings": "other settings", "model": "another model", "photograph": "earlier"}
+    expected["version"] = "by version 0.1"
     assert summary.exit_code == 42
     assert any(expected[what] in reason for reason in reasons), reasons
     renewing = replace(settings, existing="replace")

@@ -1,4 +1,4 @@
-"""Stores of both kinds: a folder, and a bucket of a real server."""
+"""Stores of every kind: a folder, and buckets of real servers of S3 and Azure."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from invdn.stores import Store, open_store
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "container"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store(str(tmp_path / "store"))
-    return open_store(request.getfixturevalue("bucket") + "/deep/down", patience=10)
+    return open_store(request.getfixturevalue(request.param) + "/deep/down", patience=10)

@@ -62,6 +62,14 @@ class Server:
         raise AssertionError(f"never came: {document}")
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one whose end nobody has asked for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def _name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()

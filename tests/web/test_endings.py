@@ -1,33 +1,30 @@
 """Workers that die, services that are stopped or crash: nothing hangs, nothing stays behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from support.serving import Server, running
+from invdn.web.errors import ProblemError, worker_ended
+from invdn.web.pictures import Pool
+from support.serving import Server, is_alive, running
 from support.systems import needs_linux
 
 pytestmark = needs_linux  # it looks at processes in /proc
 
 
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def _gone(pids: list[int]) -> bool:
     for _ in range(200):
-        if not any(map(_alive, pids)):
+        if not any(map(is_alive, pids)):
             return True
         time.sleep(0.05)
     return False
@@ -84,11 +81,48 @@ def test_all_workers_may_die_at_once(server: Server, pictures: Path) -> None:
     for quality in ("fast", "draft"):
         query = {"x": 0, "y": 0, "w": 9, "h": 9, "quality": quality}
         assert server.client.get(photo["links"]["preview"], params=query).status_code == 200
-    for _ in range(400):  # others may still be starting, and one waits for pictures to look at
-        if len(server.workers()) >= len(before) - 1:
+    for _ in range(2400):  # a busy machine takes its time
+        if len(server.workers()) >= len(before):
             return
         time.sleep(0.05)
     raise AssertionError(server.workers())
+
+
+def test_orders_that_a_dead_worker_had_not_begun_are_done_by_the_next(
+    server: Server, pictures: Path
+) -> None:
+    before = server.workers("pictures")
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    content = (pictures / "tiny.png").read_bytes()
+    with ThreadPoolExecutor() as pool:
+        sent = [
+            pool.submit(server.client.post, "/api/v1/photos", content=content) for _ in range(8)
+        ]
+        time.sleep(0.5)
+        for _ in range(2):
+            assert not any(one.done() for one in sent)
+            for pid in server.workers("pictures"):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        assert [one.result().status_code for one in sent] == [201] * 8
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_picture_whose_worker_ends_twice_is_no_fault_of_the_service(crashed: bool) -> None:
+    class Dying:
+        ready, tasks, tried = True, 0, 0
+
+        async def run(self, *_: object, **__: object) -> None:
+            self.tried += 1
+            raise worker_ended("the process was ended by X", crashed=crashed)
+
+    worker: Any = Dying()
+    with pytest.raises(ProblemError, match=r"twice|two") as caught:
+        asyncio.run(Pool([worker], 4).run(cast(Any, None), "client", 1.0))
+    assert worker.tried == 2
+    assert caught.value.status == (422 if crashed else 503)
+    assert "Retry-After" in caught.value.headers() or crashed
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.chromium import Visit, visiting
-from support.nginx import nginx
+from support.proxies import nginx
 from support.serving import Server, running
 
 ASSETS = Path(__file__).parents[2] / "src" / "invdn" / "web" / "page" / "assets"

@@ -75,6 +75,16 @@ def test_every_thread_of_every_worker_is_confined(server: Server) -> None:
 
 
 @linux
+def test_no_worker_fills_memory_or_disk_without_end(server: Server) -> None:
+    for pid in server.workers():
+        lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        limits = {line[:26].strip(): line[26:].split()[0] for line in lines}
+        assert int(limits["Max file size"]) == 4096 << 20  # as --max-memory says
+        assert int(limits["Max address space"]) < 64 << 30
+        assert (limits["Max core file size"], limits["Max open files"]) == ("0", "512")
+
+
+@linux
 def test_workers_do_not_have_the_token(tmp_path: Path) -> None:
     environment = {"INVDN_TOKEN": "open-sesame-7"}
     with running(tmp_path, "--max-queue", "3", environment=environment) as server:

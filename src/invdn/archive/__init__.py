@@ -13,9 +13,11 @@ lost, half, or made twice.
 """
 
 from .estimate import Estimate, SizeSample, estimate_cost
-from .manifest import Manifest, Row, Shard, open_manifest
+from .manifest import Manifest, Shard, open_manifest
 from .naming import Naming
 from .planning import Planned, list_photographs, plan_archive, read_names
+from .row import Row
+from .row_files import read_parquet
 from .rows import RowOutcome, RowWorker
 from .settings import WorkSettings
 from .shard_choice import ShardChoice
@@ -44,5 +46,6 @@ __all__ = [
     "open_manifest",
     "plan_archive",
     "read_names",
+    "read_parquet",
     "run_shard",
 ]

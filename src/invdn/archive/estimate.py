@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..batch.megapixels import megapixels_of_content
 from ..errors import StoreError
 from ..stores import Store
-from .manifest import Row
+from .row import Row
 
 #: Photographs whose header is looked at, and how much of each.
 SAMPLE, _START = 64, 1 << 18

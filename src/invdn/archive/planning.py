@@ -19,8 +19,10 @@ from ..errors import DataError, InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES
 from ..photo.keeping import SIDECARS
 from ..stores import Entry, Store, Wait, is_url, open_store, url_of
-from .manifest import PLAN, Manifest, PartWriter, Row, Shard, planned_already
+from .manifest import PLAN, Manifest, Shard, planned_already
 from .naming import Naming
+from .row import Row
+from .row_files import PartWriter, RowsFormat
 
 #: Photographs in a shard where nobody says otherwise: a working day of one core.
 ROWS_OF_A_SHARD = 500
@@ -159,6 +161,7 @@ def plan_archive(
     rows: Iterable[Row] | None = None,
     shards: int | None = None,
     overwrite: bool = False,
+    how: RowsFormat = "jsonl",
     seen: Callable[[Row], None] | None = None,
     wait: Wait | None = None,
 ) -> Planned:
@@ -172,11 +175,13 @@ def plan_archive(
         rows: the photographs; None: all that the source lists.
         shards: parts; None: one for every 500 photographs.
         overwrite: replace a plan that is there.
+        how: the rows are written: JSON lines or Parquet.
         seen: called with every photograph.
         wait: as of :func:`invdn.stores.open_store`.
 
     Raises:
         InputError: there is a plan, there are no photographs, or two would become one result.
+        MissingDependencyError: Parquet is asked for, and pyarrow is not installed.
         StoreError: a store refuses.
     """
     store = open_store(manifest, wait=wait)
@@ -196,9 +201,9 @@ def plan_archive(
         mean = max(1, size // known) if known else 1
         facts = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "rows": count}
         plan = secrets.token_hex(4)
-        draft = Manifest(store, source_store.url, url_of(target), naming, (), plan, facts)
+        draft = Manifest(store, source_store.url, url_of(target), naming, (), plan, facts, how)
         parts = _cut(draft, spool, shards, mean, size + (count - known) * mean)
-    made = Manifest(store, draft.source, draft.target, naming, tuple(parts), plan, facts)
+    made = Manifest(store, draft.source, draft.target, naming, tuple(parts), plan, facts, how)
     made.write(overwrite=overwrite)
     return Planned(made, listing)
 
@@ -229,7 +234,7 @@ def _cut(draft: Manifest, spool: IO[bytes], shards: int, mean: int, total: int) 
 
     def begin() -> PartWriter:
         number = len(made)
-        return PartWriter(draft.store, lambda part: draft.part_key(number, part))
+        return PartWriter(draft.store, lambda part: draft.part_key(number, part), draft.how)
 
     writer = begin()
     with gzip.GzipFile(fileobj=spool, mode="rb") as packed:

@@ -27,14 +27,15 @@ from ..errors import (
 )
 from ..inference import ContentResult, Engine, FileResult, denoise_content
 from ..stores import Entry, Store, join
-from .manifest import Row
 from .naming import Naming, digest_of
+from .row import Row
 from .settings import WorkSettings
 
 #: Photographs that are fetched while another is in the network.
 _AHEAD = 2
 #: What a result notes of its making, in the metadata of its object.
-_KEY, _SOURCE, _SETTINGS, _MODEL = "invdnkey", "invdnsource", "invdnsettings", "invdnmodel"
+_KEY, _SOURCE = "invdnkey", "invdnsource"
+_SETTINGS, _MODEL, _VERSION = "invdnsettings", "invdnmodel", "invdnversion"
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (ImageError, "unreadable"),
     (MissingObjectError, "missing"),
@@ -145,7 +146,11 @@ class RowWorker:
         self._stop = stop
         self._jobs = jobs
         self._network = threading.BoundedSemaphore(jobs)
-        self._notes = {_SETTINGS: settings.digest, _MODEL: settings.model_digest()}
+        self._notes = {
+            _SETTINGS: settings.digest,
+            _MODEL: settings.model_digest(),
+            _VERSION: settings.edition,
+        }
 
     def outcomes(self, rows: Iterable[Row]) -> Iterator[RowOutcome]:
         """Do all rows, and tell what became of them, in their order.
@@ -313,6 +318,8 @@ def _difference(found: Any, notes: dict[str, str]) -> str:
         return "is of an earlier state of its photograph"
     if found.get(_MODEL) != notes[_MODEL]:
         return "was made with another model"
+    if found.get(_VERSION) != notes[_VERSION]:
+        return f"was made by version {found.get(_VERSION, 'before 0.2')}"
     return "was made with other settings"
 
 

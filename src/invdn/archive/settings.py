@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from typing import Any, Literal
 
 from ..inference import DenoiseOptions, Engine, FileOptions
@@ -43,12 +44,28 @@ class WorkSettings:
 
     @property
     def digest(self) -> str:
-        """32 digits that stand for all that decides about a result, but for the model."""
+        """32 digits that stand for all that decides about a result, but model and version."""
         options = asdict(self.options)
         for name in _NOT_OF_THE_RESULT:
             options.pop(name)
-        files: dict[str, Any] = {"page": self.files.page, "write": asdict(self.files.write)}
-        return digest_of(json.dumps({"options": options, **files}, sort_keys=True, default=str))
+        decisive: dict[str, Any] = {
+            "options": options,
+            "page": self.files.page,
+            "write": asdict(self.files.write),
+            "backend": self.backend,
+            "dtype": self.dtype,
+        }
+        return digest_of(json.dumps(decisive, sort_keys=True, default=str))
+
+    @property
+    def edition(self) -> str:
+        """The version as far as it decides about a result: fixes of a version keep its bytes.
+
+        Example:
+            >>> WorkSettings().edition.count(".")
+            1
+        """
+        return ".".join(version("invdn").split(".")[:2])
 
     def open_engine(self) -> Engine:
         """Open the model."""

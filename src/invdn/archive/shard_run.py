@@ -11,7 +11,8 @@ from ..errors import BusyStoreError, FullStoreError, InputError, StoreError
 from ..inference import Engine
 from ..stores import Wait, open_store
 from .ledger import LedgerWriter
-from .manifest import Manifest, Row, open_manifest
+from .manifest import Manifest, open_manifest
+from .row import Row
 from .rows import RowOutcome, RowWorker
 from .settings import WorkSettings
 

@@ -144,9 +144,13 @@ def source_and_rows(
     Raises:
         click.UsageError: there is more than one folder, or none.
     """
-    from ..archive import Row, read_names
+    from ..archive import Row, read_names, read_parquet
     from ..photo.formats import PHOTOGRAPH_SUFFIXES
 
+    if files_from and files_from.endswith(".parquet"):
+        if len(inputs) != 1:
+            raise click.UsageError("name the store that the keys of the Parquet file lie in.")
+        return inputs[0], read_parquet(Path(files_from))
     if files_from:
         names = named_files(files_from)
         if not inputs:

@@ -33,7 +33,7 @@ _SIZE = 1024  # edge of the photograph that speed is measured with
     "--files-from",
     metavar="FILE",
     help="Read names instead of listing the store: a key or URL a line, or JSON with key, size "
-    "and etag; -: standard input.",
+    "and etag; a .parquet file with these columns; -: standard input.",
 )
 @click.option("--suffix", help="Added to the photographs' names.  [default: _denoised]")
 @click.option("--name", metavar="TEMPLATE", help="As of invdn denoise.")
@@ -42,6 +42,14 @@ _SIZE = 1024  # edge of the photograph that speed is measured with
     "output_format",
     type=click.Choice(FORMATS),
     help="Format of the results. Default: the source's (raw becomes TIFF, HEIC AVIF).",
+)
+@click.option(
+    "--rows",
+    "how",
+    type=click.Choice(("jsonl", "parquet")),
+    default="jsonl",
+    show_default=True,
+    help="How the manifest holds the photographs' names.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a plan that is there.")
 @click.option(
@@ -92,6 +100,7 @@ def _run(source: str | None, choices: dict[str, Any]) -> dict[str, Any]:
             rows=rows,
             shards=choices["shards"],
             overwrite=choices["overwrite"],
+            how=choices["how"],
             seen=sample,
         )
         made = planned.manifest

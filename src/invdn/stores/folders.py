@@ -25,7 +25,7 @@ from ..errors import (
     OutputError,
     StoreError,
 )
-from .store import Entry
+from .store import Entry, Store, Writing
 
 _NOTES = "user.invdn"
 _PIECE = 1 << 22
@@ -33,7 +33,7 @@ _SWEPT = 4096  # folders that are remembered as free of remains
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-class FolderStore:
+class FolderStore(Store):
     """Files below a folder, as :class:`~invdn.stores.Store` says.
 
     Args:
@@ -119,59 +119,25 @@ class FolderStore:
         except OSError as error:
             raise _problem(path, error) from error
 
-    def create(
-        self,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None = None,
-        *,
-        content_type: str | None = None,
-        mode: int | None = None,
-    ) -> Entry:
-        """As of the protocol; ``content_type`` has no place."""
-        path = self._path(key)
-        if os.path.lexists(path):
+    def _write(self, new: Writing) -> Entry:
+        path = self._path(new.key)
+        overwrite = new.replaces != ""
+        if not overwrite and os.path.lexists(path):
             raise ObjectExistsError(f"{str(path)!r} exists already")
-        return self._write(path, key, content, metadata, overwrite=False, mode=mode)
-
-    def replace(
-        self,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None = None,
-        *,
-        etag: str | None = None,
-        content_type: str | None = None,
-        mode: int | None = None,
-    ) -> Entry:
-        """As of the protocol; ``content_type`` has no place."""
-        path = self._path(key)
-        if etag is not None:
-            found = self.head(key)
-            if found is None or found.etag != etag:
+        if new.replaces:
+            found = self.head(new.key)
+            if found is None or found.etag != new.replaces:
                 raise _changed(path)
-        return self._write(path, key, content, metadata, overwrite=True, mode=mode)
-
-    def _write(
-        self,
-        path: Path,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None,
-        *,
-        overwrite: bool,
-        mode: int | None,
-    ) -> Entry:
-        permissions = 0o666 if mode is None else mode & 0o666
+        permissions = 0o666 if new.mode is None else new.mode & 0o666
         try:
             ensure_folder(path.parent)
             self._sweep(path.parent)
             with atomic_output(path, overwrite, permissions) as temporary:
-                temporary.write_bytes(content)
-                if metadata is not None and hasattr(os, "setxattr"):
+                temporary.write_bytes(new.content)
+                if new.metadata is not None and hasattr(os, "setxattr"):
                     with suppress(OSError):  # the drive has no place for notes
-                        os.setxattr(temporary, _NOTES, json.dumps(dict(metadata)).encode())
-            return _entry(key, path.stat())
+                        os.setxattr(temporary, _NOTES, json.dumps(dict(new.metadata)).encode())
+            return _entry(new.key, path.stat())
         except OutputError as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in _FULL:

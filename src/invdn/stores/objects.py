@@ -25,7 +25,7 @@ from ..errors import (
     StoreError,
 )
 from .locations import WEB, bucket_of, join
-from .store import Entry, Wait
+from .store import Entry, Store, Wait, Writing
 
 Result = TypeVar("Result")
 
@@ -49,6 +49,13 @@ _REGION = re.compile(
     re.IGNORECASE,
 )
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|169\.254\.170|identity/oauth2")
+#: Variables that name a server in the place of the provider's own.
+_ENDPOINTS = {
+    **dict.fromkeys(("s3", "s3a"), ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")),
+    **dict.fromkeys(
+        ("az", "azure", "abfs", "abfss", "adl"), ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+    ),
+}
 _CREDENTIALS = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, install boto3 for profiles, or run "
     "under a role; a public bucket needs AWS_SKIP_SIGNATURE=true",
@@ -59,7 +66,7 @@ _CREDENTIALS = {
 }
 
 
-class ObjectStore:
+class ObjectStore(Store):
     """Objects below a URL, as :class:`~invdn.stores.Store` says.
 
     Args:
@@ -101,13 +108,12 @@ class ObjectStore:
             # tries are counted here, where a stop can end them
             "retry_config": {"max_retries": 0, "retry_timeout": timedelta(0)},
         }
-        if self._scheme == "http":
+        endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS.get(self._scheme, ()))), None)
+        if self._scheme == "http" or (endpoint or "").startswith("http:"):
             client["allow_http"] = True
         if self._scheme in ("s3", "s3a"):
-            endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
             if endpoint:
                 settings["endpoint"] = endpoint
-                client["allow_http"] = endpoint.startswith("http:")
             if provider := _provider_of_profiles():
                 settings["credential_provider"] = provider
         return settings
@@ -181,57 +187,26 @@ class ObjectStore:
                 return b""
             raise
 
-    def create(
-        self,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None = None,
-        *,
-        content_type: str | None = None,
-        mode: int | None = None,
-    ) -> Entry:
-        """As of the protocol; ``mode`` has no place."""
-        return self._put(key, content, metadata, content_type, "create")
-
-    def replace(
-        self,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None = None,
-        *,
-        etag: str | None = None,
-        content_type: str | None = None,
-        mode: int | None = None,
-    ) -> Entry:
-        """As of the protocol; ``mode`` has no place."""
-        condition = "overwrite" if etag is None else {"e_tag": etag}
-        return self._put(key, content, metadata, content_type, condition)
-
-    def _put(
-        self,
-        key: str,
-        content: bytes,
-        metadata: Mapping[str, str] | None,
-        content_type: str | None,
-        condition: Any,
-    ) -> Entry:
+    def _write(self, new: Writing) -> Entry:
         if self._scheme in WEB:
             raise StoreError(f"{self.url} is a web server, and can only be read")
-        if len(content) > _LARGEST:
-            raise StoreError(f"cannot write {join(self.url, key)}: it has more than 5 GiB")
-        attributes = {**(metadata or {}), **({_CONTENT_TYPE: content_type} if content_type else {})}
-        found = self._tried(
-            key,
-            lambda: self._obstore.put(
-                self._store,
-                key,
-                content,
-                mode=condition,
-                attributes=attributes or None,
-                use_multipart=False,
-            ),
+        if len(new.content) > _LARGEST:
+            raise StoreError(f"cannot write {join(self.url, new.key)}: it has more than 5 GiB")
+        mode: Any = {"e_tag": new.replaces} if new.replaces else "overwrite"
+        attributes = dict(new.metadata or {})
+        if new.content_type:
+            attributes[_CONTENT_TYPE] = new.content_type
+        put = partial(
+            self._obstore.put,
+            self._store,
+            new.key,
+            new.content,
+            mode="create" if new.replaces == "" else mode,
+            attributes=attributes or None,
+            use_multipart=False,
         )
-        return Entry(key, len(content), found["e_tag"], None, metadata)
+        found = self._tried(new.key, put)
+        return Entry(new.key, len(new.content), found["e_tag"], None, new.metadata)
 
     def _get(self, key: str, **options: Any) -> Any:
         return self._obstore.get(self._store, key, options=options)

@@ -1,9 +1,9 @@
 """What every store can do."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 #: Waits so many seconds; True: the wait was ended, since everything is to stop.
 Wait = Callable[[float], bool]
@@ -31,7 +31,28 @@ class Entry:
     mode: int | None = None
 
 
-class Store(Protocol):
+@dataclass(frozen=True)
+class Writing:
+    """An object that is to be written.
+
+    Attributes:
+        key: its name.
+        content: its contents.
+        metadata: notes; names of lower-case letters, values of ASCII.
+        content_type: for browsers.
+        mode: permissions that a file may have at most.
+        replaces: nothing (``""``), whatever is there (None), or the object of an etag.
+    """
+
+    key: str
+    content: bytes
+    metadata: Mapping[str, str] | None
+    content_type: str | None
+    mode: int | None
+    replaces: str | None
+
+
+class Store(ABC):
     """Objects below a URL. Any thread may use it.
 
     Every method may raise :class:`~invdn.errors.AccessError`,
@@ -44,6 +65,7 @@ class Store(Protocol):
 
     url: str
 
+    @abstractmethod
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """All objects in a folder and those below it, one after the other.
 
@@ -53,12 +75,13 @@ class Store(Protocol):
         Args:
             prefix: a folder; empty: all.
         """
-        ...
 
+    @abstractmethod
     def head(self, key: str) -> Entry | None:
         """What is known of an object; None: there is none."""
         ...
 
+    @abstractmethod
     def fetch(self, key: str, etag: str | None = None) -> tuple[bytes, Entry]:
         """The contents of an object, whole and of one moment.
 
@@ -70,8 +93,8 @@ class Store(Protocol):
             MissingObjectError: there is none.
             ChangedObjectError: it has another etag, or changed while it was read.
         """
-        ...
 
+    @abstractmethod
     def stream(self, key: str) -> Iterator[bytes]:
         """The contents of an object, piece by piece.
 
@@ -79,15 +102,14 @@ class Store(Protocol):
             MissingObjectError: there is none.
             ChangedObjectError: it changed meanwhile.
         """
-        ...
 
+    @abstractmethod
     def start(self, key: str, size: int) -> bytes:
         """The first bytes of an object, or all where it has fewer.
 
         Raises:
             MissingObjectError: there is none.
         """
-        ...
 
     def create(
         self,
@@ -111,7 +133,7 @@ class Store(Protocol):
             ObjectExistsError: there is one; it stays as it is.
             FullStoreError: there is no room.
         """
-        ...
+        return self._write(Writing(key, content, metadata, content_type, mode, ""))
 
     def replace(
         self,
@@ -137,4 +159,8 @@ class Store(Protocol):
             ChangedObjectError: another is there.
             FullStoreError: there is no room.
         """
-        ...
+        return self._write(Writing(key, content, metadata, content_type, mode, etag or None))
+
+    @abstractmethod
+    def _write(self, new: Writing) -> Entry:
+        """Write an object as :meth:`create` and :meth:`replace` say."""

@@ -57,6 +57,7 @@ def create_app(service: Service) -> ASGIApp:
         docs_url=None,  # would fetch scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        root_path_in_servers=False,  # the description's own address says it, relative
     )
     app.add_exception_handler(ProblemError, problem_answer)
     app.add_exception_handler(HTTPException, http_answer)

@@ -21,13 +21,17 @@ KINDS: dict[str, tuple[int, str]] = {
     "unsupported": (415, "This is no photograph that can be read"),
     "misdirected": (421, "The service does not have this name"),
     "invalid": (422, "The photograph or an option cannot be used"),
+    "worker-crashed": (422, "The photograph cannot be worked on"),
     "queue-full": (429, "Too many photographs are waiting"),
     "too-many-attempts": (429, "Too many wrong tokens"),
     "internal": (500, "The service has failed"),
-    "worker-died": (500, "The work ended unexpectedly"),
     "unavailable": (503, "The service cannot take this now"),
+    "worker-died": (503, "The work ended unexpectedly"),
     "too-long": (504, "The work took too long"),
 }
+
+#: The process that did the work has ended: by others, or by a fault of its own.
+WORKER_ENDED = ("worker-died", "worker-crashed")
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
@@ -115,3 +119,26 @@ def tells_of_full_disk(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def worker_ended(how: str, *, crashed: bool = False) -> ProblemError:
+    """Return the end of the process that did the work.
+
+    Args:
+        how: it ended, as a sentence.
+        crashed: by a fault of its own; else from outside, by the system or by people.
+    """
+    return ProblemError("worker-crashed" if crashed else "worker-died", how, retry_after=1)
+
+
+def died_twice(last: ProblemError) -> ProblemError:
+    """Return what a client learns when the second try ended as the first: nothing was kept."""
+    if last.kind == "worker-crashed":
+        return ProblemError(
+            last.kind,
+            f"two processes broke down over this photograph: {last}; it may be damaged, or need "
+            "more memory than it may take",
+        )
+    return ProblemError(
+        last.kind, f"the work was ended twice: {last}; send the photograph again", retry_after=5
+    )

@@ -112,7 +112,7 @@ def jobs_router(service: Service) -> APIRouter:
                 "description": "A job, where Prefer says respond-async, or wait and the time is up",
             }
         }
-        | upload_problems("worker-died", "too-long"),
+        | upload_problems("worker-crashed", "too-long"),
         openapi_extra=photo_body(_FIELDS),
     )
     async def denoise(request: Request, query: Annotated[DenoiseQuery, Query()]) -> Response:
@@ -203,7 +203,7 @@ def jobs_router(service: Service) -> APIRouter:
         "/jobs/{identifier}/rendering",
         response_class=Response,
         responses=kept_file("The picture", *_PICTURES)
-        | problems("not-found", "not-ready", "too-long", "worker-died"),
+        | problems("not-found", "not-ready", "too-long", "worker-crashed"),
     )
     async def get_result_rendering(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
@@ -218,7 +218,7 @@ def jobs_router(service: Service) -> APIRouter:
         "/jobs/{identifier}/uncertainty",
         response_class=Response,
         responses=kept_file("The uncertainty map", *_PICTURES)
-        | problems("not-found", "not-ready", "too-long", "worker-died"),
+        | problems("not-found", "not-ready", "too-long", "worker-crashed"),
     )
     async def get_uncertainty(
         request: Request, identifier: Identifier, query: Annotated[BlendQuery, Query()]
@@ -237,7 +237,7 @@ def jobs_router(service: Service) -> APIRouter:
         "/jobs/{identifier}/explained",
         response_class=Response,
         responses=kept_file("The shares of the change", *_PICTURES)
-        | problems("not-found", "not-ready", "too-long", "worker-died"),
+        | problems("not-found", "not-ready", "too-long", "worker-crashed"),
     )
     async def get_explained(
         request: Request, identifier: Identifier, query: Annotated[ExplainedQuery, Query()]

@@ -170,7 +170,7 @@ def photos_router(service: Service) -> APIRouter:
         "/{identifier}/rendering",
         response_class=Response,
         responses=kept_file("The picture", *_PICTURES)
-        | problems("not-found", "too-large", "too-long", "worker-died"),
+        | problems("not-found", "too-large", "too-long", "worker-crashed"),
     )
     async def get_photo_rendering(
         request: Request, identifier: Identifier, query: Annotated[RenderingQuery, Query()]
@@ -186,7 +186,7 @@ def photos_router(service: Service) -> APIRouter:
         "/{identifier}/preview",
         response_class=Response,
         responses=file_answer("The denoised region", "image/png")
-        | problems("not-found", "too-large", "too-long", "worker-died"),
+        | problems("not-found", "too-large", "too-long", "worker-crashed"),
     )
     async def get_preview(
         request: Request, identifier: Identifier, query: Annotated[PreviewQuery, Query()]

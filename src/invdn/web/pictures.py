@@ -7,7 +7,7 @@ from typing import Any
 
 from ..inference import DenoiseOptions, Region
 from ..options import Look
-from .errors import ProblemError
+from .errors import WORKER_ENDED, ProblemError, died_twice
 from .jobs import StoredPhoto
 from .queue import FairQueue
 from .quota import Leases, Quota, Scratch
@@ -54,8 +54,10 @@ class Pool:
                 self._busy.add(worker)
                 return await worker.run(task, seconds=seconds)
             except ProblemError as problem:
-                if last or problem.kind != "worker-died":
+                if problem.kind not in WORKER_ENDED:
                     raise
+                if last:
+                    raise died_twice(problem) from problem
             finally:
                 if worker:
                     self._busy.discard(worker)

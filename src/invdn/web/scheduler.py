@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from ..inference import DenoiseOptions
 from .changes import Changes
 from .database import MOST_ATTEMPTS, Database
-from .errors import ProblemError, stopping
+from .errors import WORKER_ENDED, ProblemError, died_twice, stopping, worker_ended
 from .jobs import AS_IT_WAS, Job, Output, State, StoredPhoto
 from .metrics import Metrics
 from .prediction_cache import PredictionCache
@@ -209,7 +209,7 @@ class Scheduler:
             self._table.forget(identifier)
             shutil.rmtree(self._state.job_folder(identifier), ignore_errors=True)
         for job in jobs:
-            self._again(job, "the server that worked on it ended")
+            self._again(job, worker_ended("the server that worked on it ended"))
         for server in list(self._state.servers()):
             if not self._state.is_alive(server):
                 self._state.clear(server)
@@ -304,8 +304,8 @@ class Scheduler:
             error = task.exception()
             if error is None:
                 self._end(job, task.result())
-            elif isinstance(error, ProblemError) and error.kind == "worker-died":
-                self._again(job, error.detail)
+            elif isinstance(error, ProblemError) and error.kind in WORKER_ENDED:
+                self._again(job, error)
             elif isinstance(error, ProblemError):
                 self._end(job, problem=error)
             else:
@@ -374,18 +374,11 @@ class Scheduler:
         self._quota.refresh()
         self.changes.tell()
 
-    def _again(self, job: Job, why: str) -> None:
+    def _again(self, job: Job, why: ProblemError) -> None:
         """Queue a job once more whose worker died; twice is enough."""
         if job.attempts < MOST_ATTEMPTS:
             _log.warning("job %s is done once more: %s", job.id, why)
             self._table.requeue(job, counts=True)
             self.changes.tell()
             return
-        self._end(
-            job,
-            problem=ProblemError(
-                "worker-died",
-                f"the process that did the work died twice of this photograph: {why}; the "
-                "photograph may be damaged on purpose, or need more memory than there is",
-            ),
-        )
+        self._end(job, problem=died_twice(why))

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import EngineError
 from ..inference import Engine, Progress
 from .entry import start
-from .errors import ProblemError
+from .errors import ProblemError, worker_ended
 from .tasks import Task
 from .wire import Done, Progressed, Ready, receive
 from .worker import Cancel, WorkRequest
@@ -27,16 +27,21 @@ _log = logging.getLogger(__name__)
 _STOP_SECONDS = 0.8
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 120.0  # with a worker that starts; a busy machine takes its time
+_FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGKILL if hasattr(signal, "SIGKILL") else -9, None)
 
 
 @dataclass
 class _Pending:
+    order: WorkRequest
     ended: asyncio.Future[Any]
     progress: Progress | None
+    begun: bool = False
 
 
 class Supervisor:
     """Keeps one worker process alive and gives it orders.
+
+    Where the worker dies, the order that it had begun fails, and the next one does the others.
 
     Args:
         open_engine: makes the worker's engine; must be picklable. None: the worker handles
@@ -137,9 +142,10 @@ class Supervisor:
                     retry_after=_LONGEST_PAUSE,
                 ) from None
         number = next(self._numbers)
-        pending = _Pending(asyncio.get_running_loop().create_future(), progress)
+        order = WorkRequest(number, task)
+        pending = _Pending(order, asyncio.get_running_loop().create_future(), progress)
         self._pending[number] = pending
-        self._send(WorkRequest(number, task))
+        self._send(order)
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(pending.ended)
@@ -156,6 +162,11 @@ class Supervisor:
 
     async def _stop(self, number: int, pending: _Pending) -> None:
         """Return when the worker has stopped the work, or is dead."""
+        if not self.ready and number in self._pending:  # it waits for the next worker
+            del self._pending[number]
+            pending.ended.cancel()
+            return
+        pending.begun = True  # or will never be
         self._send(Cancel(number))
         await asyncio.wait([pending.ended], timeout=_STOP_SECONDS)
         if not pending.ended.done():
@@ -209,12 +220,16 @@ class Supervisor:
             case Ready(description, None, sandbox, pace):
                 self.description, self.sandbox, self.pace = description, sandbox, pace
                 self._ready.set()
+                for one in self._pending.values():  # orders that the last one did not begin
+                    self._send(one.order)
                 if not self._started.done():
                     self._started.set_result(None)
             case Progressed(number, done, total):
                 pending = self._pending.get(number)
-                if pending and pending.progress:
-                    pending.progress(done, total)
+                if pending:
+                    pending.begun = True
+                    if pending.progress and total:
+                        pending.progress(done, total)
             case Done(number, outcome, problem):
                 pending = self._pending.pop(number, None)
                 if pending is None or pending.ended.done():
@@ -231,16 +246,14 @@ class Supervisor:
         was_ready = self.ready
         self._ready.clear()
         how = _end(process.exitcode)
-        for pending in self._pending.values():
-            if not pending.ended.done():
-                pending.ended.set_exception(
-                    ProblemError(
-                        "worker-died",
-                        f"the process that did the work {how}; it has been started again, and the "
-                        "photograph may be sent again",
-                    )
-                )
-        self._pending.clear()
+        problem = worker_ended(
+            f"the process that did the work {how}", crashed=process.exitcode not in _FROM_OUTSIDE
+        )
+        for number, pending in list(self._pending.items()):
+            if pending.begun or self._closing:
+                del self._pending[number]
+                if not pending.ended.done():
+                    pending.ended.set_exception(problem)
         if self._closing:
             return
         if not self._started.done():
@@ -256,7 +269,7 @@ class Supervisor:
             self.restarts += 1
             try:
                 await self._launch()
-            except (EngineError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, there must be a worker
                 pause = min(_LONGEST_PAUSE, 2 * pause + 1)
                 _log.warning("%s; trying again in %g seconds", error, pause)
             else:

@@ -139,6 +139,7 @@ class _WorkerLoop:
         try:
             self._listen()
             self._stop_if_cancelled(order)
+            send(self._connection, Progressed(order.number, 0, 0))  # begun: its death counts
             ended = Done(order.number, outcome=perform(order.task, self._engine, passed))
         except _CancelledError:
             ended = Done(order.number)
@@ -222,7 +223,16 @@ def _prefer_as_victim() -> None:
 
 
 def _limit_memory(most: int) -> None:
-    """Let the process grow by so many bytes, where the system can tell how large it is."""
+    """Let the process grow by so many bytes, and write no file that is larger.
+
+    Seconds are counted by the supervisor, which ends a worker that has taken too many.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # late door: not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # beyond: EFBIG, no signal
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_initialized():
         return  # reserves address space far beyond what it uses

@@ -39,9 +39,10 @@ export class Ahead {
     const { x, y, w, h } = viewport.visible;
     const seen = [photo.number, x, y, w, h].join();
     if (seen === this.#seen) return; // waited for, on its way, or there
+    const still = this.#seen ? STILL : 0; // what has just come is not being moved
     this.#seen = seen;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, begun, done), STILL);
+    this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, begun, done), still);
   }
 
   #worthwhile(photo, previews) {

@@ -23,6 +23,11 @@ export const LOOKS = Object.freeze({ gentle: 0.7, natural: 1, strong: 1 });
 // Luma of gamma-encoded RGB, ITU-R BT.601.
 const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
 
+/** Whether a look shows the denoised photograph as it stands, whatever the noisy one is. */
+export const isWhole = (explained, { strength, luminance, chroma, detail, look }) =>
+  luminance === 1 && chroma === 1 && (detail === 0 || !explained) &&
+  (strength === 1 || (strength === "auto" && !explained && LOOKS[look] === 1));
+
 /**
  * @param noisy      RGB bytes of the photograph
  * @param clean      RGB bytes of its denoised version
@@ -31,7 +36,18 @@ const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
  * @param look       `{strength, luminance, chroma, detail, look}`
  * @param wide       RGBA bytes to be written, as many pixels
  */
-export function blend(noisy, clean, explained, { strength, luminance, chroma, detail, look }, wide) {
+export function blend(noisy, clean, explained, look, wide) {
+  if (isWhole(explained, look)) {
+    for (let from = 0, to = 0; from < clean.length; from += 3, to += 4) {
+      wide[to] = clean[from];
+      wide[to + 1] = clean[from + 1];
+      wide[to + 2] = clean[from + 2];
+      wide[to + 3] = 255;
+    }
+    return;
+  }
+  const { strength, luminance, chroma, detail } = look;
+  const share = LOOKS[look.look];
   for (let from = 0, to = 0; from < noisy.length; from += 3, to += 4) {
     const red = clean[from] - noisy[from];
     const green = clean[from + 1] - noisy[from + 1];
@@ -40,7 +56,7 @@ export function blend(noisy, clean, explained, { strength, luminance, chroma, de
     const inColour = explained === null ? 1 : explained[from + 1] / 255;
     const automatic = strength === "auto";
     const colour = (automatic ? inColour : strength) * chroma;
-    const taken = (automatic ? LOOKS[look] * inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
+    const taken = (automatic ? share * inGrey : strength) * luminance * (1 - detail * (1 - inGrey));
     const grey = (taken - colour) * (RED * red + GREEN * green + BLUE * blue);
     // A clamped array rounds and clips.
     wide[to] = noisy[from] + colour * red + grey;

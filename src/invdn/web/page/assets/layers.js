@@ -146,9 +146,10 @@ export class Previews {
 
   tile(level, column, row) {
     const below = this.noisy.tile(level, column, row);
-    if (!below || !this.#patches.length) return below;
+    if (!this.#patches.length) return below;
     const place = tileRegion(this.noisy.width, this.noisy.height, level, column, row);
-    const mixed = below.slice();
+    if (!below && !this.#patches.some((patch) => within(place, patch))) return null;
+    const mixed = below?.slice() ?? new Uint8Array(place.columns * place.rows * 3);
     for (const patch of this.#patches) paste(mixed, place, patch, 1 << level);
     return mixed;
   }
@@ -175,16 +176,19 @@ function enlarge(tile, place, patch, shrink) {
     const low = Math.min(Math.floor(value), Math.max(0, count - 2));
     return [low, Math.min(low + 1, count - 1), value - low];
   };
+  const places = [];
+  for (let column = left; column < right; column += 1) places.push(split(place.x + (column + 0.5) * shrink - patch.x, columns));
   for (let row = top; row < bottom; row += 1) {
     const [upper, lower, down] = split(place.y + (row + 0.5) * shrink - patch.y, rows);
-    for (let column = left; column < right; column += 1) {
-      const [west, east, across] = split(place.x + (column + 0.5) * shrink - patch.x, columns);
-      const to = (row * place.columns + column) * 3;
-      for (let channel = 0; channel < 3; channel += 1) {
-        const at = (r, c) => rgb[(r * columns + c) * 3 + channel];
-        const first = at(upper, west) * (1 - across) + at(upper, east) * across;
-        const second = at(lower, west) * (1 - across) + at(lower, east) * across;
-        tile[to + channel] = Math.round(first * (1 - down) + second * down);
+    const [above, below] = [upper * columns * 3, lower * columns * 3];
+    let to = (row * place.columns + left) * 3;
+    for (const [west, east, across] of places) {
+      for (let channel = 0; channel < 3; channel += 1, to += 1) {
+        const w = west * 3 + channel;
+        const e = east * 3 + channel;
+        const first = rgb[above + w] * (1 - across) + rgb[above + e] * across;
+        const second = rgb[below + w] * (1 - across) + rgb[below + e] * across;
+        tile[to] = Math.round(first * (1 - down) + second * down);
       }
     }
   }

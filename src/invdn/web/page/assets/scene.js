@@ -1,6 +1,6 @@
 // What is on the table: one photograph as tiles ready to be drawn, before and after.
 
-import { blend, heat, NEUTRAL } from "./blend.js";
+import { blend, heat, isWhole, NEUTRAL } from "./blend.js";
 import { levels, Shelf, tileRegion } from "./layers.js";
 
 const KEPT = 96; // drawn tiles of each side, 1 MB each
@@ -50,10 +50,12 @@ export class Scene {
     if (there?.version === this.#version) return there.canvas;
     const noisy = this.noisy.tile(level, column, row);
     const clean = this.clean?.tile(level, column, row);
-    if (!noisy || !clean) return there?.canvas ?? null;
+    if (!clean) return there?.canvas ?? null;
     const explained = this.explained?.tile(level, column, row) ?? null;
     const unexplained = needsShares(this.look) && this.explained && !explained;
     if (unexplained && there) return there.canvas;
+    if (!noisy && !isWhole(explained, this.look)) return there?.canvas ?? null;
+    if (noisy === clean && !this.overlay) return this.before(level, column, row); // nothing is denoised yet
     const uncertainty = this.overlay ? (this.uncertainty?.tile(level, column, row) ?? null) : null;
     const place = tileRegion(this.width, this.height, level, column, row);
     const canvas = there?.canvas ?? new OffscreenCanvas(place.columns, place.rows);
