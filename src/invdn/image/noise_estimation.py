@@ -208,7 +208,8 @@ def _spectrum(rest: Floats, spread: NDArray[np.float64]) -> tuple[float, ...]:
     # The energy of each wave, from the products of places: a sum over 64x64 for all squares.
     products = [plane.T @ plane for plane in planes.transpose(1, 0, 2)]
     waves = [np.einsum("fv,vw,fw->f", DCT8X8, one, DCT8X8, optimize=True) for one in products]
-    power = np.array(waves).reshape(channels, BLOCK, BLOCK) / n
+    # Where there is none, rounding can leave less than nothing.
+    power = np.maximum(np.array(waves), 0).reshape(channels, BLOCK, BLOCK) / n
     # What the plane took away, the mean and the slants, is like the slowest that it left.
     slow = np.maximum(power[:, 1, 1], (power[:, 0, 2] + power[:, 2, 0]) / 2)
     for row, column in ((0, 0), (0, 1), (1, 0)):
