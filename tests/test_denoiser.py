@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from invdn import DenoiseOptions, Denoiser, FileOptions, Region, open_engine
-from invdn.errors import EngineError, InputError
+from invdn.errors import EngineError, InputError, OutputError
 from invdn.options import model_of_quality
 
 PIXELS = np.random.default_rng(0).integers(50, 110, (22, 35, 4), np.uint8)
@@ -183,3 +183,33 @@ def test_a_draft_is_another_model() -> None:
     with pytest.raises(InputError, match="a draft takes another model"):
         Denoiser()(PIXELS, quality="draft")
     assert Denoiser("default", quality="draft").engine.architecture.features == 64
+
+
+def test_a_callback_hears_of_every_pass(tmp_path: Path) -> None:
+    denoiser = Denoiser(options=DenoiseOptions(strength=1, num_samples=2, latent_std=1))
+    array = PIXELS[..., :3]
+    Image.fromarray(array).save(tmp_path / "a.png")
+    region = Region(x=4, y=4, width=8, height=8)
+    for run in (
+        lambda heard: denoiser(array, callback=heard),
+        lambda heard: denoiser.predict(array, callback=heard),
+        lambda heard: denoiser.denoise(array, callback=heard),
+        lambda heard: denoiser.denoise_region(array, region, callback=heard),
+        lambda heard: denoiser.denoise_with_std(array, callback=heard),
+        lambda heard: denoiser.denoise_file(tmp_path / "a.png", tmp_path / "b.png", callback=heard),
+    ):
+        calls: list[tuple[int, int]] = []
+        run(lambda done, total, calls=calls: calls.append((done, total)))
+        assert calls == [(number + 1, len(calls)) for number in range(len(calls))] != []
+
+
+def test_a_target_is_replaced_when_asked_only(denoiser: Denoiser, tmp_path: Path) -> None:
+    source, target = tmp_path / "noisy.png", tmp_path / "clean.png"
+    Image.fromarray(PIXELS).save(source)
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        denoiser.denoise_file(source, target)
+    assert target.read_bytes() == b"precious"
+    denoiser.denoise_file(source, target, overwrite=True)
+    denoiser.denoise_file(source, target, files=FileOptions(overwrite=True))
+    assert np.array_equal(np.asarray(Image.open(target)), denoiser.denoise(PIXELS))

@@ -24,6 +24,7 @@ from .options import OptionGroup, json_option
 from .terminal import open_bars, printable, remarks, stopping
 
 _LONGEST_NAME = 40
+_LOOK_SECONDS = 2.0  # at least between two looks at watched folders
 #: The speed that gives the time left is the mean over so many seconds.
 _MEMORY = 600
 
@@ -419,14 +420,13 @@ class BatchRun:
             self._do(plan.jobs, self.existing, stop, progress, report)
         return report.exit_code
 
-    def watch(self, look: "FolderScanner", seconds: float = 2.0) -> int:
+    def watch(self, look: "FolderScanner") -> int:
         """Do what is in folders and what appears there, until a signal comes.
 
         What has a result is done, unless results are to be replaced.
 
         Args:
             look: finds the photographs.
-            seconds: least time between two looks.
 
         Returns:
             The exit code, as of :meth:`do`.
@@ -434,7 +434,7 @@ class BatchRun:
         existing: Existing = "skip" if self.existing == "refuse" else self.existing
         with self._reported(()) as (stop, progress, report):
             report.note(f"watching {', '.join(look.inputs)}; Ctrl-C ends it")
-            looked = FolderWatch(lambda: look(report), seconds)
+            looked = FolderWatch(lambda: look(report), _LOOK_SECONDS)
             for jobs in looked.rounds(stop):
                 self._do(jobs, existing, stop, progress, report)
         return report.exit_code

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..errors import InputError
 
 LAGS = 4  # pixels up to which the spatial correlation is measured
+_LEAST = 500  # pixels that an interval needs to be measured
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class NoiseStatistics:
     Attributes:
         brightness: (k,) middle of every interval of the clean value.
         pixels: (3, k) number of pixels whose clean value lies there; where it is below the
-            least asked for, the other numbers of that interval are NaN.
+            least (500), the other numbers of that interval are NaN.
         bias: (3, k) mean.
         spread: (3, k) standard deviation.
         skewness: (3, k) third standardised moment.
@@ -42,9 +43,7 @@ class NoiseStatistics:
     total_spread: Tensor
 
 
-def measure_noise(
-    noisy: Tensor, clean: Tensor, *, intervals: int = 16, least: int = 500
-) -> NoiseStatistics:
+def measure_noise(noisy: Tensor, clean: Tensor, *, intervals: int = 16) -> NoiseStatistics:
     """Measure the noise of a batch of pairs.
 
     Spatial and colour correlations are taken after removing every image's mean residual.
@@ -53,7 +52,6 @@ def measure_noise(
         noisy: (n, 3, H, W), RGB in [0, 1]; height and width of 5 or more.
         clean: the same shape.
         intervals: of brightness between 0 and 1.
-        least: pixels that an interval needs to be measured.
 
     Raises:
         InputError: the shapes differ or are no batch of RGB images.
@@ -76,7 +74,7 @@ def measure_noise(
     centred = residual - residual.mean((2, 3), keepdim=True)
     variance = centred.square().mean((0, 2, 3))
     flat = centred.transpose(0, 1).flatten(1)
-    black, bias, spread, skewness, pixels = _by_brightness(noisy, clean, residual, intervals, least)
+    black, bias, spread, skewness, pixels = _by_brightness(noisy, clean, residual, intervals)
     return NoiseStatistics(
         brightness=(torch.arange(intervals, device=noisy.device) + 0.5) / intervals,
         pixels=pixels,
@@ -104,7 +102,7 @@ def _correlation(centred: Tensor, down: int, along: int) -> Tensor:
 
 
 def _by_brightness(
-    noisy: Tensor, clean: Tensor, residual: Tensor, intervals: int, least: int
+    noisy: Tensor, clean: Tensor, residual: Tensor, intervals: int
 ) -> tuple[Tensor, ...]:
     """Give share of black, mean, standard deviation, skewness and number of pixels, each (3, k)."""
     interval = (clean * intervals).long().clamp(0, intervals - 1)
@@ -116,7 +114,7 @@ def _by_brightness(
         return empty.index_add(0, index, values.double().flatten()).view(3, intervals)
 
     pixels = total(torch.ones_like(residual))
-    count = torch.where(pixels < least, torch.nan, pixels)
+    count = torch.where(pixels < _LEAST, torch.nan, pixels)
     mean = total(residual) / count
     second = total(residual**2) / count - mean**2
     third = total(residual**3) / count - 3 * mean * second - mean**3

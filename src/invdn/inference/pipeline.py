@@ -133,15 +133,13 @@ class Pipeline:
         self.run(seen, result)
         return result
 
-    def denoise_in_place(
-        self, pixels: Pixels, record: Recorder | None = None, *, kept: int = 0
-    ) -> None:
+    def denoise_in_place(self, pixels: Pixels, record: Recorder | None = None) -> None:
         """Write the result over the noisy pixels, so that there is no second copy.
 
         Besides the pixels only one block and narrow margins are in memory. Should the work be
         broken off, the array holds parts of both. For the arguments see :meth:`run`.
         """
-        self.run(self._validate(pixels), pixels, record=record, kept=kept)
+        self.run(self._validate(pixels), pixels, record=record)
 
     def denoise_region(self, pixels: Pixels, region: Region) -> Pixels:
         """Return the result in a part of the image, for the price of the part.

@@ -122,16 +122,14 @@ def write_plain_graph(
     path: Path,
     *,
     metadata: Mapping[str, str],
-    size: tuple[int, int] | None = None,
     half: bool = False,
 ) -> tuple[Comparison, ...]:
     """Write the plain graph alone, under any name, and compare it with torch.
 
     Raises:
-        InputError: the size is none that a graph can have.
         EngineError: the graph differs from torch.
     """
-    graph = _plain(size, half, path.name)
+    graph = _plain(None, half, path.name)
     _write_graph(graph, parameters_of(network), path.parent, metadata)
     return tuple(_compare(network, path.parent, (graph,)))
 
