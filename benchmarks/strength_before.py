@@ -12,6 +12,7 @@ noise. "old auto" is added to the file of `benchmarks/strength_peers.py`.
 import argparse
 import json
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,12 @@ def whole(data: Path, title: str, name: str) -> Path | None:
 @cache
 def estimate(path: Path, halves: bool) -> Any:
     """The earlier estimate of a photograph's noise."""
-    from invdn.imaging.noise_level import estimate_noise  # type: ignore[import-not-found]
-
     pixels = np.asarray(Image.open(path).convert("RGB"))
     if halves:
         rows, columns = (side // 2 for side in pixels.shape[:2])
         squares = pixels[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, 3)
         pixels = np.rint(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
-    return estimate_noise(pixels)
+    return import_module("invdn.imaging.noise_level").estimate_noise(pixels)
 
 
 def psnr(result: NDArray[Any], clean: NDArray[Any]) -> float:
@@ -50,10 +49,9 @@ def psnr(result: NDArray[Any], clean: NDArray[Any]) -> float:
 
 def main() -> None:
     """Write one JSON object."""
-    from invdn.denoise import DenoiseOptions  # type: ignore[import-not-found]
-    from invdn.denoise.control import blend  # type: ignore[import-not-found]
-    from invdn.imaging.noise_level import estimate_noise
-
+    blend = import_module("invdn.denoise.control").blend  # of the earlier commit, by PYTHONPATH
+    options = import_module("invdn.denoise").DenoiseOptions()
+    estimate_noise = import_module("invdn.imaging.noise_level").estimate_noise
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("predictions", type=Path)
@@ -70,7 +68,7 @@ def main() -> None:
         photograph = whole(given.data, title, name)
         halves = title == "polyu_half"
         noise = estimate(photograph, halves) if photograph else estimate_noise(noisy)
-        made = blend(noisy.astype(np.float32) / 255, denoised, DenoiseOptions(), noise)
+        made = blend(noisy.astype(np.float32) / 255, denoised, options, noise)
         found.setdefault(path.stem, {})["old auto"] = psnr(made, clean)
         print(path.stem, found[path.stem], flush=True)
     given.target.write_text(json.dumps(found, indent=1))

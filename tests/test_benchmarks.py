@@ -69,3 +69,21 @@ def test_it_runs(script: str, pairs: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(FOLDER / f"{script}.py"), *shlex.split(arguments)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+def test_the_best_shares_are_more_than_any_single_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the picture is noise that the network removed, the other texture that it removed."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = spec_from_file_location("benchmark_strength_shares", FOLDER / "strength.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    random = np.random.default_rng(1)
+    flat = np.full((64, 96, 3), 120, np.uint8)
+    clean, noisy = flat.copy(), flat.copy()
+    clean[:, 48:] = noisy[:, 48:] = random.integers(90, 150, (64, 48, 3))
+    noisy[:, :48] = random.integers(90, 150, (64, 48, 3))
+    assert module.best_shares(noisy, flat / 255, clean) == 100
+    assert module.best_shares(noisy, flat / 255, flat) == 100
+    assert module.psnr(flat / 255, clean) < 30 > module.psnr(noisy / 255, clean)
