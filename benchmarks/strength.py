@@ -36,7 +36,7 @@ from invdn.engines import open_engine
 from invdn.image.defects import mend
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
 from invdn.inference import DenoiseOptions, blend, denoise_pixels
-from invdn.inference.dithering import dithered
+from invdn.inference.blending import dithered
 
 Pixels = NDArray[np.uint8]
 HARD = ("fabric", "halffabric", "stage", "stars", "sky", "hot", "banding", "blotches")

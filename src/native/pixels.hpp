@@ -1,5 +1,5 @@
 // What happens to pixels beside the network: the shares of noise and dithering. The same functions
-// in Python, invdn.inference.noise_shares and dithering, say why; a test holds both together.
+// in Python, invdn.inference.noise_shares and blending, say why; a test holds both together.
 #pragma once
 
 #include <cstddef>

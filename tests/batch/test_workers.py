@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdn.batch.workers import available_memory, choose_workers
+from invdn.batch.runner import available_memory, choose_workers
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 

@@ -13,8 +13,7 @@ from scipy.ndimage import gaussian_filter
 from invdn.image.defects import mend
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
 from invdn.inference import noise_shares as shares_module
-from invdn.inference.blending import blend
-from invdn.inference.dithering import dithered
+from invdn.inference.blending import blend, dithered
 from invdn.inference.noise_shares import noise_shares
 from invdn.options import LOOKS, DenoiseOptions, Look
 from invdn.photo.color.conversion import network_bridge_of

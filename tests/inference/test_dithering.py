@@ -5,7 +5,7 @@ import pytest
 
 from invdn.denoiser import Denoiser
 from invdn.inference import DenoiseOptions
-from invdn.inference.dithering import dithered, written_out
+from invdn.inference.blending import dithered, written_out
 from invdn.options import options_with
 
 

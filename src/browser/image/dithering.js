@@ -1,5 +1,5 @@
 // 8-bit results where they are smoother than 8 bits can show. The rule of
-// src/invdn/inference/dithering.py, where it is explained.
+// src/invdn/inference/blending.py, where it is explained.
 
 /** Rows around that must be smooth. */
 export const AROUND = 2;

@@ -16,9 +16,9 @@ from rich.progress import Progress
 from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Status, StopEvent, Work, run_batch
 from ..batch.file_identity import Stamp, is_folder, stamp_of
 from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
+from ..batch.runner import choose_workers
 from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
-from ..batch.workers import choose_workers
 from ..errors import InputError
 from .options import OptionGroup, json_option
 from .terminal import open_bars, printable, remarks, stopping

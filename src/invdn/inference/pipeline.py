@@ -31,9 +31,8 @@ from ..options import DenoiseOptions, Overrides, options_with
 from ..photo.color import SrgbBridge, network_bridge_of
 from ..photo.linear_raw import noise_of_raw
 from ..photo.photo import Photo
-from .blending import Findings, blend
+from .blending import Findings, blend, dithered
 from .blocks import plan_blocks, predict_blocks
-from .dithering import dithered
 from .engine import Engine, engine_for
 from .error_map import expected_error
 from .region import Region
