@@ -11,6 +11,7 @@ picture, so that memory does not grow with it.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -85,18 +86,25 @@ def mend(colors: Pixels, mending: Mending = Mending()) -> tuple[Pixels, tuple[st
                 if number == 1
                 else f"{number} hot or dead pixels were mended"
             )
-    if mending.banding:
-        for axis, name in enumerate(("rows", "columns")):
-            offsets = find_bands(result, axis)
+    with ThreadPoolExecutor(3, "invdn-mend") as pool:  # most photographs need nothing: look at once
+        looked_at = result
+        bands = [pool.submit(find_bands, result, axis) for axis in (0, 1) if mending.banding]
+        spots = pool.submit(find_blotches, result) if mending.blotches else None
+        for axis, look in enumerate(bands):
+            offsets = look.result() if result is looked_at else find_bands(result, axis)
             if offsets is None:
                 continue
             shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
             values = to_float(result) - offsets.reshape(shape)
             result = from_float(values, result.dtype)
             size = 255 * float(np.sqrt(np.mean(np.square(offsets))))
+            name = ("rows", "columns")[axis]
             found.append(f"banding of {name} was taken off ({size:.1f} of 255)")
-    if mending.blotches and (spots := find_blotches(result)):
-        change, level = spots
+        blotches = None
+        if spots:
+            blotches = spots.result() if result is looked_at else find_blotches(result)
+    if blotches:
+        change, level = blotches
         result = take_off(result, change)
         found.append(f"blotches of colour were taken off ({255 * level:.1f} of 255)")
     return result, tuple(found)
@@ -112,13 +120,14 @@ def find_hot_pixels(
         around. Nothing where there are too many for a defect.
     """
     height = colors.shape[0]
-    rows: list[NDArray[np.intp]] = []
-    for top in range(0, height, _ROWS):
-        strip = colors[max(0, top - 1) : top + _ROWS + 1]
-        found = _stand_out(strip)
+
+    def look(top: int) -> NDArray[np.intp]:
+        found = _stand_out(colors[max(0, top - 1) : top + _ROWS + 1])
         found[:, :] += [max(0, top - 1), 0, 0]
-        rows.append(found[(found[:, 0] >= top) & (found[:, 0] < top + _ROWS)])
-    places = np.concatenate(rows)
+        return found[(found[:, 0] >= top) & (found[:, 0] < top + _ROWS)]
+
+    with ThreadPoolExecutor(2, "invdn-mend") as pool:
+        places = np.concatenate(list(pool.map(look, range(0, height, _ROWS))))
     if len(places) > 20 * _MOST * colors.size:
         places = places[:0]
     row, column, channel = places.T
