@@ -1,6 +1,8 @@
-// Holds every kernel that this processor can run against convolutions written out, and the whole
-// network against itself: cut into rows, and on several threads. Prints a line for each and exits
-// with 1 where one differs. Runs under an emulator and under sanitizers, without Python.
+// Holds every kernel that this processor can run against convolutions written out, the whole
+// network against itself (cut into rows, and on several threads), and the work on pixels against
+// plain C++. Prints a line for each and exits with 1 where one differs. Runs under an emulator and
+// under sanitizers, without Python.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "pixels.hpp"
 #include "streams.hpp"
 
 namespace {
@@ -212,10 +215,64 @@ struct Case {
   double convolution, low, image;  // errors allowed: of a convolution, and against plain C++
 };
 
+// Shares of noise and dithered pixels of windows that fill no vector.
+std::vector<float> worked_on(const invdn::PixelWork& work, int height, int width, int channels) {
+  generator.seed(7);
+  const auto count = static_cast<std::size_t>(height * width * channels);
+  std::vector<float> denoised(count), noisy(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    denoised[i] = 0.5F + draw(i % 3 == 0 ? 0.002F : 0.001F);
+    noisy[i] = std::max(0.0F, denoised[i] + draw(0.6F));
+  }
+  const auto features = static_cast<std::size_t>(invdn::share_features),
+             units = static_cast<std::size_t>(invdn::share_units);
+  const auto mean = drawn(features), first = drawn(features * units, 0.2F), bias = drawn(units),
+             second = drawn(units * units, 0.2F), last = drawn(2 * units, 0.2F);
+  const std::vector<float> spread(features, 2.0F);
+  const double brightness[] = {60, 120, 200}, spreads[] = {9, 7, 4};
+  const invdn::PhotographNoise noise{
+      {1, 2, 1, 0, 1, 1, 0.3F}, 4, 0.3F, 3, brightness, spreads, spreads, 0.2F};
+  const invdn::ShareLayers layers{mean.data(),   spread.data(), first.data(), bias.data(),
+                                  second.data(), bias.data(),   last.data(),  bias.data()};
+  const invdn::Window before{noisy.data(), width * channels, height, width, channels},
+      after{denoised.data(), width * channels, height, width, channels};
+  const invdn::Buffer scratch(invdn::share_scratch(height, width));
+  const int cells = invdn::cells_of(height) * invdn::cells_of(width);
+  std::vector<float> found(static_cast<std::size_t>(2 * cells)),
+      shares(static_cast<std::size_t>(2 * height * width)), result(count);
+  work.shares(before, after, noise, layers, found.data(), scratch.data());
+  work.to_pixels(found.data(), height, width, shares.data());
+  const invdn::Buffer lines(invdn::dither_scratch(width, channels));
+  work.dither(after, after, before, after, 0, 0, 11, 5, result.data(), lines.data());
+  shares.insert(shares.end(), result.begin(), result.end());
+  return shares;
+}
+
+void check_pixels() {
+  const int shapes[][3] = {{1, 1, 3}, {2, 17, 1}, {5, 3, 3}, {37, 61, 3}, {64, 64, 1}};
+  for (const char* name : {"plain", "avx2", "neon"}) {
+    const invdn::PixelWork* work = invdn::find_pixel_work(name);
+    if (work == nullptr) {
+      std::printf("absent  %s, pixels\n", name);
+      continue;
+    }
+    for (const auto& s : shapes) {
+      const auto found = worked_on(*work, s[0], s[1], s[2]);
+      const auto plain = worked_on(*invdn::find_pixel_work("plain"), s[0], s[1], s[2]);
+      bool finite = true;
+      for (const float value : found) finite &= std::isfinite(value);
+      report(std::string(name) + ": pixels, " + std::to_string(s[0]) + "x" + std::to_string(s[1]) +
+                 ", " + std::to_string(s[2]) + " channels",
+             finite ? difference(plain, found) : 1, 2e-6);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
   using invdn::Precision;
+  check_pixels();
   const Case cases[] = {
       {"plain", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
       {"avx2", Precision::float32, "", 0, 5e-6, 1e-5, 1e-4},
