@@ -110,3 +110,13 @@ def test_outputs_must_be_complete(tmp_path: Path) -> None:
     write(tmp_path / "out_1.png")
     with pytest.raises(DataError, match="no partner"):
         open_outputs(tmp_path, ["1", "2"])
+
+
+def test_blocks_are_named_by_photograph_and_place(tmp_path: Path) -> None:
+    """32 of each photograph, as the set has them."""
+    blocks = np.zeros((2, 32, 4, 4, 3), np.uint8)
+    files = tmp_path / "ValidationNoisyBlocksSrgb.mat", tmp_path / "ValidationGtBlocksSrgb.mat"
+    for path in files:
+        savemat(path, {path.stem: blocks})
+    names = open_samples(*files).names
+    assert names[:2] == ("0_0", "0_1") and names[31:34] == ("0_31", "1_0", "1_1")
