@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from invdn.errors import DataError, InputError
-from invdn.evaluation.bootstrap import paired_bootstrap
-from invdn.evaluation.evaluate import Evaluation, evaluate
+from invdn.evaluation.evaluate import Evaluation, evaluate, paired_bootstrap
 from invdn.evaluation.methods import Method, Restoration, noisy_input, unit_floats
 from invdn.evaluation.protocols import find_protocol, measure
 from invdn.evaluation.report import as_csv, as_html, as_json
