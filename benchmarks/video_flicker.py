@@ -26,7 +26,7 @@ from invdn.data.camera import sample_cameras
 from invdn.data.camera_range import PHONE
 from invdn.data.noise import add_camera_noise
 from invdn.engines import open_engine
-from invdn.image.blotches import find_blotches
+from invdn.image.defects import find_blotches
 from invdn.image.dtype import to_float
 from invdn.image.metrics import psnr
 from invdn.inference import DenoiseOptions, denoise_pixels

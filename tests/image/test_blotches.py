@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from invdn.image.blotches import CELL, find_blotches, take_off
-from invdn.image.defects import Mending, mend
+from invdn.image.defects import CELL, Mending, find_blotches, mend, take_off
 from invdn.image.metrics import psnr
 from invdn.photo.read import read_photo
 

@@ -1,5 +1,5 @@
 // Blotches of colour: found and taken off before the network. The rule of
-// src/invdn/image/blotches.py, where it is explained; tests/browser holds both to the same results.
+// src/invdn/image/defects.py, where it is explained; tests/browser holds both to the same results.
 
 import { inverse } from "./colors.js";
 import { quantileOfSorted, YCBCR } from "./noise_estimation.js";
