@@ -72,6 +72,46 @@ def test_legible_and_named(browser: Any, server: Server, pictures: Any, scheme: 
         _legible(visit)
 
 
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"),
+    [(320, "dark", "de-AT"), (768, "light", "de-AT"), (1024, "dark", "en-GB")],
+)
+def test_axe_finds_nothing(
+    browser: Any, server: Server, pictures: Any, width: int, scheme: str, language: str
+) -> None:
+    """Each state by the rules of WCAG 2.2 AA and axe's own best practices."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    window = {"viewport": {"width": width, "height": 700}, "color_scheme": scheme}
+    with visiting(browser, server, expected="status of 415", locale=language, **window) as visit:
+        page = visit.page
+
+        def check(state: str) -> None:
+            found = axe.run(page).response
+            assert found["passes"], "it has looked"
+            assert not [
+                (one["id"], [node["target"] for node in one["nodes"]])
+                for one in found["violations"]
+            ], state
+
+        check("empty")
+        page.keyboard.press("?")
+        check("help")
+        page.keyboard.press("Escape")
+        visit.drop(pictures / "slow.png")
+        page.wait_for_function("() => document.body.dataset.state !== 'empty'")
+        check("at work")
+        visit.until("done")
+        check("done")
+        none = pictures / "nothing.jpg"
+        none.write_text("none")
+        visit.drop(pictures / "plain.png", none)
+        visit.until("done")
+        page.keyboard.press("s")
+        check("side by side, in a strip")
+        page.locator("#photos button").last.click()
+        check("refused")
+
+
 @pytest.mark.parametrize("size", [(320, 600), (360, 740), (768, 1024), (1440, 900)])
 def test_every_width(browser: Any, server: Server, pictures: Any, size: tuple[int, int]) -> None:
     width, height = size
