@@ -108,19 +108,27 @@ def test_axe_finds_nothing(
         visit.until("done")
         page.keyboard.press("s")
         check("side by side, in a strip")
-        page.locator("#photos button").last.click()
+        page.locator("#photos li[data-state=refused] .frame").click()
+        page.wait_for_selector("body[data-state=refused]")
         check("refused")
 
 
+@pytest.mark.parametrize("language", ["en-GB", "de-AT"])
 @pytest.mark.parametrize("size", [(320, 600), (360, 740), (768, 1024), (1440, 900)])
-def test_every_width(browser: Any, server: Server, pictures: Any, size: tuple[int, int]) -> None:
+def test_every_width(
+    browser: Any, server: Server, pictures: Any, size: tuple[int, int], language: str
+) -> None:
     width, height = size
     window = {"viewport": {"width": width, "height": height}, "device_scale_factor": 2}
-    with visiting(browser, server, **window) as visit:
+    with visiting(browser, server, locale=language, **window) as visit:
         page = visit.page
         visit.drop(pictures / "plain.png", pictures / "grey.png")
         visit.until("done")
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        wide = "(e) => [e.scrollWidth, e.clientWidth]"
+        for part in (".bar", "#stage", ".panel"):  # nothing is cut off, nor lies over another
+            needed, there = page.locator(part).evaluate(wide)
+            assert needed <= there, part
         assert page.evaluate("document.querySelector('canvas').width") >= 2 * min(width, 400) - 2
         small = page.evaluate(
             """() => [...document.querySelectorAll(
@@ -130,7 +138,8 @@ def test_every_width(browser: Any, server: Server, pictures: Any, size: tuple[in
               .filter(([box]) => box.width < 24 || box.height < 24).map(([, name]) => name)"""
         )
         assert small == []
-        page.get_by_role("button", name="Download", exact=True).scroll_into_view_if_needed()
+        download = {"en-GB": "Download", "de-AT": "Herunterladen"}[language]
+        page.get_by_role("button", name=download, exact=True).scroll_into_view_if_needed()
         canvas = page.locator("#view").bounding_box()
         assert canvas["y"] >= 0  # the photograph stays in sight
         assert canvas["height"] > 150

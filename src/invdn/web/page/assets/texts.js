@@ -50,7 +50,7 @@ const TABLE = {
   sQueued: ["Queued", "In der Reihe"],
   sDone: ["Done", "Fertig"],
   sFailed: ["Failed", "Fehlgeschlagen"],
-  sRefused: ["Not taken", "Nicht angenommen"],
+  sRefused: ["Not taken", "Abgelehnt"],
   sStopped: ["Stopped", "Angehalten"],
   waiting: ["Waiting for its turn", "Wartet, bis es an der Reihe ist"],
   busy: ["The service is busy; trying again shortly", "Der Dienst ist beschäftigt; gleich noch einmal"],
