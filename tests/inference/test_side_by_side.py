@@ -48,6 +48,20 @@ def test_places_lie_inside(shape: tuple[int, ...]) -> None:
     assert (picture[:24] < 128).any() == (wide > 20), "a label that is too wide is cut"
 
 
+def test_the_second_place_has_structure_where_something_was_changed() -> None:
+    rng = np.random.default_rng(0)
+    after = np.full((128, 640), 100, np.uint8)
+    before = after.copy()
+    before[16:112, 16:112] += rng.integers(0, 80, (96, 96), np.uint8)  # most noise, and smooth
+    stripes = np.uint8(40) * (np.arange(96, dtype=np.uint8) // 8 % 2)
+    after[16:112, 272:368] += stripes
+    before[16:112, 272:368] = after[16:112, 272:368] + rng.integers(0, 30, (96, 96), np.uint8)
+    after[16:112, 528:624] += 2 * stripes  # more structure, and nothing changed
+    before[16:112, 528:624] = after[16:112, 528:624]
+    columns = [place[1] for place in telling_places(before, after, side=96)]
+    assert abs(columns[0].start - 16) <= 16 and abs(columns[1].start - 272) <= 16
+
+
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 def test_the_file_is_written_beside_the_result(tmp_path: Path, ending: str) -> None:
     noise = np.random.default_rng(2).normal(120, 20, (200, 260, 3))
