@@ -70,6 +70,12 @@ def test_photographs_that_do_not_fit_together_are_refused(
         read_shoot(paths)
 
 
+def test_a_grey_photograph_is_refused(tmp_path: Path) -> None:
+    write_photo(Photo(np.full((300, 300), 90, np.uint8)), tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png is 300x300 pixels, grey"):
+        read_shoot([tmp_path / "a.png"])
+
+
 def test_those_that_do_are_cut_into_crops(tmp_path: Path) -> None:
     paths = [photograph(tmp_path / f"{n}.png", n, sigma=12 + n) for n in range(3)]
     shoot = read_shoot(paths)
