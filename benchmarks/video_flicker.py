@@ -36,7 +36,7 @@ SIDE = 128
 FRAMES = 6
 SENSITIVITIES = (400, 3200)
 DRAWS = (1, 4)
-BLOTCHED, LEVELS = 320, (0, 1.5, 3)
+BLOTCHED, LEVELS = 320, (3, 6)
 
 
 def film(clean, iso, seed):
@@ -81,7 +81,7 @@ def blotches(paths):
     for number, path in enumerate(paths):
         whole = to_float(read_photo(path).pixels)
         top, left = ((side - BLOTCHED) // 2 for side in whole.shape[:2])
-        frames, reference = film(whole[top : top + BLOTCHED, left : left + BLOTCHED], 400, number)
+        frames, reference = film(whole[top : top + BLOTCHED, left : left + BLOTCHED], 100, number)
         for level in LEVELS:
             noisy = blotched(frames, level, number)
             row = {"photograph": Path(path).name, "level": level}
