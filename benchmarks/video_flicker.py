@@ -9,8 +9,8 @@ frame and one camera for all. Flicker is the standard deviation of a pixel over 
 the mean of its square over the picture, in steps of 8 bits.
 
 With `--blotches`: every frame has coarse colour noise of its own as well, and is denoised by
-automatic strength as photographs are, with blotches taken off where a frame has some, and as
-videos are, without. Coarse flicker is that of the means of 16x16 pixels, where blotches are seen.
+automatic strength, with blotches taken off where a frame has some, and without. Coarse flicker is
+that of the means of 16x16 pixels, where blotches are seen.
 """
 
 import json

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
@@ -35,6 +36,29 @@ def test_frames_are_denoised_one_by_one(engine: TorchEngine, tmp_path: Path) -> 
         pixels = denoise_pixels(engine, coding.to_rgb(before).clip(0, 1), options)
         for expected, plane in zip(coding.to_planes(pixels), after, strict=True):
             assert np.array_equal(expected, plane)
+
+
+def test_blotches_are_taken_off_every_frame(engine: TorchEngine, tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    source = tmp_path / "blotches.mkv"
+    with av.open(str(source), "w") as output:
+        stream = output.add_stream("ffv1", 25)
+        stream.width, stream.height, stream.pix_fmt = 256, 224, "yuv444p"
+        for _ in range(2):
+            waves = gaussian_filter(random.normal(size=(224, 256, 3)), (5, 5, 0))
+            waves -= waves.mean(axis=2, keepdims=True)
+            pixels = 120 + random.normal(0, 3, waves.shape) + 6 * waves / waves.std()
+            frame = av.VideoFrame.from_ndarray(np.rint(pixels).astype(np.uint8), "rgb24")
+            output.mux(stream.encode(frame.reformat(format="yuv444p")))
+        output.mux(stream.encode())
+    made = {}
+    for taken in (True, False):
+        target = tmp_path / f"{taken}.mkv"
+        denoise_video(engine, source, target, DenoiseOptions(blotches=taken), LOSSLESS)
+        made[taken] = found(target).planes
+    assert len(made[True]) == 2
+    for ones, others in zip(made[True], made[False], strict=True):
+        assert np.abs(np.subtract(ones[1].astype(int), others[1])).mean() > 0.5
 
 
 @pytest.mark.skipif(

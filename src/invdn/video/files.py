@@ -13,7 +13,7 @@ same latent field: what the network draws is drawn alike in every frame and does
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,8 +144,7 @@ class _Work:
         self, engine: Engine, options: DenoiseOptions, frames: int, progress: Progress | None
     ) -> None:
         self._engine = engine
-        # of one frame and not of the next they would flicker
-        self._options = replace(options, blotches=False)
+        self._options = options
         self._frames = frames
         self._progress = progress
         self._durations: dict[int, int] = {}
