@@ -38,10 +38,11 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "training-step": ("training_step.py",),
     "loader": ("loader.py",),
     "model-quality": ("model_quality.py",),
+    "precision-quality": ("model_quality.py", "--precisions"),
     "colors": ("colors.py",),
 }
 #: Those that measure a model, and take another than the shipped one.
-OF_A_MODEL = ("model-quality", "colors")
+OF_A_MODEL = ("model-quality", "precision-quality", "colors")
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
     pip install '.[dev]'
     python benchmarks/model_quality.py > benchmarks/results/model-quality.json
+    python benchmarks/model_quality.py --precisions > benchmarks/results/precision-quality.json
 
 The sets are those that the `default` recipe validates on: the ten blocks of SIDD's validation set,
 and held-out photographs with the synthetic noise of phones (light, medium, heavy) and of DSLRs.
 PSNR and SSIM by the `paddle` protocol; the strengths of the classical methods are those that serve
-them best on SIDD's blocks.
+them best on SIDD's blocks. With ``--precisions``, what each precision of the native engine makes of
+the same sets at latent scale 0.
 """
 
 import argparse
@@ -16,11 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from invdn.data.sources import open_images
-from invdn.engines import open_engine
+from invdn.engines import _native, model_parameters, open_engine
+from invdn.engines.native_engine import NativeEngine
 from invdn.evaluation.baselines import baseline
 from invdn.evaluation.evaluate import Evaluation, evaluate
 from invdn.evaluation.machine import describe_machine
-from invdn.evaluation.methods import invdn, noisy_input
+from invdn.evaluation.methods import Method, invdn, noisy_input
 from invdn.evaluation.protocols import find_protocol
 from invdn.evaluation.samples import Sample, Samples
 from invdn.inference import DenoiseOptions
@@ -37,6 +40,27 @@ OPTIONS = {
     "as invdn denoise does it, strength auto": DenoiseOptions(),
 }
 CLASSICAL = ("nlm", "wavelet")
+
+
+class OnePrecision(NativeEngine):
+    """Computes in the precision it has whatever the pixels are, which evaluation has as floats."""
+
+    exact = property(lambda self: self)  # type: ignore[assignment]
+
+
+def precisions(model: str) -> list[Method]:
+    """Return a method for each precision that this processor has."""
+    parameters = model_parameters(model)
+    return [
+        invdn(
+            name,
+            OnePrecision(parameters, precision=name),
+            OPTIONS["latent scale 0"],
+            with_uncertainty=False,
+        )
+        for name in ("float32", "bfloat16x3", "mixed", "bfloat16")
+        if _native.instruction_sets(name)
+    ]
 
 
 def samples_of(title: str, pairs: list[Pair]) -> Samples:
@@ -57,7 +81,7 @@ def rows(found: Evaluation) -> list[dict[str, object]]:
     return [
         {
             "method": method.name,
-            "psnr": round(method.summaries[PROTOCOL].psnr, 3),
+            "psnr": round(method.summaries[PROTOCOL].psnr, 4),
             "ssim": round(method.summaries[PROTOCOL].ssim, 4),
             "behind_the_first": asdict(method.lead) if method.lead else None,
         }
@@ -71,12 +95,16 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=DATA, help="as in the recipe")
     parser.add_argument("--model", default="default")
     parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--precisions", action="store_true", help="of the native engine alone")
     chosen = parser.parse_args()
     recipe = load_recipe("default", [f"data.root={chosen.data}"])
     photographs = [open_images(recipe.data.root / path) for path in recipe.data.clean]
     engine = open_engine(chosen.model, "cpu", chosen.runtime)
-    methods = [invdn(name, engine, it, with_uncertainty=False) for name, it in OPTIONS.items()]
-    methods += [*(baseline(name) for name in CLASSICAL), noisy_input()]
+    if chosen.precisions:
+        methods = precisions(chosen.model)
+    else:
+        methods = [invdn(name, engine, it, with_uncertainty=False) for name, it in OPTIONS.items()]
+        methods += [*(baseline(name) for name in CLASSICAL), noisy_input()]
     sets = {}
     for name, pairs in open_validation(recipe, photographs).items():
         found = evaluate(samples_of(name, list(pairs)), methods, [find_protocol(PROTOCOL)], worst=0)

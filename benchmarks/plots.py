@@ -19,6 +19,7 @@ def draw(results: Path) -> None:
     pyplot.rcParams.update({"svg.hashsalt": "invdn", "font.size": 9, "axes.spines.top": False})
     plots = {
         "engines": _engines,
+        "peers": _peers,
         "growth": _growth,
         "training-step": _training_step,
         "learning-curve": _learning_curve,
@@ -51,6 +52,25 @@ def _engines(result: dict[str, Any]) -> Any:
         axis.set_title("one thread" if count == 1 else f"{count} threads")
     axes[0][0].set_ylabel("times as fast as plain torch")
     axes[0][0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _peers(result: dict[str, Any]) -> Any:
+    """How many times as long as native's default each engine takes, a panel for each case."""
+    cases = result["cases"]
+    figure, axes = pyplot.subplots(
+        1, len(cases), figsize=(3.6 * len(cases), 2.8), sharex=True, squeeze=False
+    )
+    for axis, case in zip(axes[0], cases, strict=True):
+        engines = sorted(case["engines"].items(), key=lambda item: -item[1]["times_native"])
+        names = [name for name, _ in engines]
+        own = [COLOURS[2] if name.startswith("native") else COLOURS[0] for name in names]
+        bars = axis.barh(names, [row["times_native"] for _, row in engines], color=own)
+        axis.bar_label(bars, fmt="%.2f", fontsize=7)
+        threads = "one thread" if case["threads"] == 1 else f"{case['threads']} threads"
+        axis.set_title(f"{case['size']} x {case['size']}, {threads}")
+        axis.set_xlabel("time, native's default = 1")
+    figure.tight_layout()
     return figure
 
 
