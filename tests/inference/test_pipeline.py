@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError, InputError
 from invdn.image.orientation import apply_symmetry
-from invdn.inference import QUALITIES, DenoiseOptions, Pipeline, denoise_pixels
+from invdn.inference import QUALITIES, DenoiseOptions, Findings, Pipeline, denoise_pixels
 from invdn.inference.engine import Array
 from invdn.inference.sampling import LatentField
 
@@ -302,3 +303,17 @@ def test_one_broken_pixel_is_noticed(picture: NDArray[np.uint8], value: float) -
 def test_options_outside_their_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         DenoiseOptions(**wrong)
+
+
+def test_findings_are_of_every_pixel_and_of_automatic_strength_alone() -> None:
+    noise = np.random.default_rng(0).normal(0, 9, (96, 120, 3))
+    noisy = np.rint(120 + noise).astype(np.uint8)
+    options = DenoiseOptions(tile_size=64, dither=False)
+    automatic = Pipeline(open_engine("fast", device="cpu"), options)
+    clean = automatic.denoise(noisy).astype(np.float64)
+    assert automatic.findings.count == noisy.size
+    made = float(np.sqrt(np.square(clean - noisy).mean()))
+    assert automatic.findings.noise_level == pytest.approx(made, abs=0.1) and made > 6
+    fixed = replace(automatic, options=replace(options, strength=0.5), findings=Findings())
+    fixed.denoise(noisy)
+    assert fixed.findings.count == 0 and fixed.findings.strength is None
