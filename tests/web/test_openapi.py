@@ -1,5 +1,7 @@
 """The description of the interface against what the service does."""
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,19 @@ def test_every_path_is_described(server: Server) -> None:
         for operation in operations.values():
             assert operation["description"]
             assert {"401", "403", "421"} <= set(operation["responses"])
+
+
+def test_every_reference_leads_somewhere(server: Server) -> None:
+    text = server.client.get("/api/v1/openapi.json").text
+    references = set(re.findall(r'"\$ref": ?"([^"]+)"', text))
+    schemas = json.loads(text)["components"]["schemas"]
+    assert references == {f"#/components/schemas/{name}" for name in schemas}
+
+
+def test_methods_of_a_path_that_two_routes_fit(server: Server) -> None:
+    answer = server.client.put("/api/v1/jobs/archive")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from .errors import KINDS, MEDIA_TYPE
 from .jobs import MEDIA_TYPES
 from .schemas import ProblemDocument
 
+_COMPONENTS = "#/components/schemas/"
 _BINARY = {"type": "string", "format": "binary"}
 _ALWAYS = ("unauthorized", "forbidden", "misdirected", "invalid", "queue-full", "unavailable")
 _UPLOADING = ("bad-request", "timeout", "too-large", "unsupported")
@@ -28,7 +29,7 @@ def problems(*kinds: str) -> Responses:
         status, title = KINDS[kind]
         answers[status] = {
             "description": title,
-            "content": {MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}ProblemDocument"}}},
         }
     return answers
 
@@ -65,6 +66,8 @@ def kept_file(description: str, *media_types: str) -> Responses:
 def describe(app: FastAPI) -> None:
     """Complete the description: how to come in, and where; made once, before HEAD is added."""
     document = app.openapi()
+    problem = ProblemDocument.model_json_schema(ref_template=_COMPONENTS + "{model}")
+    document["components"]["schemas"] |= problem.pop("$defs", {}) | {"ProblemDocument": problem}
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "The service's token."},
         "session": {

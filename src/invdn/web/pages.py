@@ -72,7 +72,9 @@ def pages_router(service: Service) -> APIRouter:
         """Return whether this client may use the service."""
         return _session(request)
 
-    @router.post("/api/v1/session", response_model=SessionDocument, responses=problems())
+    @router.post(
+        "/api/v1/session", response_model=SessionDocument, responses=problems("bad-request")
+    )
     async def open_session(
         request: Request, body: SessionBody, response: Response
     ) -> SessionDocument:

@@ -146,12 +146,13 @@ async def http_answer(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return all methods of a path; the framework knows those of one route alone."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(dict(request.scope))[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
+    """Return all methods of a path, as described; the framework knows those of one route alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    scope = dict(request.scope)
+    meant = next(route.path for route in routes if route.matches(scope)[0] is not Match.NONE)
+    return sorted(
+        {method for route in routes if route.path == meant for method in route.methods or ()}
+    )
 
 
 async def invalid_answer(request: Request, error: Any) -> Response:
