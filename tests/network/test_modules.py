@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from invdn.architecture import Architecture
+from invdn.errors import InputError
 from invdn.network import AffineCoupling, HaarDownsampling, InvDN
 from invdn.weights.network import load_network
 
@@ -131,3 +132,15 @@ def test_the_originals_numbers(real_data: Path, name: str) -> None:
     for found, key in ((low, "low"), (latent, "latent"), (denoised, "denoised")):
         difference = (found - expected[key]).abs().max() / expected[key].abs().max()
         assert difference.item() < 1e-5, key
+
+
+def test_one_low_serves_a_batch_of_latents_and_no_other_number_does() -> None:
+    torch.manual_seed(0)
+    network = InvDN(Architecture(blocks=(1,), features=4)).double()
+    low = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    latent = torch.rand(3, network.architecture.latent_channels, 4, 5, dtype=torch.float64)
+    together = network.decode(low, latent)
+    for image, one in zip(together, latent, strict=True):
+        assert torch.allclose(image, network.decode(low, one[None])[0], rtol=0, atol=1e-12)
+    with pytest.raises(InputError, match=r"low \(1 or B"):
+        network.decode(low.repeat(2, 1, 1, 1), latent)

@@ -39,6 +39,16 @@ def test_the_linear_rule_leads_from_one_card_to_four() -> None:
     assert scaled.batch * scaled.steps == four.batch * four.steps
 
 
+def test_all_that_counts_steps_is_scaled() -> None:
+    overrides = ["phases.0.warm_up=800", "phases.0.decay=4000"]
+    before = load_recipe("paper", overrides).phases[0]
+    after = apply_linear_scaling(load_recipe("paper", [*overrides, "hardware.batch_scale=2"]))
+    phase = after.phases[0]
+    assert (phase.warm_up, phase.decay, phase.steps) == (400, 2000, before.steps // 2)
+    assert phase.halve_at == tuple(step // 2 for step in before.halve_at)
+    assert (phase.batch, phase.learning_rate) == (2 * before.batch, 2 * before.learning_rate)
+
+
 def test_scaling_twice_is_scaling_once() -> None:
     once = apply_linear_scaling(load_recipe("paper", ["hardware.batch_scale=2"]))
     assert apply_linear_scaling(once) == once
