@@ -413,3 +413,79 @@ def test_lengths_of_the_map_in_an_ultra_hdr_jpeg_of_a_heic_are_right(tmp_path: P
     told = tags(tmp_path / "b.jpg")
     length = int(told["Directory"][1]["Item"]["Length"])
     assert data[len(data) - length :][:3] == b"\xff\xd8\xff"
+
+
+NOTE = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+def heic_with_depth(folder: Path, *properties: tuple[bytes, bool]) -> Path:
+    """A HEIC with a depth map, of which XMP says something, and a matte, as iPhones write them."""
+    small = serialise(grey_heic())
+    items = items_of(SAMPLES / "eight.heic")
+    for name, notes in (
+        (b"urn:mpeg:hevc:2015:auxid:2", ((b"mime", b"\0application/rdf+xml\0", NOTE),)),
+        (b"urn:com:apple:photo:2018:aux:portraiteffectsmatte", ()),
+    ):
+        kind = box(b"auxC", bytes(4) + name + b"\0")
+        items = heif.with_auxiliary(items, heif.Auxiliary("", small, kind, notes))
+    items = replace(
+        items,
+        items={
+            number: replace(item, properties=(*item.properties, *properties))
+            if item.targets(b"auxl")
+            else item
+            for number, item in items.items.items()
+        },
+    )
+    path = folder / "depth.heic"
+    path.write_bytes(serialise(items))
+    return path
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_depth_and_mattes_go_from_heic_to_avif(tmp_path: Path, turn: bool) -> None:
+    photo = read_photo(heic_with_depth(tmp_path, *[(box(b"irot", b"\3"), True)] * turn))
+    assert photo.remarks == ()
+    stored = gain_maps._decoded(serialise(grey_heic()))
+    stored = np.rot90(stored.reshape(stored.shape[:2]), -1 if turn else 0)
+    assert write_photo(photo, tmp_path / "b.avif") == ()
+    found = read_photo(tmp_path / "b.avif")
+    depth, matte = found.metadata.auxiliary
+    assert (depth.label, matte.label) == ("its depth map", "its portrait matte")
+    assert depth.notes[0][2] == NOTE and found.metadata.xmp == photo.metadata.xmp
+    for auxiliary in (depth, matte):
+        values = gain_maps._decoded(auxiliary.picture)
+        assert np.array_equal(values, np.repeat(stored[..., None], 3, axis=2))
+    write_photo(found, tmp_path / "c.avif")  # from AVIF to AVIF byte for byte
+    again = read_photo(tmp_path / "c.avif").metadata.auxiliary
+    assert [a.picture for a in again] == [depth.picture, matte.picture]
+    image = pyvips.Image.new_from_file(str(tmp_path / "c.avif"))
+    assert (image.width, image.height) == (48, 64)
+
+
+@pytest.mark.skipif(not shutil.which("heif-convert"), reason="needs libheif's heif-convert")
+def test_libheif_finds_depth_and_matte(tmp_path: Path) -> None:
+    write_photo(read_photo(heic_with_depth(tmp_path)), tmp_path / "b.avif")
+    command = ["heif-convert", "--with-aux", tmp_path / "b.avif", tmp_path / "o.png"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "Depth image" in said and "portraiteffectsmatte" in said
+
+
+def test_depth_has_no_place_elsewhere(tmp_path: Path) -> None:
+    photo = read_photo(heic_with_depth(tmp_path))
+    (note,) = write_photo(photo, tmp_path / "b.jpg")
+    assert note.endswith("JPEG has no place for it: its depth map, its portrait matte")
+    (note,) = write_photo(photo, tmp_path / "b.avif", choices=WriteOptions(strip_metadata=True))
+    assert "its depth map" in note and len(items_of(tmp_path / "b.avif").items) == 1
+    assert "its portrait matte" in of_a_part(photo).remarks[-1]
+    assert not of_a_part(photo).metadata.auxiliary
+
+
+def test_depth_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    photo = read_photo(heic_with_depth(tmp_path))
+    depth, matte = photo.metadata.auxiliary
+    cut = replace(depth, picture=depth.picture[:-60])
+    photo = replace(photo, metadata=replace(photo.metadata, auxiliary=(cut, matte)))
+    (note,) = write_photo(photo, tmp_path / "b.avif")
+    assert note == "left out, since it cannot be decoded: its depth map"
+    assert len(read_photo(tmp_path / "b.avif").metadata.auxiliary) == 1

@@ -47,6 +47,7 @@ class Header:
         codes: numbers of the colours, of a picture for HDR screens.
         light: how bright such a picture is.
         gain_map: of an AVIF or HEIC.
+        auxiliary: depth maps, mattes and the like of an AVIF or HEIC.
         codec: what compresses a TIFF's pixels, where libvips cannot decode it.
         remarks: what its owner should know, for people.
     """
@@ -67,6 +68,7 @@ class Header:
     codes: tuple[int, int] | None = None
     light: tuple[bytes, ...] = ()
     gain_map: GainMap | None = None
+    auxiliary: tuple[heif.Auxiliary, ...] = ()
     codec: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -106,7 +108,13 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
             how = Compression(h.quality, h.subsampling, bits=h.bits)
             # decoders turn the picture themselves and the standard tells them to ignore EXIF here
             exif = upright(h.exif) if h.exif else None
-            gain_map = gain_map_of(h.items, h.exif) if h.items and not page else None
+            items = None if page else h.items
+            gain_map = gain_map_of(items, h.exif) if items else None
+            auxiliary = heif.auxiliaries_of(items) if items else ()
+            kept = {a.label for a in auxiliary}
+            if gain_map:  # Apple's is an auxiliary picture as well
+                kept.add(GAIN_MAP)
+                auxiliary = tuple(a for a in auxiliary if a.label != GAIN_MAP)
             return Header(
                 exif,
                 compression=how,
@@ -114,9 +122,10 @@ def read_header(file: BinaryIO, name: str, page: int | None) -> Header:
                 codes=hdr_codes(h.primaries, h.transfer),
                 light=h.light,
                 gain_map=gain_map,
+                auxiliary=auxiliary,
                 page=page,
                 grey=h.grey,
-                remarks=left_out(n for n in h.further if not (gain_map and n == GAIN_MAP)),
+                remarks=left_out(name for name in h.further if name not in kept),
             )
 
 
@@ -354,6 +363,7 @@ def _attempt(file: BinaryIO, name: str, header: Header, max_pixels: int, strictn
         codes=header.codes,
         light=header.light,
         gain_map=header.gain_map,
+        auxiliary=header.auxiliary,
     )
     compression = header.compression
     if compression.bits and pixels.dtype == np.uint8:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..image.dtype import expand_bit_depth
 from ..image.orientation import apply_exif_orientation
 from .color.curves import SRGB
 from .containers import heif
@@ -101,22 +102,9 @@ def pixels_of(gain_map: GainMap) -> NDArray[np.uint8]:
         ValueError: it is damaged or too large.
         ImportError: ``pi-heif`` is not installed, and it is a HEIC.
     """
-    data = gain_map.picture
-    try:
-        if data[4:8] == b"ftyp" and data[8:12] != b"avif":
-            stored = _of_heic(data)
-        else:
-            load = pyvips.Image.heifload_buffer if data[4:8] == b"ftyp" else None
-            image = (load or pyvips.Image.jpegload_buffer)(data)
-            if image.width * image.height > _LARGEST or image.format not in ("uchar", "ushort"):
-                raise ValueError("too large or of another kind")
-            kind = np.uint8 if image.format == "uchar" else np.uint16
-            stored = np.frombuffer(image.write_to_memory(), kind)
-            stored = stored.reshape(image.height, image.width, image.bands)
-            if kind == np.uint16:
-                stored = (stored >> 8).astype(np.uint8)
-    except pyvips.Error as error:
-        raise ValueError("damaged") from error
+    stored: Any = _decoded(gain_map.picture)
+    if stored.dtype == np.uint16:
+        stored = (stored >> 8).astype(np.uint8)
     channels = len(parsed(gain_map.metadata).least)
     if stored.ndim == 3:
         stored = stored[..., :3] if channels == 3 and stored.shape[2] >= 3 else stored[..., 0]
@@ -148,17 +136,62 @@ def avif_of(gain_map: GainMap) -> bytes:
     Raises:
         ValueError: it is damaged.
     """
-    data = gain_map.picture
-    if data[8:12] == b"avif" and not gain_map.apple_headroom:
-        found = read_items(io.BytesIO(data))
-        turned = any(
-            prop[4:8] in (b"irot", b"imir", b"clap")
-            for item in found.items.values()
-            for prop, _ in item.properties
-        )
-        if not turned:
-            return data
+    if not gain_map.apple_headroom and _is_upright_avif(gain_map.picture):
+        return gain_map.picture
     return _avif(pixels_of(gain_map))
+
+
+def auxiliary_avif(auxiliary: heif.Auxiliary) -> heif.Auxiliary:
+    """Return an auxiliary picture for an AVIF, byte for byte where it need not be turned.
+
+    Raises:
+        ValueError: it is damaged or too large.
+        ImportError: ``pi-heif`` is not installed, and it is a HEIC.
+    """
+    if _is_upright_avif(auxiliary.picture):
+        return auxiliary
+    stored = _decoded(auxiliary.picture)
+    if stored.ndim == 3 and (stored == stored[..., :1]).all():
+        stored = stored[..., 0]
+    elif stored.ndim == 3:
+        stored = stored[..., :3]
+    coded = as_image(np.ascontiguousarray(stored)).heifsave_buffer(
+        compression="av1",
+        lossless=True,
+        bitdepth=8 if stored.dtype == np.uint8 else 12,
+        effort=4,
+        keep="none",
+    )
+    return replace(auxiliary, picture=coded)
+
+
+def _is_upright_avif(data: bytes) -> bool:
+    return data[8:12] == b"avif" and not any(
+        prop[4:8] in (b"irot", b"imir", b"clap")
+        for item in read_items(io.BytesIO(data)).items.values()
+        for prop, _ in item.properties
+    )
+
+
+def _decoded(data: bytes) -> NDArray[Any]:
+    """Return a picture, ``(h, w)`` or ``(h, w, c)`` uint8 or uint16, upright.
+
+    Raises:
+        ValueError: it is damaged or too large.
+        ImportError: ``pi-heif`` is not installed, and it is a HEIC.
+    """
+    if data[4:8] == b"ftyp" and data[8:12] != b"avif":
+        return _of_heic(data)
+    try:
+        load = pyvips.Image.heifload_buffer if data[4:8] == b"ftyp" else None
+        image = (load or pyvips.Image.jpegload_buffer)(data)
+        if image.width * image.height > _LARGEST or image.format not in ("uchar", "ushort"):
+            raise ValueError("too large or of another kind")
+        kind = np.uint8 if image.format == "uchar" else np.uint16
+        stored = np.frombuffer(image.write_to_memory(), kind)
+        return stored.reshape(image.height, image.width, image.bands)
+    except pyvips.Error as error:
+        raise ValueError("damaged") from error
 
 
 def with_map(items: HeifItems, gain_map: GainMap) -> HeifItems:
@@ -249,15 +282,19 @@ def _fraction(entry: Entry | None) -> float | None:
     return over / under if under else None
 
 
-def _of_heic(data: bytes) -> NDArray[np.uint8]:
+def _of_heic(data: bytes) -> NDArray[Any]:
     import pi_heif  # late: an extra
 
     try:
-        container = pi_heif.open_heif(io.BytesIO(data))
+        container = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
         width, height = container.size
         if width * height > _LARGEST:
             raise ValueError("too large")
-        return np.array(np.asarray(container), np.uint8)
+        stored = np.array(np.asarray(container))
+        if stored.dtype == np.uint16:
+            bits = heif.read_header(io.BytesIO(data)).bits or 10
+            stored = expand_bit_depth(stored, max(bits, 9))
+        return stored
     except (RuntimeError, EOFError, SyntaxError) as error:
         raise ValueError("damaged") from error
 

@@ -45,6 +45,7 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
         codes=header.codes,
         light=header.light,
         gain_map=header.gain_map,
+        auxiliary=header.auxiliary,
     )
     return Photo(pixels, alpha, metadata, "heic", header.compression, header.remarks)
 

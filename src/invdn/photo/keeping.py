@@ -40,6 +40,7 @@ from .containers.ifd import (
 from .containers.jpeg_attachments import OTHER, PRIMARY, Attachment, index_of, new_index
 from .formats import RAW_SUFFIXES
 from .gain_maps import (
+    auxiliary_avif,
     gain_map_of_jpeg,
     iso_segment,
     jpeg_of,
@@ -79,9 +80,8 @@ def fitted(photo: Photo, name: str, choices: WriteOptions) -> tuple[Photo, tuple
     """
     notes: list[str] = []
     metadata = photo.metadata
-    held = metadata.attachments
     if choices.strip_metadata:
-        left = [*map(label, held), *[GAIN_MAP] * bool(metadata.gain_map)]
+        left = _beside(metadata)
         metadata = stripped(photo, name)
         if left:
             notes.append(f"left out with the metadata: {_listed(left)}")
@@ -89,6 +89,10 @@ def fitted(photo: Photo, name: str, choices: WriteOptions) -> tuple[Photo, tuple
         metadata, left = _in_another_format(photo, name)
         if left:
             notes.append(f"left out, since {_FORMATS[name]} has no place for it: {_listed(left)}")
+    if name == "avif" and metadata.auxiliary:
+        metadata, left = _with_auxiliary(metadata)
+        if left:
+            notes.append(f"left out, since it cannot be decoded: {_listed(left)}")
     if photo.alpha is not None and not photo.transparency and name != "tiff":
         photo = replace(photo, alpha=None, transparency=True)
         notes.append(f"left out, since {_FORMATS[name]} has no place for it: its fourth channel")
@@ -138,11 +142,10 @@ def of_a_part(photo: Photo) -> Photo:
     """
     camera = without_tags(photo.metadata.camera, OF_THE_WHOLE)
     photo = replace(photo, metadata=replace(photo.metadata, camera=camera))
-    held = photo.metadata.attachments
-    left = [*map(label, held), *[GAIN_MAP] * bool(photo.metadata.gain_map)]
+    left = _beside(photo.metadata)
     if not left:
         return photo
-    metadata = replace(photo.metadata, attachments=(), mpf=None, gain_map=None)
+    metadata = replace(photo.metadata, attachments=(), mpf=None, gain_map=None, auxiliary=())
     metadata = _without_empty_promises(metadata)
     remark = f"left out, since it belongs to the whole: {_listed(left)}"
     return replace(photo, metadata=metadata, remarks=(*photo.remarks, remark))
@@ -174,10 +177,30 @@ def label(attachment: Attachment) -> str:
             return f"a further picture ({size[0]}x{size[1]})" if size else "a further picture"
 
 
+def _beside(metadata: Metadata) -> list[str]:
+    """Name the pictures, videos and data beside the picture, for people."""
+    auxiliary = [item.label for item in metadata.auxiliary]
+    return [*map(label, metadata.attachments), *[GAIN_MAP] * bool(metadata.gain_map), *auxiliary]
+
+
+def _with_auxiliary(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """Return metadata whose auxiliary pictures are AVIFs, and what cannot become one."""
+    kept, left = [], []
+    for auxiliary in metadata.auxiliary:
+        try:
+            kept.append(auxiliary_avif(auxiliary))
+        except (ValueError, ImportError):
+            left.append(auxiliary.label)
+    return replace(metadata, auxiliary=tuple(kept)), left
+
+
 def _in_another_format(photo: Photo, name: str) -> tuple[Metadata, list[str]]:
     """Return metadata without what only the source's format knows, and what that is."""
     metadata = photo.metadata
     left = [label(attachment) for attachment in metadata.attachments]
+    if name != "avif":
+        left += [auxiliary.label for auxiliary in metadata.auxiliary]
+        metadata = replace(metadata, auxiliary=())
     if photo.format == "jpeg":
         left += jpeg.names_of(metadata.native)
     elif photo.format == "png":

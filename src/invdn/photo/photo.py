@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..image.dtype import Pixels
 from .containers.gain_map import GainMap
+from .containers.heif import Auxiliary
 from .containers.ifd import orientation
 from .containers.jpeg_attachments import Attachment
 
@@ -66,6 +67,7 @@ class Metadata:
         light: how bright such a picture and its screen are: the boxes of AVIF and HEIC.
         gain_map: makes the picture for HDR screens of this one; of AVIF and HEIC. A JPEG's is an
             attachment.
+        auxiliary: depth maps, mattes and the like of AVIF and HEIC.
         camera: tags of a DNG that describe the camera, as a TIFF stream; of raw files in linear
             camera colours only.
         attachments: what follows the picture in a JPEG file: gain map, smaller copies, video.
@@ -83,6 +85,7 @@ class Metadata:
     codes: tuple[int, int] | None = None
     light: tuple[bytes, ...] = ()
     gain_map: GainMap | None = None
+    auxiliary: tuple[Auxiliary, ...] = ()
     camera: bytes | None = None
     attachments: tuple[Attachment, ...] = ()
     mpf: bytes | None = None

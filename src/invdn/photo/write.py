@@ -364,7 +364,7 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions)
         )
     )
     metadata = photo.metadata
-    if metadata.exif or metadata.codes or metadata.gain_map:
+    if metadata.exif or metadata.codes or metadata.gain_map or metadata.auxiliary:
         items = heif_items.read_items(io.BytesIO(data))
         if metadata.exif:
             items = heif_items.with_exif(items, metadata.exif)
@@ -372,6 +372,8 @@ def _write_avif(file: BinaryIO, image: Any, photo: Photo, choices: WriteOptions)
             items = heif.with_colors(items, metadata.codes, metadata.light)
         if metadata.gain_map:
             items = with_map(items, metadata.gain_map)
+        for auxiliary in metadata.auxiliary:
+            items = heif.with_auxiliary(items, auxiliary)
         data = heif_items.serialise(items)
     file.write(data)
 

@@ -11,8 +11,10 @@
     mdat           the bytes of the items
 """
 
+import io
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import BinaryIO
@@ -20,9 +22,22 @@ from typing import BinaryIO
 from .av1 import base_quantizer, colors
 from .av1 import with_colors as with_colors_in_stream
 from .boxes import box
-from .heif_items import HeifItems, Item, read_items, with_properties
+from .heif_items import (
+    HeifItems,
+    Item,
+    ItemsError,
+    alone,
+    joined,
+    read_items,
+    serialise,
+    with_item,
+    with_properties,
+)
 
 _BOXES_OF_PICTURES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"wide", b"moov", b"mini"}
+_MOST = 16  # auxiliary pictures
+_HEVC_DEPTH = b"urn:mpeg:hevc:2015:auxid:2\0"
+_DEPTH = b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0"
 _ALPHA = ("auxid:1", "auxiliary:alpha", "alpha")
 #: What a note calls a gain map.
 GAIN_MAP = "its gain map (HDR)"
@@ -57,7 +72,7 @@ class HeifHeader:
         transfer: number of the transfer characteristics, likewise.
         light: boxes that tell how bright the scene and its screen are, of HDR pictures.
         quality: of an AVIF, 1 to 100 on libheif's scale with libaom, from its quantiser.
-        items: the file taken apart, where it holds a gain map.
+        items: the file taken apart, where it holds a gain map or auxiliary pictures.
         further: what the file holds besides the pictures, EXIF and XMP, for people.
     """
 
@@ -107,6 +122,65 @@ def color_box(primaries: int, transfer: int, matrix: int) -> bytes:
     return box(b"colr", b"nclx" + struct.pack(">3HB", primaries, transfer, matrix, 0x80))
 
 
+@dataclass(frozen=True)
+class Auxiliary:
+    """A picture that says more of its picture: how far things are, or what is skin or hair.
+
+    Attributes:
+        label: what it is, for people.
+        picture: an AVIF or HEIC of its own.
+        kind: the box that says what it is (``auxC``).
+        notes: what its file says of it: kind, name and bytes of items.
+    """
+
+    label: str
+    picture: bytes
+    kind: bytes
+    notes: tuple[tuple[bytes, bytes, bytes], ...] = ()
+
+
+def auxiliaries_of(items: HeifItems) -> tuple[Auxiliary, ...]:
+    """Return the auxiliary pictures of the picture but for its transparency."""
+    found = []
+    for number, item in items.items.items():
+        kind = next((prop for prop, _ in item.properties if prop[4:8] == b"auxC"), b"")
+        belongs = items.primary in item.targets(b"auxl") and not _urn(kind).endswith(_ALPHA)
+        if not kind or not belongs or len(found) == _MOST:
+            continue
+        notes = tuple(
+            (note.kind, note.name, note.data)
+            for note in items.items.values()
+            if number in note.targets(b"cdsc") and note.data
+        )
+        with suppress(ItemsError):
+            found.append(
+                Auxiliary(_label(_urn(kind)), serialise(alone(items, number)), kind, notes)
+            )
+    return tuple(found)
+
+
+def with_auxiliary(items: HeifItems, auxiliary: Auxiliary) -> HeifItems:
+    """Return an AVIF with an auxiliary picture.
+
+    Args:
+        items: the file.
+        auxiliary: an AVIF.
+    """
+    whole, number = joined(items, read_items(io.BytesIO(auxiliary.picture)))
+    item = whole.items[number]
+    kind = auxiliary.kind.replace(_HEVC_DEPTH, _DEPTH)
+    kind = box(b"auxC", kind[8:])
+    item = replace(
+        item,
+        properties=(*item.properties, (kind, True)),
+        references=(*item.references, (b"auxl", (whole.primary,))),
+    )
+    whole = replace(whole, items={**whole.items, number: item})
+    for kind, name, data in auxiliary.notes:
+        whole, _ = with_item(whole, Item(kind, data, name, references=((b"cdsc", (number,)),)))
+    return whole
+
+
 def auxiliary_of(items: HeifItems, sign: str) -> int | None:
     """Return the auxiliary picture whose name holds some letters; ``None``: there is none.
 
@@ -147,7 +221,7 @@ def _header(file: BinaryIO, items: HeifItems) -> HeifHeader:
     if primaries is None and coded.kind == b"av01":
         primaries, transfer, _ = colors(coded.data) or (None, None, None)
     has_map = any(item.kind == b"tmap" for item in items.items.values())
-    has_map |= auxiliary_of(items, "hdrgainmap") is not None
+    has_more = has_map or any(item.targets(b"auxl") for item in items.items.values())
     further = (*_further_items(items), *_further_boxes(file))
     return HeifHeader(
         stream or None,
@@ -158,7 +232,7 @@ def _header(file: BinaryIO, items: HeifItems) -> HeifHeader:
         transfer,
         tuple(dict.fromkeys(light)),
         _quality(coded.data) if coded.kind == b"av01" else None,
-        items if has_map else None,
+        items if has_more else None,
         further,
     )
 
@@ -187,6 +261,11 @@ def _urn(prop: bytes) -> str:
     return prop[8 + _FULL :].split(b"\0")[0].decode("latin-1")
 
 
+def _label(urn: str) -> str:
+    known = (label for sign, label in _AUXILIARY.items() if sign in urn)
+    return next(known, f"an auxiliary picture ({urn.rpartition(':')[2]})")
+
+
 def _further_items(items: HeifItems) -> tuple[str, ...]:
     """Give items that belong to the picture and are no part of it: depth, gain maps, thumbnails."""
     every = items.items.values()
@@ -194,10 +273,7 @@ def _further_items(items: HeifItems) -> tuple[str, ...]:
     if any(item.targets(b"thmb") for item in every):
         found.append("its thumbnail")
     urns = (_urn(prop) for item in every for prop, _ in item.properties if prop[4:8] == b"auxC")
-    for urn in urns:
-        if not urn.endswith(_ALPHA):
-            known = (label for sign, label in _AUXILIARY.items() if sign in urn)
-            found.append(next(known, f"an auxiliary picture ({urn.rpartition(':')[2]})"))
+    found += [_label(urn) for urn in urns if not urn.endswith(_ALPHA)]
     return tuple(dict.fromkeys(found))
 
 
