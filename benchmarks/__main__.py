@@ -34,6 +34,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
         *("--formats", "jpg", "--megapixels", "1,6,12,24,100"),
     ),
     "photo-memory": ("photo_memory.py",),
+    "runtimes": ("runtimes.py",),
+    "hard-cases": ("hard_cases.py",),
     "service": ("service.py",),
     "training-step": ("training_step.py",),
     "loader": ("loader.py",),

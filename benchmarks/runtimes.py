@@ -1,4 +1,4 @@
-"""What every exported form costs beside the native engine: ``python -m benchmarks.runtimes``.
+"""What every exported form costs beside the native engine: ``python -m benchmarks runtimes``.
 
 One image, one pass there and back at latent 0. Processor time of all threads, not the clock's,
 so that other work on the machine counts little; the differences are from torch. Forms whose runtime
@@ -7,6 +7,7 @@ is not installed are left out.
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import onnxruntime
 import torch
 
 from invdn.engines import open_engine
+from invdn.evaluation.machine import describe_machine
 from invdn.network import DenoisingModule
 from invdn.weights.checks import Comparison, compare
 from invdn.weights.dtmodel import export_darktable
@@ -32,7 +34,6 @@ def main() -> None:
     """Measure every runtime that is there, and write a table of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("-o", "--output", type=Path, required=True)
     choices = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -55,10 +56,11 @@ def main() -> None:
             rows.append(
                 _row(form, file, seconds, rows[1]["seconds"] if len(rows) > 1 else 0, apart)
             )
-            print(rows[-1], flush=True)
+            print(rows[-1], file=sys.stderr)
     for row in rows:
         row["times_native"] = round(row["seconds"] / rows[1]["seconds"], 2)
-    choices.output.write_text(json.dumps({"size": choices.size, "rows": rows}, indent=2) + "\n")
+    report = {"machine": describe_machine(), "size": choices.size, "rows": rows}
+    print(json.dumps(report, indent=2))
 
 
 def _row(
@@ -117,10 +119,10 @@ def _forms(network: Any, folder: Path, size: int) -> dict[str, tuple[Path | None
         predictor = open_predictor(folder / "paddle", threads=1)
         forms["Paddle Inference"] = (
             folder / "paddle",
-            lambda x: run_predictor(predictor, x, zeros(x)),
+            _bordered(lambda x: run_predictor(predictor, x, zeros(x)), native.architecture.border),
         )
     except Exception as error:  # noqa: BLE001 - told, and left out
-        print("without Paddle:", error)
+        print("without Paddle:", error, file=sys.stderr)
     try:
         import openvino
 
@@ -131,8 +133,9 @@ def _forms(network: Any, folder: Path, size: int) -> dict[str, tuple[Path | None
             lambda x: np.array(model({"input": np.ascontiguousarray(x)})["output"]),
         )
     except ImportError as error:
-        print("without OpenVINO:", error)
-    print("darktable:", [path.stat().st_size for path in (folder / "darktable").iterdir()])
+        print("without OpenVINO:", error, file=sys.stderr)
+    sizes = [path.stat().st_size for path in (folder / "darktable").iterdir()]
+    print("darktable:", sizes, file=sys.stderr)
     return forms
 
 

@@ -141,7 +141,7 @@ class Auxiliary:
 
 def auxiliaries_of(items: HeifItems) -> tuple[Auxiliary, ...]:
     """Return the auxiliary pictures of the picture but for its transparency."""
-    found = []
+    found: list[Auxiliary] = []
     for number, item in items.items.items():
         kind = next((prop for prop, _ in item.properties if prop[4:8] == b"auxC"), b"")
         belongs = items.primary in item.targets(b"auxl") and not _urn(kind).endswith(_ALPHA)
