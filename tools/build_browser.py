@@ -33,7 +33,7 @@ SOURCE = REPOSITORY / "src/browser"
 NATIVE = REPOSITORY / "src/native"
 PAGE = REPOSITORY / "src/invdn/web/page"
 MODELS = REPOSITORY / "src/invdn/weights/models"
-SHARES = REPOSITORY / "src/invdn/inference/noise_shares.npz"
+LAYERS = REPOSITORY / "src/invdn/inference"
 BUILD = REPOSITORY / "build"
 _TURBO = "libjpeg-turbo-2.1.5"
 #: Its sources, the same bytes in either place; and their SHA-256.
@@ -150,7 +150,8 @@ def assemble(site: Path, builds: dict[str, Path], codec: Path) -> None:
         (models / f"{model}.safetensors").write_bytes(
             halved((MODELS / f"{model}.safetensors").read_bytes())
         )
-    (models / "noise_shares.json").write_text(shares_as_json())
+    for name in ("noise_shares", "error_map"):
+        (models / f"{name}.json").write_text(layers_as_json(LAYERS / f"{name}.npz"))
     shutil.copytree(
         SOURCE, site / "invdn", ignore=shutil.ignore_patterns("*.c", "page", "*.md", "package.json")
     )
@@ -221,9 +222,9 @@ def halved(file: bytes) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, *parts))
 
 
-def shares_as_json() -> str:
-    """Return the trained numbers of the shares of noise by name, flat."""
-    with np.load(SHARES, allow_pickle=False) as arrays:
+def layers_as_json(path: Path) -> str:
+    """Return the trained numbers of small layers by name, flat."""
+    with np.load(path, allow_pickle=False) as arrays:
         layers = {name: [float(f"{x:.9g}") for x in arrays[name].ravel()] for name in arrays.files}
     return json.dumps(layers, separators=(",", ":"))
 

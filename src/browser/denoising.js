@@ -10,6 +10,7 @@
 import { blend, isNothing, isWhole, lookOf, needsShares } from "./image/blending.js";
 import { fromNetwork, toNetwork } from "./image/colors.js";
 import { AROUND, dither } from "./image/dithering.js";
+import { AROUND as BLOCKS_AROUND, BLOCK, errorOfBlocks } from "./image/error_map.js";
 import { mend } from "./image/defects.js";
 import { estimateNoise } from "./image/noise_estimation.js";
 import { CELL, logitsOfCells, REACH, sharesOf, sharesOfRow } from "./image/noise_shares.js";
@@ -123,6 +124,30 @@ export class Denoising {
   }
 
   /**
+   * How far a result is probably from the truth, for blocks of 8x8 pixels: 1 is white.
+   *
+   * @param {import("./image/blending.js").Look} look
+   * @param {Record<string, number[]>} layers  of the error map
+   */
+  errors(look, layers) {
+    const { width, height, channels } = this.seen;
+    const columns = Math.ceil(width / BLOCK);
+    const errors = new Float32Array(columns * Math.ceil(height / BLOCK));
+    for (let top = 0; top < height; top += BAND) {
+      const first = Math.max(0, top - BLOCKS_AROUND);
+      const count = Math.min(height, top + BAND + BLOCKS_AROUND + 1) - first;
+      const before = this.#rows(this.mended, first, count);
+      const after = isNothing(look) ? before : this.result.rows(first, count);
+      if (!isNothing(look) && !isWhole(look)) blend(before, after, needsShares(look) ? this.shares(look, first, count) : null, look, channels);
+      const blocks = errorOfBlocks(before, after, { width, height: count, channels }, this.noise, layers);
+      const skipped = ((top - first) / BLOCK) * columns;
+      const wanted = Math.ceil(Math.min(BAND, height - top) / BLOCK) * columns;
+      errors.set(blocks.subarray(skipped, skipped + wanted), (top / BLOCK) * columns);
+    }
+    return errors;
+  }
+
+  /**
    * Rows of the result, in the samples of the photograph.
    *
    * @param {import("./image/blending.js").Look} look
@@ -132,9 +157,7 @@ export class Denoising {
     const { channels } = this.seen;
     const stride = width * this.original.channels;
     if (isNothing(look)) return data.slice(top * stride, (top + count) * stride);
-    // Defects are mended where the strength is automatic, as the command does.
-    const base = look.strength === "auto" ? this.mended : this.seen;
-    const noisy = floatRows(base, top, count);
+    const noisy = floatRows(this.mended, top, count);
     const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
     const clean = this.result.rows(top, count);
     if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(look, top, count) : null, look, channels);

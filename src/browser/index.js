@@ -81,8 +81,9 @@ async function openInNode(model, base, threads = 1) {
   const weights = readModel(file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength));
   const engine = await Engine.open(factory, weights, { threads });
   const jpeg = (await factoryOf(path("engine/jpeg/jpeg.js")))();
-  const layers = readFile(path("models/noise_shares.json"), "utf8").then(JSON.parse);
-  const studio = new Studio({ engine: async () => engine, jpeg: () => jpeg, layers: () => layers });
+  const numbers = async (name) => JSON.parse(await readFile(path(`models/${name}.json`), "utf8"));
+  const layers = numbers("noise_shares");
+  const studio = new Studio({ engine: async () => engine, jpeg: () => jpeg, layers: () => layers, errors: () => numbers("error_map") });
   const ask = (name, values, told) => studio[name](...values, ...(name === "denoise" ? [model, told] : []));
   return new Denoiser(async (...call) => ask(...call), () => engine.close());
 }

@@ -6,6 +6,7 @@ import { memoryFor } from "./engine.js";
 import { Denoising } from "./denoising.js";
 import { networkSpace } from "./image/colors.js";
 import { white } from "./image/picture.js";
+import { BLOCK, errorAt } from "./image/error_map.js";
 import { sharesOfRow } from "./image/noise_shares.js";
 import { readExif, stored, upright } from "./formats/exif.js";
 import { decodeJpeg, encodeJpeg, FormatError, isJpeg } from "./formats/jpeg.js";
@@ -31,6 +32,7 @@ export class Studio {
    * @param {(model: string) => Promise<object>} tools.engine  an Engine, or what behaves like one
    * @param {() => Promise<object>} tools.jpeg                 the module of jpeg.c
    * @param {() => Promise<object>} tools.layers               of the shares of noise
+   * @param {() => Promise<object>} tools.errors               of the error map
    */
   constructor(tools) {
     this.#tools = tools;
@@ -119,12 +121,14 @@ export class Studio {
   /**
    * Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels.
    *
-   * @param {"noisy" | "clean" | "explained"} layer  explained: the two shares of noise, 255 is all
-   * @param {string} [look]                          of the shares
+   * @param {"noisy" | "clean" | "explained" | "uncertainty"} layer  explained: the two shares of noise,
+   *   255 is all; uncertainty: the distance within which nine of ten true values lie, by the server's scale
+   * @param {object} [look]  of the last two
    */
-  region(id, layer, { x, y, w, h }, shrink, look) {
+  async region(id, layer, { x, y, w, h }, shrink, look) {
     const photo = this.#photo(id);
     const place = { x, y, width: w, height: h };
+    if (layer === "uncertainty") return uncertain(photo, place, shrink, look, await this.#tools.errors());
     if (layer === "explained") return explained(photo, place, shrink, look);
     return means(layer === "noisy" ? photo.picture : photo.neutral, photo.orientation, place, shrink, photo.shown);
   }
@@ -223,14 +227,35 @@ function means(picture, orientation, { x, y, width, height }, shrink, shown) {
   return rgb;
 }
 
-function explained({ picture, orientation, denoising }, { x, y, width, height }, shrink, look) {
+const LEVELS_A_STEP = 10; // grey levels of the map for one step of 8 bits, as on the server
+
+function uncertain(photo, { x, y, width, height }, shrink, look, layers) {
+  const { picture, orientation, denoising } = photo;
+  const key = JSON.stringify(look);
+  if (photo.errors?.of !== denoising || photo.errors.key !== key) photo.errors = { of: denoising, key, blocks: denoising.errors(look, layers) };
+  const { blocks } = photo.errors;
+  const size = [Math.ceil(picture.height / BLOCK), Math.ceil(picture.width / BLOCK)];
+  const [columns, rows] = [Math.ceil(width / shrink), Math.ceil(height / shrink)];
+  const at = stored(picture, orientation);
+  const scale = 255 * LEVELS_A_STEP * layers.interval[0];
+  const rgb = new Uint8Array(columns * rows * 3);
+  for (let row = 0, to = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1, to += 3) {
+      const [px, py] = at(Math.min(x + column * shrink + (shrink >> 1), x + width - 1), Math.min(y + row * shrink + (shrink >> 1), y + height - 1));
+      rgb.fill(Math.min(255, Math.round(scale * errorAt(blocks, ...size, px, py))), to, to + 3);
+    }
+  }
+  return rgb;
+}
+
+function explained({ picture, orientation, denoising }, { x, y, width, height }, shrink, look = USUAL) {
   const [columns, rows] = [Math.ceil(width / shrink), Math.ceil(height / shrink)];
   const at = stored(picture, orientation);
   const size = [Math.ceil(picture.height / 4), Math.ceil(picture.width / 4)];
   const rgb = new Uint8Array(columns * rows * 3);
   const [last, lowest] = [picture.width - 1, picture.height - 1];
   const pair = new Float32Array(2);
-  const cells = denoising.cells({ look });
+  const cells = denoising.cells(look);
   for (let row = 0, to = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1, to += 3) {
       const [px, py] = at(x + column * shrink + (shrink >> 1), y + row * shrink + (shrink >> 1));

@@ -4,7 +4,7 @@ let base = new URL("../", self.location.href).href; // of engine/ and models/
 const ready = Promise.all([import("./studio.js"), import("./remote_engine.js"), import("./support.js")]);
 const engines = new Map();
 let jpeg = null;
-let layers = null;
+let [layers, errors] = [null, null];
 let studio = null;
 
 async function engine(model) {
@@ -22,6 +22,8 @@ async function opened(model) {
   return RemoteEngine.open(new Worker(new URL("engine_worker.js", self.location.href)), how);
 }
 
+const numbers = async (name) => (await fetch(`${base}models/${name}.json`)).json();
+
 const tools = {
   engine,
   jpeg() {
@@ -31,7 +33,8 @@ const tools = {
     }
     return jpeg;
   },
-  layers: () => (layers ??= fetch(`${base}models/noise_shares.json`).then((answer) => answer.json())),
+  layers: () => (layers ??= numbers("noise_shares")),
+  errors: () => (errors ??= numbers("error_map")),
 };
 
 const methods = {

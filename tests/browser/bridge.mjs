@@ -25,6 +25,13 @@ const rules = {
     for (let y = 0; y < height; y += 1) sharesOfRow(cells, rows, columns, y, width, shares.subarray(2 * y * width, 2 * (y + 1) * width));
     return packed(shares);
   },
+  async error_map({ noisy, result, noise, layers }) {
+    const { errorAt, errorOfBlocks } = await load("image/error_map.js");
+    const { height, width, channels, data } = picture(noisy);
+    const blocks = errorOfBlocks(data, picture(result).data, { height, width, channels }, noise, layers);
+    const size = [Math.ceil(height / 8), Math.ceil(width / 8)];
+    return packed(Float32Array.from({ length: height * width }, (_, i) => errorAt(blocks, ...size, i % width, Math.floor(i / width))));
+  },
   async mend({ pixels }) {
     const { picture: mended, found } = (await load("image/defects.js")).mend(picture(pixels));
     return { found, data: packed(mended.data) };

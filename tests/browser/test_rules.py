@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from invdn.image.defects import mend
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
+from invdn.inference import error_map
 from invdn.inference import noise_shares as shares_module
 from invdn.inference.blending import blend, dithered
 from invdn.inference.noise_shares import noise_shares
@@ -116,6 +117,23 @@ def test_even_places_are_left_alone(rule: Any, unpacked: Any) -> None:
     given = {"noisy": noisy, "denoised": scene(40, 48, 3, 2), "layers": layers()}
     answer = rule("noise_shares", noise=asdict(noise), **given)
     assert not unpacked(answer, "<f4", (40, 48, 2)).any()
+
+
+@pytest.mark.parametrize(("height", "width", "channels"), [(90, 110, 3), (67, 45, 1), (3, 5, 3)])
+def test_expected_error(rule: Any, unpacked: Any, height: int, width: int, channels: int) -> None:
+    noisy = scene(height, width, channels, 3)
+    result = scene(height, width, channels, 3, noise=0.01)
+    noise = estimate_noise(scene(200, 200, channels, 4)) if height > 8 else None
+    expected = error_map.at_pixels(
+        error_map._run_layers(error_map.block_features(noisy, result, noise)),
+        slice(0, height),
+        slice(0, width),
+    )
+    numbers = {name: array.ravel().tolist() for name, array in error_map._layers().items()}
+    told = asdict(noise) if noise else None
+    answer = rule("error_map", noisy=noisy, result=result, noise=told, layers=numbers)
+    assert expected.std() > 1e-3 or height < 8
+    np.testing.assert_allclose(unpacked(answer, "<f4", expected.shape), expected, rtol=1e-3)
 
 
 def with_hot_pixels(dtype: Any) -> Any:

@@ -224,6 +224,10 @@ def test_a_look_of_ones_own(browser: Any, site: Path, tmp_path: Path) -> None:
             input.dispatchEvent(new Event("input"));
             input.dispatchEvent(new Event("change")); } }"""
         )
+        page.check("#uncertainty")
+        page.wait_for_function("document.getElementById('tag-after').textContent == 'Uncertainty'")
+        page.wait_for_timeout(500)  # its map is asked for
+        page.uncheck("#uncertainty")
         found = read_photo(download(page, tmp_path))
     wanted = read_photo(
         by_command(path, site, "--strength", "0.7", "--detail", "0.4", model="fast")

@@ -37,7 +37,9 @@ export function blend(noisy, clean, shares, look, channels) {
       clean[at] = noisy[at] + taken * (clean[at] - noisy[at]);
       continue;
     }
-    const [r, g, b] = [clean[at] - noisy[at], clean[at + 1] - noisy[at + 1], clean[at + 2] - noisy[at + 2]];
+    const r = clean[at] - noisy[at];
+    const g = clean[at + 1] - noisy[at + 1];
+    const b = clean[at + 2] - noisy[at + 2];
     const colour = (automatic ? inColour : strength) * chroma;
     const grey = (taken - colour) * (RED * r + GREEN * g + BLUE * b);
     clean[at] = noisy[at] + colour * r + grey;

@@ -84,7 +84,10 @@ export function takeOff(picture, { change, rows, columns }) {
   const top = white(picture);
   const toRgb = inverse(YCBCR).map((row) => row.slice(1));
   const result = new data.constructor(data.length);
-  const across = Array.from({ length: width }, (_, x) => place(x, columns));
+  const across = Array.from({ length: width }, (_, x) => {
+    const [left, right, part] = place(x, columns);
+    return { left, right, part };
+  });
   const lines = change.map(() => new Float64Array(columns));
   for (let y = 0, at = 0; y < height; y += 1) {
     const [first, second, share] = place(y, rows);
@@ -96,12 +99,12 @@ export function takeOff(picture, { change, rows, columns }) {
     }
     const [blue, red] = lines;
     for (let x = 0; x < width; x += 1, at += 3) {
-      const pixel = [data[at], data[at + 1], data[at + 2]];
-      const end = pixel.every((value) => value === 0 || value === top);
-      const [left, right, part] = across[x];
+      let end = true;
+      for (let c = 0; c < 3; c += 1) end &&= data[at + c] === 0 || data[at + c] === top;
+      const { left, right, part } = across[x];
       const cb = end ? 0 : blue[left] + part * (blue[right] - blue[left]);
       const cr = end ? 0 : red[left] + part * (red[right] - red[left]);
-      for (let c = 0; c < 3; c += 1) result[at + c] = rounded(Math.fround(pixel[c] + top * (toRgb[c][0] * cb + toRgb[c][1] * cr)), top);
+      for (let c = 0; c < 3; c += 1) result[at + c] = rounded(Math.fround(data[at + c] + top * (toRgb[c][0] * cb + toRgb[c][1] * cr)), top);
     }
   }
   return withData(picture, result);

@@ -85,11 +85,15 @@ function matrixSpace(curves, matrix) {
     own,
     grey,
     toSrgb(v, at) {
-      const [r, g, b] = [curves[0].light(v[at]), curves[1].light(v[at + 1]), curves[2].light(v[at + 2])];
+      const r = curves[0].light(v[at]);
+      const g = curves[1].light(v[at + 1]);
+      const b = curves[2].light(v[at + 2]);
       for (let k = 0; k < 3; k += 1) v[at + k] = SRGB.stored(t[3 * k] * r + t[3 * k + 1] * g + t[3 * k + 2] * b);
     },
     fromSrgb(v, at) {
-      const [r, g, b] = [SRGB.light(v[at]), SRGB.light(v[at + 1]), SRGB.light(v[at + 2])];
+      const r = SRGB.light(v[at]);
+      const g = SRGB.light(v[at + 1]);
+      const b = SRGB.light(v[at + 2]);
       for (let k = 0; k < 3; k += 1) v[at + k] = curves[k].stored(f[3 * k] * r + f[3 * k + 1] * g + f[3 * k + 2] * b);
     },
   };

@@ -25,12 +25,15 @@ export function dither(clean, blended, noisy, means, { width, channels, top, cou
     for (let x = 0; x < width; x += 1) {
       const at = (y * width + x) * channels;
       const middle = (y + before) * stride + x * channels;
-      let [energy, removed, smooth] = [0, 0, true];
+      let energy = 0;
+      let removed = 0;
+      let smooth = true;
       for (let c = 0; c < channels && smooth; c += 1) {
         const change = means[middle + c] - noisy[at + c];
         energy += change * change;
         removed += change * (blended[at + c] - noisy[at + c]);
-        let [low, high] = [Infinity, -Infinity];
+        let low = Infinity;
+        let high = -Infinity;
         for (let dy = -AROUND; dy <= AROUND; dy += 1) {
           const row = Math.min(last, Math.max(0, y + before + dy)) * stride + c;
           for (let dx = -AROUND; dx <= AROUND; dx += 1) {

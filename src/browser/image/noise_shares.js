@@ -183,7 +183,8 @@ function measure(noisy, denoised, { width, height, channels }, rows, columns) {
       for (let x = 0; x < CELL * columns; x += 1) {
         const at = (place * width + Math.min(x, width - 1)) * channels;
         let clipped = 0;
-        let [least, most] = [Infinity, -Infinity];
+        let least = Infinity;
+        let most = -Infinity;
         for (let channel = 0; channel < channels; channel += 1) {
           if (noisy[at + channel] <= 0 || noisy[at + channel] >= 1) clipped = 1;
           least = Math.min(least, denoised[at + channel]);
@@ -216,7 +217,7 @@ function measure(noisy, denoised, { width, height, channels }, rows, columns) {
 const lines = (channels, wide) => Array.from({ length: channels }, () => new Float32Array(wide));
 
 /** Sums over the square of cells around every cell, as far as it lies in the window. */
-function sumsAround(plane, rows, columns, radius) {
+export function sumsAround(plane, rows, columns, radius) {
   const across = new Float32Array(plane.length);
   for (let y = 0; y < rows; y += 1) {
     for (let x = 0; x < columns; x += 1) {
@@ -319,13 +320,13 @@ function run(planes, count, layers, trust) {
   return logits;
 }
 
-function layer(from, weights, biases, to) {
+export function layer(from, weights, biases, to, bends = true) {
   const outputs = to.length;
   to.set(biases);
   for (let k = 0; k < from.length; k += 1) {
     for (let o = 0; o < outputs; o += 1) to[o] += from[k] * weights[k * outputs + o];
   }
-  for (let o = 0; o < outputs; o += 1) if (to[o] < 0) to[o] = 0;
+  if (bends) for (let o = 0; o < outputs; o += 1) if (to[o] < 0) to[o] = 0;
 }
 
 /**

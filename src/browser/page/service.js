@@ -79,7 +79,6 @@ export async function describe() {
       draft: { self_ensemble: false, num_samples: 1, cost: FAST_COST },
       fast: { self_ensemble: false, num_samples: 1, cost: 1 },
     },
-    uncertainty: false, // its map is the service's alone
     pace: pace / 2, // a sample is two passes
   };
 }
@@ -175,7 +174,7 @@ function document_(job) {
     id: job.id, state: job.state, progress: job.progress, seconds_left: job.state === "running" ? left : null, position: null,
     options: { quality: job.quality, self_ensemble: false, num_samples: 1, ...job.look },
     result: job.result, problem: job.problem && { detail: job.problem.message },
-    links: { rendering: `${job.photo.id}/clean/${job.id}`, explained: `${job.photo.id}/explained/${job.id}` },
+    links: { rendering: `${job.photo.id}/clean/${job.id}`, explained: `${job.photo.id}/explained/${job.id}`, uncertainty: `${job.photo.id}/uncertainty/${job.id}` },
   };
 }
 
@@ -204,11 +203,19 @@ export async function result(id) {
   return { blob: made.blob, name: `${stem}_denoised${suffix}` };
 }
 
+/** The look in a query. */
+const lookOf = (values) => {
+  const named = LOOK.map((name) => [name, values.get(name)]).filter(([, value]) => value !== null);
+  const numbers = named.map(([name, value]) => [name, value === "auto" ? value : Number(value)]);
+  return { ...NEUTRAL, ...Object.fromEntries(numbers), look: values.get("look") ?? "natural" };
+};
+
 /** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
 export async function region(link, place, shrink, signal) {
-  const [id, layer] = link.split("/");
+  const [path, asked] = link.split("?");
+  const [id, layer] = path.split("/");
   known(photos, id);
-  const rgb = await ask("region", [id, layer, place, shrink]);
+  const rgb = await ask("region", [id, layer, place, shrink, lookOf(new URLSearchParams(asked))]);
   signal?.throwIfAborted();
   return rgb;
 }
