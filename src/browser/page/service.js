@@ -29,11 +29,13 @@ export const query = (values) => {
 };
 
 const MODELS = { draft: "fast", fast: "default" };
-const NEUTRAL = { strength: 1, luminance: 1, chroma: 1, detail: 0 };
+const NEUTRAL = { strength: 1, luminance: 1, chroma: 1, detail: 0, look: "natural" };
 const LOOK = Object.keys(NEUTRAL);
 const share = { minimum: 0, maximum: 1 };
 const MOST_BYTES = 400e6;
-const FAST_COST = 0.25; // of the network of `default`; measured, docs/browser.md
+// Of the network of `default`: that of `fast`, and everything but the network. Measured, docs/browser.md.
+const [FAST_COST, RULES] = [0.17, 0.3];
+const costOf = (quality) => (quality === "draft" ? FAST_COST : 1) + RULES;
 
 let studio = null;
 let pace = 0; // seconds for a pixel of the network of `default`
@@ -71,15 +73,15 @@ export async function describe() {
   const threads = about.threads === 1 ? "1 thread" : `${about.threads} threads`;
   return {
     engine: `WebAssembly in this browser, ${threads}`,
-    where: `They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere, and it works offline. About ${Math.max(1, Math.round(pace * 1e6))} s a megapixel on this machine.`,
+    where: `They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere, and it works offline. About ${Math.max(1, Math.round(pace * costOf("fast") * 1e6))} s a megapixel on this machine.`,
     formats: ["jpeg", "png"],
     limits: { bytes: MOST_BYTES, preview_pixels: 512 * 512 },
-    options: Object.fromEntries(LOOK.map((name) => [name, share])),
+    options: { ...Object.fromEntries(LOOK.map((name) => [name, share])), look: { enum: ["gentle", "natural", "strong"] } },
     qualities: {
-      draft: { self_ensemble: false, num_samples: 1, cost: FAST_COST },
+      draft: { self_ensemble: false, num_samples: 1, cost: costOf("draft") / costOf("fast") },
       fast: { self_ensemble: false, num_samples: 1, cost: 1 },
     },
-    pace: pace / 2, // a sample is two passes
+    pace: (pace * costOf("fast")) / 2, // a sample is two passes
   };
 }
 
@@ -167,7 +169,7 @@ const file = (job) =>
 /** The job as the API has it. */
 function document_(job) {
   const { width, height } = job.photo;
-  const all = pace * width * height * (job.quality === "draft" ? FAST_COST : 1);
+  const all = pace * width * height * costOf(job.quality);
   const passed = job.begun ? (performance.now() - job.begun) / 1000 : 0;
   const left = job.progress > 0.05 ? (passed / job.progress) * (1 - job.progress) : Math.max(0, all - passed);
   return {
@@ -206,8 +208,8 @@ export async function result(id) {
 /** The look in a query. */
 const lookOf = (values) => {
   const named = LOOK.map((name) => [name, values.get(name)]).filter(([, value]) => value !== null);
-  const numbers = named.map(([name, value]) => [name, value === "auto" ? value : Number(value)]);
-  return { ...NEUTRAL, ...Object.fromEntries(numbers), look: values.get("look") ?? "natural" };
+  const read = named.map(([name, value]) => [name, Number.isNaN(Number(value)) ? value : Number(value)]);
+  return { ...NEUTRAL, ...Object.fromEntries(read) };
 };
 
 /** Bytes R, G, B of a region, as means of `shrink` x `shrink` pixels; `link` names what is shown. */
