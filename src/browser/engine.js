@@ -17,7 +17,7 @@ export class OutOfMemory extends Error {
 export const WHOLE = 1 << 18;
 const PIECE = 1e5; // pixels that are worth a push
 /** Bytes that rows in flight take for each column (docs/native.md), and pixels of a whole picture. */
-const [PER_COLUMN, PER_PIXEL, OWN] = [108_000, 160, 70e6];
+const [PER_COLUMN, PER_PIXEL, OWN] = [80_000, 160, 70e6];
 
 /** Bytes of the engine's memory for a picture of this size. */
 export const memoryFor = (width, height) =>

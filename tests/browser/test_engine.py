@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from invdn.engines import native_engine
+from invdn.errors import EngineError
 from invdn.weights import read_parameters, shipped_model
 
 NativeEngine = native_engine.NativeEngine
@@ -74,6 +75,34 @@ def test_bits_of_the_native_engine(
     np.testing.assert_array_equal(image, expected)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "piece"),
+    [pytest.param(64, 96, None, id="whole"), pytest.param(180, 36, 16, id="rows")],
+)
+def test_joined_products_are_those_of_avx2(
+    rule: Any,
+    unpacked: Any,
+    builds: Path,
+    parameters: Any,
+    model: dict[str, Any],
+    height: int,
+    width: int,
+    piece: int | None,
+) -> None:
+    """Relaxed SIMD joins products and sums, where the processor does, as AVX2 does."""
+    if not (builds / "relaxed/invdn.wasm").exists():
+        pytest.skip("needs the build with relaxed SIMD: emscripten with clang 17 or later")
+    try:
+        engine = NativeEngine(parameters, threads=1, instructions="avx2")
+    except EngineError:
+        pytest.skip("needs a processor with AVX2")
+    noisy = np.random.default_rng(height).random((3, height, width), np.float32)
+    arguments = {"model": model, "noisy": noisy, "piece": piece, "threads": 1}
+    found = rule("engine", build=str(builds / "relaxed"), **arguments)
+    expected = through(engine, noisy)
+    np.testing.assert_array_equal(unpacked(found["image"], "<f4", expected.shape), expected)
+
+
 def test_the_monitor_ends_the_work(rule: Any, builds: Path, model: dict[str, Any]) -> None:
     arguments = {"build": str(builds / "simd"), "model": model, "piece": 16, "threads": 1}
     noisy = np.zeros((3, 64, 64), np.float32)
@@ -93,7 +122,7 @@ def test_a_picture_larger_than_the_memory_is_refused(
 ) -> None:
     arguments = {"build": str(builds / "simd"), "model": model, "piece": 4, "threads": 1}
     with pytest.raises(AssertionError, match="OutOfMemory: out of memory"):
-        rule("engine", noisy=np.zeros((3, 4, 60000), np.float32), **arguments)
+        rule("engine", noisy=np.zeros((3, 4, 120_000), np.float32), **arguments)
 
 
 def test_node_knows_the_builds(node: str, builds: Path) -> None:
