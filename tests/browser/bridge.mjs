@@ -60,7 +60,7 @@ const rules = {
     blend(array(noisy), result, shares && array(shares), look, channels);
     return packed(result);
   },
-  async engine({ build, model, noisy, piece, threads, stopAfter }) {
+  async engine({ build, model, noisy, piece, threads, stopAfter, larger }) {
     // What node 20 has behind a flag, and later ones do unasked.
     if (build.includes("relaxed")) setFlagsFromString("--experimental-wasm-relaxed-simd");
     const factory = await (await load("node.js")).factoryOf(`${build}/invdn.js`);
@@ -69,6 +69,7 @@ const rules = {
     const monitor = () => Number(stopAfter !== undefined && (asked += 1) > stopAfter);
     const weights = array(model.weights);
     const engine = await Engine.open(factory, { ...model, weights }, { threads, options: { monitor } });
+    if (larger) engine.session(...larger);
     const { height, width, data } = picture({ ...noisy, shape: [noisy.shape[1], noisy.shape[2], noisy.shape[0]] });
     const rows = piece || height;
     const result = new Float32Array(3 * height * width);
