@@ -159,7 +159,7 @@ def error_picture(blocks: Floats, height: int, width: int) -> tuple[NDArray[np.u
 
     Example:
         >>> picture, widest = error_picture(np.full((2, 3), 0.01, np.float32), 16, 20)
-        >>> picture.shape, bool(widest == 0.01 * interval())
+        >>> picture.shape, bool(abs(widest - 0.01 * interval()) < 1e-6)
         ((16, 20, 3), True)
     """
     full = float(np.quantile(blocks, 0.995))
