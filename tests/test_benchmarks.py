@@ -50,9 +50,10 @@ def test_it_finds_all_that_it_imports(script: str, monkeypatch: pytest.MonkeyPat
     path = FOLDER / f"{script}.py"
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("invdn"):
-            module = __import__(node.module or "", fromlist=["invdn"])
-            for name in node.names:
-                assert hasattr(module, name.name), f"{node.module} has no {name.name}"
+            names = [name.name for name in node.names]
+            module = __import__(node.module or "", fromlist=names)
+            for name in names:
+                assert hasattr(module, name), f"{node.module} has no {name}"
     spec = spec_from_file_location(f"benchmark_{script}", path)
     assert spec and spec.loader
     if script != "plots":  # part of the package
