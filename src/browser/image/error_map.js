@@ -1,4 +1,4 @@
-// How far a result is probably from the clean photograph, told from the photograph and the result, by
+// How far a result is probably from the clean photograph, estimated from the photograph and the result, by
 // blocks of 8x8 pixels. The rule of src/invdn/inference/error_map.py, where it is explained;
 // tests/browser holds both to the same numbers.
 
@@ -18,7 +18,7 @@ const UNKNOWN = { level: 3, brightness: [0.5], luma: [3 / 255], colour: [3 / 255
 
 /**
  * @param {Float32Array} noisy   rows of pixels as the network sees them, from a multiple of `BLOCK` on
- * @param {Float32Array} result  what became of them
+ * @param {Float32Array} result  the denoised pixels
  * @param {{width: number, height: number, channels: 1 | 3}} size
  * @param {import("./noise_estimation.js").NoiseEstimate | null} noise
  * @param {Record<string, number[]>} layers  the trained numbers by name

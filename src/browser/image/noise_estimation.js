@@ -1,4 +1,4 @@
-// How noisy a photograph is, told from the photograph alone. The rule of
+// How noisy a photograph is, estimated from the photograph alone. The rule of
 // src/invdn/image/noise_estimation.py, where it is explained; tests/browser holds both to the same
 // numbers.
 

@@ -34,8 +34,8 @@ class Row:
             '{"key":"2024/a.jpg","size":5}'
         """
         facts = {"key": self.key, "size": self.size, "etag": self.etag, "beside": self.beside}
-        told = {name: value for name, value in facts.items() if value not in (None, ())}
-        return json.dumps(told, **_COMPACT)
+        present = {name: value for name, value in facts.items() if value not in (None, ())}
+        return json.dumps(present, **_COMPACT)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> "Row":

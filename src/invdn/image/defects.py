@@ -274,7 +274,7 @@ _FAINTEST, _STRONGEST = 1.0 / 255, 12 / 255  # deviations of colour that blotche
 _LOW, _HIGH, _TOGETHER = 0.05, 0.3, 3.0
 _OVER_LUMA = 0.7  # how much colour varies, at least, of what brightness does in the quietest places
 # Energies, in parts of the blotches', up to which and from which a place is noise or picture: of
-# each wavelet. The coarsest is told last from the picture's own soft colours, so it must be quieter
+# each wavelet. The coarsest comes last, from the picture's own soft colours, so it must be quieter
 # than the one before, and hardly exceed that.
 _NOISE, _PICTURE = (0.0, 2.5, 2.5, 1.5), (1.0, 6.0, 6.0, 3.0)
 _FALLS = 0.6
