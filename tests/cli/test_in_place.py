@@ -150,7 +150,7 @@ def test_the_desktop_is_told(
 
 def test_prophoto_stays_prophoto(tmp_path: Path) -> None:
     """As Lightroom and Photoshop hand it over: wide colours survive."""
-    from invdn.photo.color.curves import ParametricCurve
+    from invdn.image.curves import ParametricCurve
     from invdn.photo.color.icc import make_profile
 
     corners = ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), (0.3457, 0.3585))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import ImageError
+from invdn.image.curves import LINEAR, ParametricCurve
 from invdn.image.dtype import from_float, to_float
 from invdn.inference import DenoiseOptions, FileOptions, denoise_file, denoise_pixels
 from invdn.photo.color import srgb_bridge_of
-from invdn.photo.color.curves import LINEAR, ParametricCurve
 from invdn.photo.color.icc import (
     ADOBE_GAMMA,
     ADOBE_PRIMARIES,

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from invdn.errors import ImageError
+from invdn.image.curves import LINEAR, SRGB, Curve, ParametricCurve, Table
 from invdn.image.dtype import from_float, to_float
 from invdn.photo.color import SrgbBridge, srgb_bridge_of
-from invdn.photo.color.curves import LINEAR, SRGB, Curve, ParametricCurve, Table
 from invdn.photo.color.icc import (
     ADOBE_GAMMA,
     ADOBE_PRIMARIES,

@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
+from invdn.image.curves import SRGB
 from invdn.photo.color import srgb_bridge_of
-from invdn.photo.color.curves import SRGB
 from invdn.photo.color.icc import P3_PRIMARIES, SRGB_PRIMARIES, to_pcs
 from invdn.photo.containers.heif import read_header
 from invdn.photo.containers.heif_items import ItemsError, read_items

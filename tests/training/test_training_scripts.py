@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from types import ModuleType
 
@@ -121,3 +126,49 @@ def test_a_state_in_pieces_comes_back_whole_or_not_at_all(
     pieces[1].write_bytes(bytes(1000))
     with pytest.raises(DataError, match="not complete"):
         short.join(tmp_path / "state", tmp_path / "again" / "last.pt")
+
+
+def absent_on_a_bare_machine() -> set[str]:
+    """Modules that a machine with what ``short_run`` asks for, and no more, does not have."""
+    project = tomllib.loads((BENCHMARKS.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    distributions = packages_distributions()
+    there = [name for module in script("short_run").NEEDED for name in distributions[module]]
+    for name in there:  # grows: what these need themselves
+        needs = [re.split(r"[^\w.-]", need)[0] for need in requires(name) or []
+                 if "extra ==" not in need]  # fmt: skip
+        there += [need for need in needs if canonical(need) not in map(canonical, there)]
+    absent = {canonical(re.split(r"[^\w.-]", name)[0]) for name in asked}
+    absent -= {"invdn", *map(canonical, there)}
+    return {
+        module
+        for module, names in distributions.items()
+        if absent & set(map(canonical, names)) and not module.startswith("_")
+    }
+
+
+def canonical(distribution: str) -> str:
+    return re.sub("[-_.]+", "-", distribution).lower()
+
+
+def test_training_needs_no_more_than_the_script_asks_for(tmp_path: Path) -> None:
+    absent = absent_on_a_bare_machine()
+    assert {"pyvips", "scipy", "h5py", "lmdb", "click", "onnxruntime", "fastapi"} <= absent
+    script("short_run").pack(data_of(tmp_path / "data"), tmp_path / "pack", 40_000)
+    program = (
+        "import runpy, sys\n"
+        f"sys.modules.update(dict.fromkeys({sorted(absent)!r}))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    phase = "phases=[{steps=2, crop=16, batch=2, learning_rate=1e-4}]"
+    done = subprocess.run(
+        [sys.executable, "-c", program, BENCHMARKS / "short_run.py", "train", tmp_path / "pack",
+         tmp_path / "run", "--budget", "8s", "--set", phase, "--set", "hardware.device=cpu",
+         "--set", "hardware.threads=1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] >= 1
+    assert (tmp_path / "run" / "state" / "whole.json").is_file()

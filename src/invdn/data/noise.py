@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
 
 from ..errors import InputError
+from ..image.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 from ..image.dct import YCBCR
-from ..photo.color.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 from .camera import Cameras
 from .demosaicing import bayer_sites, demosaic, mosaic
 from .jpeg import jpeg_round_trip, mix_channels

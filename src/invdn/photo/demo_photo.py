@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..image.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 from ..image.dtype import from_float, to_float
-from .color.curves import SRGB_GAMMA, SRGB_KNEE, SRGB_KNEE_LIGHT, SRGB_OFFSET, SRGB_SLOPE
 
 Plane = NDArray[np.floating]
 _HORIZON, _SHORE = 0.60, 0.80

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..image.curves import SRGB
 from ..image.dtype import expand_bit_depth
 from ..image.orientation import apply_exif_orientation
-from .color.curves import SRGB
 from .containers import heif
 from .containers.gain_map import GainMap, Gains, channels_of, packed, parsed
 from .containers.heif_items import (

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..image.curves import LINEAR
 from ..image.dtype import Pixels
 from ..image.noise_estimation import NoiseEstimate
-from .color.curves import LINEAR
 from .color.icc import SRGB_PRIMARIES, make_matrix_profile, to_pcs
 from .color.spaces import ColourSpace
 from .containers.ifd import (

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ImageError, MissingDependencyError
-from .color.curves import SRGB_GAMMA, SRGB_SLOPE
+from ..image.curves import SRGB_GAMMA, SRGB_SLOPE
 from .color.icc import P3_PRIMARIES, make_profile
 from .containers import jpeg
 from .containers.ifd import (

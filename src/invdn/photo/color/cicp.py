@@ -3,9 +3,9 @@
 import struct
 from collections.abc import Sequence
 
+from ...image.curves import LINEAR, SRGB, ParametricCurve
 from ..containers.boxes import box
 from .codes import HDR
-from .curves import LINEAR, SRGB, ParametricCurve
 from .icc import (
     P3_PRIMARIES,
     REC2020_PRIMARIES,

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ImageError
+from ...image.curves import Values
 from ...image.dtype import Pixels, to_float
 from ..containers.ifd import interoperability
 from ..photo import Photo
 from ..vips import pyvips
-from .curves import Values
 from .icc import ADOBE_GAMMA, ADOBE_PRIMARIES, ProfileError, read_profile, to_pcs
 from .spaces import ColourSpace, MatrixSpace, Srgb, is_srgb, space_of_profile
 

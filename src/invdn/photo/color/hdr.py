@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...image.curves import SRGB, Values
 from .codes import PQ
-from .curves import SRGB, Values
 from .icc import P3_PRIMARIES, REC2020_PRIMARIES, SRGB_PRIMARIES, Primaries, to_pcs
 
 # from: SMPTE ST 2084, 5

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...image.curves import SRGB, Curve, ParametricCurve, Table
 from .codes import HDR
-from .curves import SRGB, Curve, ParametricCurve, Table
 
 Matrix = NDArray[np.float64]
 

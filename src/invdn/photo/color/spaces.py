@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...image.curves import SRGB, Curve, Values
 from ...image.dtype import from_float, to_float
 from ..vips import as_image, pyvips
-from .curves import SRGB, Curve, Values
 from .icc import D50, SRGB_PRIMARIES, Matrix, Profile, to_pcs
 
 _WHITE = D50.astype(np.float32)
