@@ -147,6 +147,10 @@ def test_pairs_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     terms = {"backward": Term(1.0, lambda image, clean: image)}
     with pytest.raises(RecipeError, match="new name, not backward"):
         fit("smoke", tmp_path / "d", overrides=SHORT, dataset=Pairs(2), validation={}, terms=terms)
+    terms = {"mean": Term(1.0, lambda image, clean: image.mean((1, 2, 3)))}
+    with pytest.raises(RecipeError, match="graph records kernels alone"):
+        fit("smoke", tmp_path / "e", overrides=(*SHORT, "hardware.graph=true"), dataset=Pairs(2),
+            validation={}, terms=terms)  # fmt: skip
 
 
 def test_the_loss_is_the_objectives() -> None:

@@ -305,6 +305,21 @@ def test_an_absent_gpu(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("launched", "said"), [({}, "the device 'cpu'"), ({"LOCAL_WORLD_SIZE": "2"}, "2 processes")]
+)
+def test_a_step_is_recorded_on_one_gpu_or_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launched: dict[str, str], said: str
+) -> None:
+    if launched:  # as torchrun says it to the processes that it starts
+        launched = {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", **launched}
+    for name, value in launched.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError, match=rf"hardware\.graph .* {said}"):
+        train(tiny_recipe(data, "hardware.graph=true"), tmp_path / "a", Recorder())
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
     ("overrides", "error", "said"),
     [
         (["phases.0.crop=44"], DataError, "smaller than the crop of 44"),

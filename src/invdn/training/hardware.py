@@ -17,12 +17,19 @@ def open_fabric(settings: HardwareSettings) -> Fabric:
     """Return the processes and devices asked for; under ``torchrun`` the processes it started.
 
     Raises:
-        RecipeError: the device is not there, or the other nodes are not known.
+        RecipeError: the device is not there or cannot do what is asked of it, or the other nodes
+            are not known.
     """
     device = _pick_device(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     devices, nodes = _count_devices(settings)
+    if settings.graph and (device != "cuda" or devices * nodes > 1):
+        where = f"{devices * nodes} processes" if devices * nodes > 1 else f"the device {device!r}"
+        raise RecipeError(
+            f"hardware.graph records the step of one NVIDIA GPU, and this run has {where}: leave "
+            "it out (--set hardware.graph=false)"
+        )
     if device == "cuda" and devices > torch.cuda.device_count():
         raise RecipeError(
             f"hardware.devices is {devices}, but this machine has {torch.cuda.device_count()} GPUs"

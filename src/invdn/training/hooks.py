@@ -152,12 +152,17 @@ class CroppedPairs(Dataset[Sample]):
         return Sample(noisy, clean, low, yes, no, torch.tensor(1.0), torch.tensor(number))
 
 
-def check_hooks(hooks: Hooks) -> None:
-    """Refuse names of terms that the recipe's loss has already.
+def check_hooks(hooks: Hooks, recipe: Recipe) -> None:
+    """Refuse terms of the loss that do not go with the recipe.
 
     Raises:
-        RecipeError: a name is taken.
+        RecipeError: a name is taken, or the recipe records a step that a caller's code is part of.
     """
     taken = {"loss", "forward", "backward", "areas", "gradient", "ssim", "teacher"}
     if clash := taken & hooks.terms.keys():
         raise RecipeError(f"a term of the loss must have a new name, not {', '.join(clash)}")
+    if hooks.terms and recipe.hardware.graph:
+        raise RecipeError(
+            "hardware.graph records kernels alone, and a caller's terms of the loss may do more "
+            "than start kernels: set hardware.graph=false, or leave out the terms"
+        )

@@ -80,10 +80,10 @@ def train(
     """
     started = time.monotonic() if started is None else started
     asked, recipe = recipe, apply_linear_scaling(recipe)
+    hooks = hooks or Hooks()
+    check_hooks(hooks, recipe)
     fabric = open_fabric(recipe.hardware)
     launch(fabric)
-    hooks = hooks or Hooks()
-    check_hooks(hooks)
     changes: list[str] = []
 
     def open_first() -> State:
@@ -232,9 +232,7 @@ def _run(
         fabric.backward(terms["loss"])
         return terms
 
-    # the caller's own terms may ask the host
-    graphed = hardware.graph and fabric.device.type == "cuda" and not hooks.terms
-    compute = GraphedGradient(gradient, model) if graphed else gradient
+    compute = GraphedGradient(gradient, model) if hardware.graph else gradient
     images = None
     # the caller's own pairs are tensors already
     datasets = [set_ for set_ in material.samples if isinstance(set_, CropDataset)]
@@ -271,7 +269,7 @@ def _run(
             terms = compute(noisy, batch.clean, batch.target, batch.latent, taught)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimiser.step()
-            if not graphed:
+            if not hardware.graph:  # a recorded step writes over its gradients
                 optimiser.zero_grad()
             update_ema(state, settings.ema_decay)
             state.step += 1
