@@ -28,6 +28,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 from invdn.evaluation import profiling
 from invdn.evaluation.machine import describe_machine
 from invdn.network import HaarDownsampling, InvDN, ResidualSubnet
+from invdn.training.graphed import GraphedGradient
 from invdn.training.hardware import autocast_type, memory_format, open_fabric
 from invdn.training.memory import activation_bytes, step_bytes
 from invdn.training.objective import Objective
@@ -171,16 +172,23 @@ def open_step(recipe: Recipe, *, plain: bool = False) -> Callable[[], None]:
         state.network, recipe.losses, autocast_type(hardware), recompute=hardware.recompute
     )
     compiled = torch.compile(objective) if hardware.compile else objective
+
+    def gradient(*batch: Tensor | None) -> dict[str, Tensor]:
+        terms: dict[str, Tensor] = compiled(*batch)
+        terms["loss"].backward()
+        return terms
+
+    compute = GraphedGradient(gradient, objective) if hardware.graph else gradient
     crop, batch = recipe.phases[0].crop, recipe.phases[0].batch
     shapes = ((3, crop), (3, crop), (3, crop // 4), (45, crop // 4))
     inputs = [torch.rand(batch, c, s, s, device=device) for c, s in shapes]
     inputs[0] = inputs[0].contiguous(memory_format=memory_format(hardware))
 
     def step() -> None:
-        compiled(*inputs)["loss"].backward()
+        compute(*inputs)
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.optimiser.clip_norm)
         state.optimiser.step()
-        state.optimiser.zero_grad()
+        state.optimiser.zero_grad(set_to_none=not hardware.graph)
         update_ema(state, recipe.optimiser.ema_decay)
         synchronise(device)
 

@@ -225,9 +225,9 @@ TOLERANCE = 4.8e-4
 #: computes is fixed to the last bit, so it holds on every processor that has it.
 #: tests/engines/test_native_precision.py proves it anew.
 PROVEN = {
-    # default, seventh edition; fast, second
-    "fcfd22bed108c028296481d809d822e9c7369588ee35403db14d1f63d208691c": "mixed",
-    "7dfea9000cca96c47eeb3c3cc30bae025a1c38187d2cafdd00b42b81eaaf794f": "mixed",
+    # default, eighth edition; fast, third
+    "3dbb18bed5aab432df1b03a91907c65f5537d118a1ea378c8de36dc3b9874472": "mixed",
+    "795816b60e7eac1090725932c17b66bab5da581690795b85877828a52101d410": "mixed",
 }
 
 
