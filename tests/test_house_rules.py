@@ -101,6 +101,19 @@ def test_importing_is_light(statement: str) -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_help_loads_no_heavy_library() -> None:
+    names = [path.stem for path in (PACKAGE / "cli").glob("*.py") if path.stem != "smoke"]
+    script = "import sys, importlib\n" + "".join(
+        f"importlib.import_module('invdn.cli.{name}')\n"
+        f"print('{name}', *{{'numpy', 'pyvips', 'torch', 'fastapi'}} & set(sys.modules))\n"
+        for name in sorted(names)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert [line for line in done.stdout.splitlines() if " " in line] == []
+
+
 def test_ci_and_readme_say_the_same() -> None:
     (command,) = re.findall(
         r"^pip install .*pytest.*$", (REPOSITORY / "README.md").read_text(), re.MULTILINE

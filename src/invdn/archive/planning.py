@@ -16,8 +16,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from ..errors import DataError, InputError
-from ..photo.formats import PHOTOGRAPH_SUFFIXES
-from ..photo.keeping import SIDECARS
+from ..photo.formats import PHOTOGRAPH_SUFFIXES, SIDECARS
 from ..stores import Entry, Store, Wait, is_url, open_store, url_of
 from .manifest import PLAN, Manifest, Shard, planned_already
 from .naming import Naming

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..photo.formats import PHOTOGRAPH_SUFFIXES
-from ..photo.keeping import SIDECARS
+from ..photo.formats import PHOTOGRAPH_SUFFIXES, SIDECARS
 from .file_identity import Identity, identity, is_folder
 
 

@@ -39,6 +39,11 @@ PHOTOGRAPH_SUFFIXES = frozenset(
     {*SUFFIXES, *RAW_SUFFIXES, ".heic", ".heif", ".hif", ".mpo", ".jp2", ".j2k", ".jpf", ".jpx"}
     | {".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}
 )
+XMP_SUFFIX = ".xmp"
+#: Of files with settings of RawTherapee, DxO, ON1, Capture One, Apple.
+SETTINGS_SUFFIXES = (".pp3", ".dop", ".on1", ".cos", ".aae")
+#: Endings of files that belong to a photograph.
+SIDECARS = frozenset({XMP_SUFFIX, *SETTINGS_SUFFIXES})
 READABLE = "a JPEG, PNG, TIFF, WebP, AVIF, JPEG XL, HEIC or raw photograph"
 _READABLE = {
     b"\xff\xd8\xff": "jpeg",

@@ -38,7 +38,7 @@ from .containers.ifd import (
     without_thumbnail,
 )
 from .containers.jpeg_attachments import OTHER, PRIMARY, Attachment, index_of, new_index
-from .formats import RAW_SUFFIXES
+from .formats import RAW_SUFFIXES, SETTINGS_SUFFIXES, XMP_SUFFIX
 from .gain_maps import (
     auxiliary_avif,
     gain_map_of_jpeg,
@@ -364,11 +364,6 @@ def stripped(photo: Photo, name: str) -> Metadata:
     )
 
 
-_XMP = ".xmp"
-# settings of RawTherapee, DxO, ON1, Capture One, Apple
-_SETTINGS = (".pp3", ".dop", ".on1", ".cos", ".aae")
-#: Endings of files that belong to a photograph.
-SIDECARS = frozenset({_XMP, *_SETTINGS})
 _VIDEOS = (".mov", ".mp4")
 _LARGEST = 1 << 26  # bytes
 
@@ -427,11 +422,11 @@ def choose_sidecars(
     """
     copies, left = [], []
     for name, copy in (
-        (source.stem + _XMP, target.stem + _XMP),
-        (source.name + _XMP, target.name + _XMP),
+        (source.stem + XMP_SUFFIX, target.stem + XMP_SUFFIX),
+        (source.name + XMP_SUFFIX, target.name + XMP_SUFFIX),
     ):
         found = names.get(name.casefold())
-        if found is None or (name == source.stem + _XMP and _is_of_a_raw_file(source, names)):
+        if found is None or (name == source.stem + XMP_SUFFIX and _is_of_a_raw_file(source, names)):
             continue
         if developed:
             left.append(found)
@@ -439,7 +434,7 @@ def choose_sidecars(
             copies.append((found, copy))
     for name, found in names.items():
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  folded names, not paths
-        if suffix in _SETTINGS and stem in (source.stem.casefold(), source.name.casefold()):
+        if suffix in SETTINGS_SUFFIXES and stem in (source.stem.casefold(), source.name.casefold()):
             left.append(found)
         elif suffix in _VIDEOS and stem == source.stem.casefold() and found != source.name:
             left.append(f"{found} (the video of a Live Photo)")
