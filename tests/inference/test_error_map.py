@@ -1,5 +1,7 @@
 """The expected error: exact where it can be known, calibrated where it was measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,14 +10,16 @@ from scipy.stats import spearmanr
 
 from invdn.engines import open_engine
 from invdn.errors import InputError
-from invdn.image.noise_estimation import estimate_noise
-from invdn.inference import DenoiseOptions, Pipeline
+from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
+from invdn.inference import DenoiseOptions, Pipeline, error_map
 from invdn.inference.error_map import (
     BLOCK,
     at_pixels,
     block_features,
     error_blocks,
+    error_picture,
     expected_error,
+    in_colour,
     interval,
 )
 from invdn.photo.demo_photo import demo_photo
@@ -118,3 +122,107 @@ def test_it_is_calibrated_on_photographs_of_no_training(strength: float | str) -
         true.append(np.square(error).mean(2).reshape(blocks).mean((1, 3)).ravel())
     assert 0.84 < np.mean(inside) < 0.96
     assert spearmanr(np.concatenate(predicted), np.concatenate(true)).statistic > 0.6
+
+
+def features_by_the_book(
+    noisy: NDArray[np.float32], result: NDArray[np.float32], noise: NoiseEstimate
+) -> NDArray[np.float64]:
+    """The features of whole blocks, block by block and in float64, as the module describes them."""
+    matrix = np.array(
+        [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    )
+    rows, columns = noisy.shape[0] // 8, noisy.shape[1] // 8
+    before, after = (
+        np.pad(x.astype(float) * 255, ((0, 1), (0, 1), (0, 0)), "edge") for x in (noisy, result)
+    )
+    colours = noisy.shape[2]
+    planes = [x[:, :, 0][None] if colours == 1 else np.moveaxis(x @ matrix.T, 2, 0) for x in
+              (before, after)]  # fmt: skip
+    table = np.zeros((rows, columns, 14))
+    for row in range(rows):
+        for column in range(columns):
+            top, left = 8 * row, 8 * column
+            here = table[row, column]
+            for plane, (one, other) in enumerate(zip(*planes, strict=True)):
+                d = (one - other)[top : top + 9, left : left + 9]
+                r = other[top : top + 9, left : left + 9]
+                right, below = d[:8, 1:] - d[:8, :8], d[1:, :8] - d[:8, :8]
+                slope, fall = r[:8, 1:] - r[:8, :8], r[1:, :8] - r[:8, :8]
+                d, r = d[:8, :8], r[:8, :8]
+                quarters = [d[y : y + 4, x : x + 4].mean() for y in (0, 4) for x in (0, 4)]
+                energies = (
+                    (d**2).mean(),
+                    (right**2 + below**2).mean(),
+                    (slope**2 + fall**2).mean(),
+                    np.mean(np.square(quarters)),
+                    r.var(),
+                )
+                first = 0 if plane == 0 else 5
+                here[first : first + 5] += energies
+                here[10 if plane == 0 else 11] += (right * slope + below * fall).mean()
+                if plane == 0:
+                    here[12] = r.mean()
+            part = before[top : top + 8, left : left + 8]
+            here[13] = ((part <= 0) | (part >= 255)).any(axis=2).mean()
+    if colours == 1:
+        table[:, :, 5:10], table[:, :, 11] = table[:, :, :5] / 2, table[:, :, 10] / 2
+    found = np.zeros((rows, columns, 43))
+    for row in range(rows):
+        for column in range(columns):
+            features: list[float] = []
+            for radius in (0, 1, 3):
+                near = table[
+                    max(0, row - radius) : row + radius + 1,
+                    max(0, column - radius) : column + radius + 1,
+                ]
+                mean = near.reshape(-1, 14).mean(axis=0)
+                features += list(np.log(mean[:10] + 0.03))
+                features.append(mean[10] / (np.sqrt(mean[1] * mean[2]) + 0.1))
+                # as the layers were trained: with the change itself, and not its differences
+                features.append(mean[11] / (np.sqrt(mean[5] * mean[6]) + 0.1))
+            bright = table[row, column, 12] / 255
+            features += [bright, bright**2, table[row, column, 13]]
+            for spread in (noise.luma, noise.colour):
+                there = 255 * np.interp(bright, noise.brightness, spread)
+                features.append(np.log(there**2 + 0.03))
+            features += [np.log(noise.level**2 + 0.03), noise.correlation]
+            found[row, column] = features
+    return found
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_features_are_those_of_the_description(channels: int) -> None:
+    noisy, result = (
+        np.float32(x[:40, :56] / 255) for x in (pair(40, 56, channels) if channels == 3 else
+        [side[:, :, :1] for side in pair(40, 56)])
+    )  # fmt: skip
+    noisy[:9, :20], noisy[30:, 40:] = 0, 1  # clipped
+    noise = NoiseEstimate(7.0, (0.2, 0.7), (0.01, 0.03), (0.02, 0.05), 0.4, 0.5)
+    found = block_features(noisy, result, noise)
+    expected = features_by_the_book(noisy, result, noise)
+    assert found == pytest.approx(expected, rel=2e-3, abs=2e-3)
+    layers = np.load(Path(error_map.__file__).with_name("error_map.npz"))
+    values = np.clip((expected[2, 3] - layers["mean"]) / layers["spread"], -5, 5)
+    for name in ("first", "second"):
+        values = np.maximum(layers[f"{name}.weight"].T @ values + layers[f"{name}.bias"], 0)
+    log = float((layers["last.weight"].T @ values + layers["last.bias"])[0])
+    error = error_blocks(noisy, result, noise)[2, 3]
+    assert error == pytest.approx(max(np.exp(log / 2), 0.3 / 255), rel=1e-2)
+
+
+def test_a_picture_of_the_error_is_brightest_at_its_highest_values() -> None:
+    blocks = np.arange(1000, dtype=np.float32).reshape(40, 25) / 10_000
+    picture, widest = error_picture(blocks, 315, 199)
+    full = float(np.quantile(blocks, 0.995))
+    assert widest == pytest.approx(full * interval())
+    expected = in_colour(at_pixels(blocks, slice(0, 315), slice(0, 199)), full)
+    assert np.array_equal(picture, expected)
+    assert in_colour(np.array([[0.5]]), full=1.0)[0, 0].tolist() == [186, 57, 82]  # between anchors
+    assert not in_colour(np.zeros((2, 2)), full=0.0)[:, :, :2].any()
+
+
+def test_too_little_for_an_estimate_is_taken_for_a_little_noise_of_a_camera() -> None:
+    noisy, result = (np.float32(side / 255) for side in pair(16, 24))
+    usual = NoiseEstimate(3.0, (0.5,), (3 / 255,), (3 / 255,), correlation=0.3, flat=0.0)
+    unknown = block_features(noisy, result, None)
+    assert np.array_equal(unknown, block_features(noisy, result, usual))

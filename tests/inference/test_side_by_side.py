@@ -136,3 +136,62 @@ def test_grey_photographs_have_an_expected_error_as_well(tmp_path: Path) -> None
     files = FileOptions(uncertainty=tmp_path / "error.png")
     denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png", files=files)
     assert read_photo(tmp_path / "error.png").pixels.shape == (40 + 24, 30, 3)
+
+
+def places_by_the_book(before: np.ndarray, after: np.ndarray, side: int) -> list[tuple[int, int]]:
+    """The first rows and columns of the places, from sums over every window of cells."""
+    height, width = before.shape[:2]
+    high, wide = min(side, height), min(side, width)
+    noisy, clean = (x.reshape(height, width, -1) / 255 for x in (before, after))
+    slope = np.zeros(clean.shape)
+    slope[:, :-1] = clean[:, 1:] - clean[:, :-1]
+    rows, columns = -(-height // 16), -(-width // 16)
+    cells = np.zeros((2, rows, columns))
+    for row in range(rows):
+        for column in range(columns):
+            part = np.s_[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+            for which, plane in enumerate((clean - noisy, slope)):
+                cells[which, row, column] = (plane[part] ** 2).mean(axis=(0, 2)).sum()
+    down, along = max(1, high // 16), max(1, wide // 16)
+    sums = np.array([
+        [[cells[which, r : r + down, c : c + along].sum() for c in range(columns - along + 1)]
+         for r in range(rows - down + 1)] for which in (0, 1)
+    ])  # fmt: skip
+    changed, shaped = sums
+    smooth = changed / (shaped + changed + 1e-6)
+    smooth[changed <= 0.1 * changed.max()] = 0
+    found: list[tuple[int, int]] = []
+    for measure in (changed, shaped * np.sqrt(changed + 1e-6), smooth):
+        best = None
+        for r in range(measure.shape[0]):
+            for c in range(measure.shape[1]):
+                free = all(abs(r - y // 16) >= down or abs(c - x // 16) >= along for y, x in found)
+                if free and (best is None or measure[r, c] > measure[best]):
+                    best = r, c
+        if best is None or (found and measure[best] <= 0):
+            continue
+        last = measure.shape[0] - 1, measure.shape[1] - 1
+        found.append((
+            height - high if best[0] == last[0] else min(16 * best[0], height - high),
+            width - wide if best[1] == last[1] else min(16 * best[1], width - wide),
+        ))  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", [(100, 200), (150, 90, 3), (64, 64, 3)])
+def test_the_places_are_those_with_the_highest_sums(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    after = np.full(shape, 90, np.uint8)
+    for _ in range(6):  # structure and noise, here and there
+        top, left = rng.integers(0, shape[0] - 20), rng.integers(0, shape[1] - 20)
+        part = after[top : top + 24, left : left + 24]
+        part += rng.integers(0, rng.integers(2, 90), part.shape).astype(np.uint8)
+    before = after.copy()
+    for _ in range(6):
+        top, left = rng.integers(0, shape[0] - 20), rng.integers(0, shape[1] - 20)
+        part = before[top : top + 30, left : left + 30]
+        part += rng.integers(0, rng.integers(2, 60), part.shape).astype(np.uint8)
+    places = telling_places(before, after, side=48)
+    assert [(p[0].start, p[1].start) for p in places] == places_by_the_book(before, after, 48)
+    assert all(p[0].stop - p[0].start == p[1].stop - p[1].start == 48 for p in places)
