@@ -25,7 +25,10 @@ import numpy as np
 
 from invdn.engines import open_engine
 from invdn.engines.factory import Engine
-from invdn.evaluation.colors import (
+from invdn.evaluation.machine import describe_machine
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.color_patches import (
     LARGEST_BAR,
     MEAN_BAR,
     NOISE,
@@ -38,7 +41,6 @@ from invdn.evaluation.colors import (
     measure_ramps,
     ramps,
 )
-from invdn.evaluation.machine import describe_machine
 
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 WORST = 12  # patches that the result names

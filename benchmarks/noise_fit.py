@@ -26,11 +26,13 @@ from torch import Tensor
 
 from invdn.data.camera import PHONE, Cameras, sample_cameras
 from invdn.data.noise import NoisyPair, add_camera_noise
-from invdn.data.noise_statistics import NoiseStatistics, measure_noise
 from invdn.image.dtype import to_float
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.noise_statistics import NoiseStatistics, measure_noise
 
 SETS = {
     "training pairs": ("sidd-mini-train-a", "sidd-mini-train-b", "sidd-mini-train-c"),

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from invdn.data.camera import DSLR, MIXED, PHONE, CameraDistribution, sample_cameras
 from invdn.data.noise import add_camera_noise
-from invdn.data.noise_statistics import measure_noise
 from invdn.image.dtype import to_float
 from invdn.photo.read import read_photo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.noise_statistics import measure_noise
 
 CROP = 96
 SHARES = (0.05, 0.5, 0.95)

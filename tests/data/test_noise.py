@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from invdn.data.camera import DSLR, sample_cameras
 from invdn.data.noise import add_camera_noise, render, unprocess
-from invdn.data.noise_statistics import measure_noise
 from invdn.errors import InputError
 from support.cameras import PLAIN, batch, random
+from support.noise_statistics import measure_noise
 
 
 @given(st.floats(0, 4))

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from invdn.data.camera import DSLR, PHONE, CameraDistribution, sample_cameras
 from invdn.data.noise import add_camera_noise
-from invdn.data.noise_statistics import NoiseStatistics, measure_noise
 from invdn.image.dtype import to_float
 from invdn.photo.read import read_photo
 from support.cameras import PLAIN, random
+from support.noise_statistics import NoiseStatistics, measure_noise
 
 
 def test_phones_are_like_sidd() -> None:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from invdn.data.noise_statistics import measure_noise
 from invdn.errors import InputError
 from support.cameras import random
+from support.noise_statistics import measure_noise
 
 
 def test_known_noise_is_measured() -> None:

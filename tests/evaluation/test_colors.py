@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from invdn.engines import open_engine
-from invdn.evaluation.colors import (
+from invdn.inference.engine import Engine
+from support.color_patches import (
     MEAN_BAR,
     NOISE,
     color_grid,
@@ -17,7 +18,6 @@ from invdn.evaluation.colors import (
     photograph,
     ramps,
 )
-from invdn.inference.engine import Engine
 
 WHOLE = [np.s_[:, :]]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from invdn.engines import open_engine
-from invdn.evaluation.colors import color_grid, flat_patches, measure_flat
 from invdn.weights import shipped_models
+from support.color_patches import color_grid, flat_patches, measure_flat
 
 # Of 255, by model: the mean error of a patch, and the largest 8 pixels or more from its border. The
 # benchmark's bars are 2 and 12; the seventh edition is measured at 0.9 and 8, and `fast`, which

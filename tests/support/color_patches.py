@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.camera import sample_cameras
-from ..data.camera_range import PHONE
-from ..data.noise import add_camera_noise
-from ..inference import DenoiseOptions, denoise_pixels
-from ..inference.engine import Engine
+from invdn.data.camera import sample_cameras
+from invdn.data.camera_range import PHONE
+from invdn.data.noise import add_camera_noise
+from invdn.inference import DenoiseOptions, denoise_pixels
+from invdn.inference.engine import Engine
 
 Pixels = NDArray[np.uint8]
 

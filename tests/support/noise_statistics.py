@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from invdn.errors import InputError
 
 LAGS = 4  # pixels up to which the spatial correlation is measured
 _LEAST = 500  # pixels that an interval needs to be measured
