@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from invdn.errors import (
@@ -19,7 +21,7 @@ from invdn.errors import (
     ObjectExistsError,
     StoreError,
 )
-from invdn.stores import Store, open_store
+from invdn.stores import Store, objects, open_store
 from support.fault_proxy import fault_proxy
 
 NAMES = ["a.jpg", "b/c d.jpg", "b/é.jpg", "b/100%.jpg", "b/x+y&z=1#2.jpg", "Ä/ö/ü.tif", "q'\".png"]
@@ -84,6 +86,54 @@ def test_replacing_what_is_meant(store: Store) -> None:
     assert store.head("a").etag == second.etag
     store.replace("a", b"4444")
     assert store.fetch("a")[0] == b"4444"
+
+
+def test_a_large_object_goes_up_in_parts_and_appears_once(
+    server: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("boto3")
+    monkeypatch.setattr(objects, "_PART", 5 << 20)  # S3 takes no smaller ones
+    content = np.random.default_rng(1).bytes(12 << 20)
+    with fault_proxy(server, share=0.5, seed=1) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        store = open_store(bucket, patience=60)
+        try:
+            store.create("deep/large", content, {"invdnkey": "1"}, content_type="image/tiff")
+        except ObjectExistsError:  # the answer was lost, and the second try finds the object
+            assert proxy.faults["lost"]
+        assert proxy.requests["POST"] >= 2, "begun and ended"
+        assert sum(proxy.faults.values()) >= 1
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    store = open_store(bucket)
+    first = store.head("deep/large")
+    assert first is not None and first.metadata is not None
+    assert store.fetch("deep/large")[0] == content
+    assert first.metadata["invdnkey"] == "1"
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=server)
+
+    def begun() -> int:
+        found = client.list_multipart_uploads(Bucket=bucket.removeprefix("s3://"))
+        return len(found.get("Uploads", []))
+
+    before = begun()  # one whose number was lost with the answer
+    with pytest.raises(ObjectExistsError, match="exists already"):
+        store.create("deep/large", content[::-1])
+    assert begun() == before, "nothing is left to be paid for"
+    assert store.fetch("deep/large", first.etag)[0] == content, "it stays as it was"
+    second = store.replace("deep/large", content[::-1])
+    assert store.head("deep/large").etag == second.etag != first.etag
+
+
+def test_a_large_object_without_boto3(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "_PART", 1000)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    store = open_store(bucket)
+    store.create("large", bytes(5000))
+    with pytest.raises(ObjectExistsError):
+        store.create("large", bytes(5000))
+    assert store.fetch("large")[0] == bytes(5000)
 
 
 def test_what_changed_is_not_read(store: Store) -> None:

@@ -36,6 +36,7 @@ _AHEAD = 2
 #: What a result notes of its making, in the metadata of its object.
 _KEY, _SOURCE = "invdnkey", "invdnsource"
 _SETTINGS, _MODEL, _VERSION = "invdnsettings", "invdnmodel", "invdnversion"
+_ENGINE = "invdnengine"  # for people: of dtype auto, which precision the machine took
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (ImageError, "unreadable"),
     (MissingObjectError, "missing"),
@@ -248,7 +249,7 @@ class RowWorker:
         source: Entry,
     ) -> RowOutcome:
         how: dict[str, Any] = {
-            "metadata": notes,
+            "metadata": {**notes, _ENGINE: _ascii(self._engine.description)},
             "content_type": mimetypes.guess_type(target)[0],
             "mode": source.mode,
         }

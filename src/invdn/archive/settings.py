@@ -24,7 +24,7 @@ class WorkSettings:
         model: name, file or folder.
         device: as of :func:`invdn.engines.open_engine`, like the next two.
         backend: what runs the network.
-        dtype: of the convolutions.
+        dtype: of the convolutions; ``"auto"``, each machine's own choice, counts as one.
         options: how to denoise.
         files: how to read and write.
         existing: what is done where something else has the name of a result.

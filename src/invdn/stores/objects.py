@@ -2,9 +2,12 @@
 
 A new object is written with the condition that none of its name is there (S3 and Azure:
 ``If-None-Match: *``; Google: generation 0), in one request. So of two writers one wins, and no
-reader ever sees half an object.
+reader ever sees half an object. Large ones go to S3 in parts where boto3 is installed (obstore's
+parts know no conditions): a part that fails is sent again alone, and the last request, which makes
+the object appear, has the condition.
 """
 
+import json
 import os
 import random
 import re
@@ -31,13 +34,15 @@ Result = TypeVar("Result")
 
 _LARGEST = 5 << 30  # from: S3, PutObject; Google and Azure take as much
 _PIECE = 1 << 23
+_PART = 1 << 24  # of S3's at least 5 MiB and at most 10,000
 _PAUSES = (0.2, 15.0)  # seconds before the second try, and at most; doubled from try to try
 _CONTENT_TYPE = "Content-Type"
 _STATUS = re.compile(r"status code: ([0-9]{3})")
+_OF_BOTO3 = "botocore."  # modules of its errors
 _PASSING = {408, 409, 425, 429, *range(500, 600)}
 _OF_THE_WAY = re.compile(
-    r"error sending request|connection|timed out|timeout|error decoding response body"
-    r"|end of file|request or response body error|HTTP error",
+    r"error sending request|connection|could not connect|timed out|timeout"
+    r"|error decoding response body|end of file|request or response body error|HTTP error",
     re.IGNORECASE,
 )
 _CONFLICT = "ConditionalRequestConflict"  # from: S3, 409
@@ -52,6 +57,7 @@ _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|169\.254\.170
 #: Variables that name a server in the place of the provider's own.
 _ENDPOINTS = {
     **dict.fromkeys(("s3", "s3a"), ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")),
+    "gs": ("STORAGE_EMULATOR_HOST", "GOOGLE_BASE_URL"),
     **dict.fromkeys(
         ("az", "azure", "abfs", "abfss", "adl"), ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
     ),
@@ -109,6 +115,11 @@ class ObjectStore(Store):
             "retry_config": {"max_retries": 0, "retry_timeout": timedelta(0)},
         }
         endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS.get(self._scheme, ()))), None)
+        if self._scheme == "gs" and os.environ.get("STORAGE_EMULATOR_HOST"):  # knows no credentials
+            endpoint = endpoint if endpoint and "://" in endpoint else f"http://{endpoint}"
+            nobody = {"gcs_base_url": endpoint, "disable_oauth": True, "client_email": ""}
+            nobody |= {"private_key": "", "private_key_id": ""}
+            settings["service_account_key"] = json.dumps(nobody)
         if self._scheme == "http" or (endpoint or "").startswith("http:"):
             client["allow_http"] = True
         if self._scheme in ("s3", "s3a"):
@@ -192,10 +203,13 @@ class ObjectStore(Store):
             raise StoreError(f"{self.url} is a web server, and can only be read")
         if len(new.content) > _LARGEST:
             raise StoreError(f"cannot write {join(self.url, new.key)}: it has more than 5 GiB")
-        mode: Any = {"e_tag": new.replaces} if new.replaces else "overwrite"
+        mode: Any = self._tried(new.key, partial(self._meant, new)) if new.replaces else "overwrite"
         attributes = dict(new.metadata or {})
         if new.content_type:
             attributes[_CONTENT_TYPE] = new.content_type
+        if len(new.content) > 2 * _PART and (client := self._client_of_parts()):
+            etag = self._write_parts(client, new)
+            return Entry(new.key, len(new.content), etag, None, new.metadata)
         put = partial(
             self._obstore.put,
             self._store,
@@ -207,6 +221,70 @@ class ObjectStore(Store):
         )
         found = self._tried(new.key, put)
         return Entry(new.key, len(new.content), found["e_tag"], None, new.metadata)
+
+    def _client_of_parts(self) -> Any:
+        """Return what uploads in parts with a condition; None: nothing here does."""
+        if self._scheme not in ("s3", "s3a"):
+            return None
+        try:
+            from boto3 import Session
+            from botocore import UNSIGNED
+            from botocore.config import Config
+        except ImportError:
+            return None
+        # tries are counted here; checksums beyond TLS are known to few other servers
+        plain: dict[str, Any] = {
+            "request_checksum_calculation": "when_required",
+            "retries": {"total_max_attempts": 1},
+        }
+        if any(map(os.environ.get, _ENDPOINTS["s3"])):
+            plain["s3"] = {"addressing_style": "path"}  # as obstore does
+        if os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true"):
+            plain["signature_version"] = UNSIGNED
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        try:
+            return Session().client("s3", region_name=region, config=Config(**plain))
+        except Exception:  # noqa: BLE001  its settings are not for it: one request does as well
+            return None
+
+    def _write_parts(self, client: Any, new: Writing) -> str:
+        """Write an object in parts, and return its etag. What a failed attempt left is removed."""
+        bucket, _, folder = self.url.partition("://")[2].partition("/")
+        where = {"Bucket": bucket, "Key": f"{folder}/{new.key}".lstrip("/")}
+        how: dict[str, Any] = {"Metadata": dict(new.metadata or {})}
+        if new.content_type:
+            how["ContentType"] = new.content_type
+        condition = {"IfNoneMatch": "*"} if new.replaces == "" else {}
+        if new.replaces:
+            condition = {"IfMatch": new.replaces}
+        content = memoryview(new.content)
+        start = partial(client.create_multipart_upload, **where, **how)
+        where["UploadId"] = self._tried(new.key, start)["UploadId"]
+        try:
+            parts = []
+            for number, first in enumerate(range(0, len(content), _PART), 1):
+                piece = bytes(content[first : first + _PART])
+                part = partial(client.upload_part, **where, PartNumber=number, Body=piece)
+                parts.append({"PartNumber": number, "ETag": self._tried(new.key, part)["ETag"]})
+            whole = {"MultipartUpload": {"Parts": parts}, **condition}
+            end = partial(client.complete_multipart_upload, **where, **whole)
+            return str(self._tried(new.key, end)["ETag"])
+        except Exception as error:
+            with suppress(Exception):
+                client.abort_multipart_upload(**where)
+            if isinstance(error, ChangedObjectError) and new.replaces == "":
+                raise ObjectExistsError(f"{join(self.url, new.key)} exists already") from error
+            raise
+
+    def _meant(self, new: Writing) -> dict[str, str]:
+        """Return the condition that the object of an etag is still there."""
+        if self._scheme != "gs":
+            return {"e_tag": str(new.replaces)}
+        # Google's conditions of writing are generations, which only the store knows.
+        meta = self._obstore.head(self._store, new.key)
+        if meta["e_tag"] != new.replaces:
+            raise ChangedObjectError(_changed(join(self.url, new.key)))
+        return {"e_tag": meta["e_tag"], "version": meta["version"]}
 
     def _get(self, key: str, **options: Any) -> Any:
         return self._obstore.get(self._store, key, options=options)
@@ -234,7 +312,7 @@ class ObjectStore(Store):
         if isinstance(error, StoreError):
             return error
         what, text = join(self.url, key).rstrip("/"), str(error)
-        kind = type(error).__name__
+        kind = _kind_of(error)
         bucket = bucket_of(self.url)
         if _NO_BUCKET.search(text):
             return MissingObjectError(
@@ -250,7 +328,7 @@ class ObjectStore(Store):
         if kind == "AlreadyExistsError":
             return ObjectExistsError(f"{what} exists already")
         if kind in ("PreconditionError", "NotModifiedError"):
-            return ChangedObjectError(f"{what} is not the object any more that was meant")
+            return ChangedObjectError(_changed(what))
         if isinstance(error, FileNotFoundError) or kind == "NotFoundError":
             return MissingObjectError(f"there is no {what}")
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (401, 403):
@@ -263,7 +341,9 @@ class ObjectStore(Store):
         way = status is None and _OF_THE_WAY.search(text)
         if status in _PASSING or way or isinstance(error, TimeoutError | ConnectionError):
             return BusyStoreError(f"{what} cannot be reached for now: {_first_line(error)}")
-        if type(error).__module__.startswith("obstore") or isinstance(error, ValueError):
+        if type(error).__module__.startswith(("obstore", _OF_BOTO3)) or isinstance(
+            error, ValueError
+        ):
             return StoreError(f"{what}: {_first_line(error)}")
         return error
 
@@ -277,6 +357,10 @@ def _entry(meta: Mapping[str, Any], attributes: Mapping[str, str] | None = None)
     if attributes is not None:
         notes = {name.lower(): value for name, value in attributes.items()}
     return Entry(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"], notes)
+
+
+def _changed(what: str) -> str:
+    return f"{what} is not the object any more that was meant"
 
 
 def _provider_of_profiles() -> Any:
@@ -293,8 +377,22 @@ def _provider_of_profiles() -> Any:
     return None
 
 
+def _kind_of(error: Exception) -> str:
+    """Return obstore's name of an error, whichever library it comes from."""
+    answer = getattr(error, "response", None) or {}
+    code = answer.get("Error", {}).get("Code")
+    return {
+        "PreconditionFailed": "PreconditionError",
+        "AccessDenied": "PermissionDeniedError",
+        "NoSuchUpload": "AlreadyExistsError",  # the answer to its end was lost
+    }.get(code, type(error).__name__)
+
+
 def _status(error: BaseException | None) -> int | None:
     """The status of the answer that an error is about, if there was an answer."""
+    if answer := getattr(error, "response", None):
+        told = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return int(told) if told else None
     found = _STATUS.search(str(error))
     return int(found[1]) if found else None
 
