@@ -12,9 +12,7 @@ changes less; and the most that the renderer had resident, with the memory of th
 
 import argparse
 import base64
-import functools
 import gzip
-import http.server
 import json
 import math
 import os
@@ -23,10 +21,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
 import psutil
@@ -36,12 +34,9 @@ from invdn.evaluation.machine import describe_machine
 from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
+from support.static_host import ISOLATION, served
 
 SITE = Path(__file__).parents[1] / "build/browser"
-_ISOLATION = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _AUTO = {"strength": "auto", "luminance": 1, "chroma": 1, "detail": 0}
 _BEGIN = """async () => {
@@ -120,7 +115,7 @@ def measure(
     browser: Browser, site: Path, photograph: bytes, model: str, threads: str, repeats: int
 ) -> dict[str, Any]:
     """Send a photograph through a page that is opened for it."""
-    with served(site, {} if threads == "1" else _ISOLATION) as address:
+    with served(site, {} if threads == "1" else ISOLATION) as (address, _):
         window = browser.new_context(service_workers="block")
         page = window.new_page()
         page.goto(address)
@@ -207,29 +202,6 @@ def files(site: Path) -> dict[str, tuple[int, int]]:
             data = path.read_bytes()
             found[str(path.relative_to(site))] = (len(data), len(gzip.compress(data, 9)))
     return found
-
-
-@contextmanager
-def served(folder: Path, headers: dict[str, str]) -> Iterator[str]:
-    """Serve a folder for the time of the block; yields its address."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def end_headers(self) -> None:
-            for name, value in headers.items():
-                self.send_header(name, value)
-            super().end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    handler = functools.partial(Handler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ def assemble(site: Path, builds: dict[str, Path], codec: Path) -> None:
     for name, folder in builds.items():
         _copy(folder, site / "engine" / name, "invdn.js", "invdn.wasm", "invdn.worker.js")
     (site / "engine/builds.json").write_text(json.dumps(list(builds)))
+    _copy(builds["simd"], site / "engine/pixels", "pixels.js", "pixels.wasm")
     _copy(codec, site / "engine/jpeg", "jpeg.js", "jpeg.wasm")
     models = site / "models"
     models.mkdir()

@@ -9,11 +9,11 @@
 
 import { blend, isNothing, isWhole, lookOf, needsShares } from "./image/blending.js";
 import { fromNetwork, toNetwork } from "./image/colors.js";
-import { AROUND, dither } from "./image/dithering.js";
 import { AROUND as BLOCKS_AROUND, BLOCK, errorOfBlocks } from "./image/error_map.js";
 import { mend } from "./image/defects.js";
 import { estimateNoise } from "./image/noise_estimation.js";
-import { CELL, logitsOfCells, REACH, sharesOf, sharesOfRow } from "./image/noise_shares.js";
+import { CELL, logitsOfCells, REACH, sharesOfRow, trustIn } from "./image/noise_shares.js";
+import { AROUND } from "./image/pixel_work.js";
 import { floatRows, mirrored, rounded, white, withData, withoutEqualColours } from "./image/picture.js";
 
 /** Pixels that the picture is mirrored around its border before the network sees it. */
@@ -28,16 +28,39 @@ const STEPS = 65535 / (HIGH - LOW);
 class Result {
   #data;
   #fine;
+  #size;
 
   constructor(picture) {
     const { width, height, channels } = picture;
+    this.#size = { width, channels };
     this.stride = width * channels;
     this.#fine = width * height <= LARGE || white(picture) > 255;
     this.#data = this.#fine ? new Float32Array(height * this.stride) : new Uint16Array(height * this.stride);
   }
 
-  set(at, value) {
-    this.#data[at] = this.#fine ? value : Math.round((Math.min(HIGH, Math.max(LOW, value)) - LOW) * STEPS);
+  /**
+   * Take in a row of the network's.
+   *
+   * @param {number} row
+   * @param {Float32Array} planes  of which the row is a part
+   * @param {number} from          where the row begins in the first of them
+   * @param {number} plane         values from one plane to the next
+   * @param {number} count         of planes; their mean is that of a grey picture
+   */
+  put(row, planes, from, plane, count) {
+    const { width, channels } = this.#size;
+    const data = this.#data;
+    const line = row * this.stride;
+    for (let c = 0; c < channels; c += 1) {
+      for (let x = 0, to = line + c; x < width; x += 1, to += channels) {
+        let value = planes[from + c * plane + x];
+        if (channels === 1) {
+          for (let other = 1; other < count; other += 1) value += planes[from + other * plane + x];
+          value /= count;
+        }
+        data[to] = this.#fine ? value : Math.round((Math.min(HIGH, Math.max(LOW, value)) - LOW) * STEPS);
+      }
+    }
   }
 
   /** Rows as float32. */
@@ -51,12 +74,12 @@ export class Denoising {
   /**
    * @param {import("./image/picture.js").Picture} picture  as it is in the file
    * @param {object | null} space  of its colours, null: sRGB
-   * @param {object} layers        of the shares
+   * @param {import("./image/pixel_work.js").PixelWork} work
    */
-  constructor(picture, space, layers) {
+  constructor(picture, space, work) {
     this.original = picture;
     this.space = space;
-    this.layers = layers;
+    this.work = work;
     // Grey in three colours is denoised as grey, and stays grey.
     this.neutral = picture.channels === 3 && withoutEqualColours(picture).channels === 1;
     this.seen = this.neutral ? withoutEqualColours(picture) : picture;
@@ -78,37 +101,48 @@ export class Denoising {
    */
   async run(engine, between = () => {}) {
     const { picture, found } = mend(this.seen);
-    this.mended = picture;
     this.remarks = found;
     this.noise = estimateNoise(picture, (values) => toNetwork(this.space, values, picture.channels));
-    const result = new Result(picture);
-    await through(engine, picture, (top, count) => this.#rows(picture, top, count), (at, value) => result.set(at, value), (share) => between(0.97 * share));
-    this.result = result;
-    await this.#findShares(between);
-    await between(1);
+    this.#begin(picture);
+    await this.#through(engine, between);
   }
 
-  async #findShares(between) {
+  #begin(picture) {
+    const { width, height } = picture;
+    this.mended = picture;
+    this.result = new Result(picture);
+    this.logits = new Float64Array(2 * Math.ceil(height / CELL) * Math.ceil(width / CELL));
+    this.shared = 0; // rows whose logits are known
+  }
+
+  async #through(engine, between) {
+    const rows = (top, count) => this.#rows(this.mended, top, count);
+    await through(engine, this.mended, rows, this.result, async (share, finished) => {
+      this.#findShares(finished);
+      await between(share);
+    });
+  }
+
+  /** The logits of all cells that the finished rows decide. */
+  #findShares(finished) {
     const { width, height, channels } = this.mended;
-    const [rows, columns] = [Math.ceil(height / CELL), Math.ceil(width / CELL)];
-    this.logits = new Float32Array(rows * columns * 2);
-    for (let top = 0; top < height; top += BAND) {
+    const columns = 2 * Math.ceil(width / CELL);
+    while (this.shared < height && Math.min(height, this.shared + BAND + REACH) <= finished) {
+      const top = this.shared;
       const [first, last] = [Math.max(0, top - REACH), Math.min(height, top + BAND + REACH)];
-      const count = last - first;
-      const logits = logitsOfCells(
-        this.#rows(this.mended, first, count), this.result.rows(first, count), { width, height: count, channels }, this.noise, this.layers,
-      );
-      const skipped = (top - first) / CELL;
-      const wanted = Math.ceil(Math.min(BAND, height - top) / CELL);
-      this.logits.set(logits.subarray(skipped * columns * 2, (skipped + wanted) * columns * 2), (top / CELL) * columns * 2);
-      await between(0.97 + (0.03 * last) / height);
+      const size = { width, height: last - first, channels };
+      const logits = logitsOfCells(this.work, this.#rows(this.mended, first, last - first), this.result.rows(first, last - first), size, this.noise);
+      const skipped = ((top - first) / CELL) * columns;
+      const wanted = Math.ceil(Math.min(BAND, height - top) / CELL) * columns;
+      this.logits.set(logits.subarray(skipped, skipped + wanted), (top / CELL) * columns);
+      this.shared += BAND;
     }
   }
 
   /** Two shares of each cell, how much of the change is noise, as a look has it. */
   cells(look) {
-    const towards = this.noise ? lookOf(look)[0] : 0;
-    if (this.shown.towards !== towards) this.shown = { towards, cells: sharesOf(this.logits, towards) };
+    const towards = this.noise ? lookOf(look)[0] + trustIn(this.noise) : 0;
+    if (this.shown.towards !== towards) this.shown = { towards, cells: this.work.shares(this.logits, towards) };
     return this.shown.cells;
   }
 
@@ -159,7 +193,7 @@ export class Denoising {
     if (isNothing(look)) return data.slice(top * stride, (top + count) * stride);
     const noisy = floatRows(this.mended, top, count);
     const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
-    const clean = this.result.rows(top, count);
+    let clean = this.result.rows(top, count);
     if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(look, top, count) : null, look, channels);
     const dithers = look.strength === "auto" && white(this.original) === 255;
     const blended = dithers && this.space ? clean.slice() : clean;
@@ -167,8 +201,7 @@ export class Denoising {
     if (dithers) {
       const before = Math.min(AROUND, top);
       const means = this.result.rows(top - before, Math.min(this.seen.height, top + count + AROUND) - top + before);
-      // Both are read before a value is written, pixel by pixel.
-      dither(clean, blended, seen, means, { width, channels, top, count, before });
+      clean = this.work.dithered(clean, blended, seen, means, { width, channels, top, count, before });
     }
     const most = white(this.original);
     const out = new data.constructor(count * stride);
@@ -192,12 +225,10 @@ export class Denoising {
       const from = (row * width + left) * channels;
       window.set(data.subarray(from, from + (right - left) * channels), (row - top) * (right - left) * channels);
     }
-    const piece = new Denoising({ width: right - left, height: bottom - top, channels, data: window }, this.space, this.layers);
+    const piece = new Denoising({ width: right - left, height: bottom - top, channels, data: window }, this.space, this.work);
     piece.noise = this.noise ??= estimateNoise(this.seen, (values) => toNetwork(this.space, values, this.seen.channels));
-    piece.mended = piece.seen;
-    piece.result = new Result(piece.seen);
-    await through(engine, piece.seen, (row, count) => piece.#rows(piece.seen, row, count), (at, value) => piece.result.set(at, value), between ?? (() => {}));
-    await piece.#findShares(() => {});
+    piece.#begin(piece.seen);
+    await piece.#through(engine, between ?? (() => {}));
     const rows = piece.rows(look, y - top, h);
     const out = new data.constructor(w * h * channels);
     for (let row = 0; row < h; row += 1) {
@@ -209,12 +240,15 @@ export class Denoising {
 }
 
 /**
- * A picture through the engine, mirrored to sides that the network takes.
+ * A picture through the engine, mirrored to sides that the network takes. While the engine has a piece,
+ * the one before is taken in, so that neither waits for the other.
  *
  * @param {(top: number, count: number) => Float32Array} rows  of the picture, as the network sees them
- * @param {(at: number, value: number) => void} set            takes a sample of the result
+ * @param {Result} result                                      takes in what the network makes of it
+ * @param {(share: number, finished: number) => Promise<void> | void} between  hears how much is done, and
+ *   how many rows
  */
-async function through(engine, { width, height, channels }, rows, set, between) {
+async function through(engine, { width, height, channels }, rows, result, between) {
   const padded = (side) => Math.ceil((side + 2 * BORDER) / engine.scale) * engine.scale;
   const [high, wide] = [padded(height), padded(width)];
   const columns = Int32Array.from({ length: wide }, (_, x) => mirrored(x - BORDER, width));
@@ -231,28 +265,30 @@ async function through(engine, { width, height, channels }, rows, set, between) 
     return planes;
   };
   const write = ({ top, count, planes }) => {
-    const plane = count * wide;
     for (let y = 0; y < count; y += 1) {
       const line = top + y - BORDER;
-      if (line < 0 || line >= height) continue;
-      for (let x = 0; x < width; x += 1) {
-        const from = y * wide + x + BORDER;
-        const to = (line * width + x) * channels;
-        if (channels === 1) {
-          let sum = 0;
-          for (let c = 0; c < engine.channels; c += 1) sum += planes[c * plane + from];
-          set(to, sum / engine.channels);
-        } else for (let c = 0; c < channels; c += 1) set(to + c, planes[c * plane + from]);
-      }
+      if (line >= 0 && line < height) result.put(line, planes, y * wide + BORDER, count * wide, engine.channels);
     }
   };
   const session = await engine.session(high, wide);
+  let finished = 0;
+  const finish = async (pushed, end) => {
+    for (const part of await pushed) {
+      write(part);
+      finished = part.top + part.count;
+    }
+    await between(end / high, Math.min(height, Math.max(0, finished - BORDER)));
+  };
   try {
+    let last = null;
     for (let top = 0; top < high; top += session.piece) {
       const count = Math.min(session.piece, high - top);
-      for (const rows of await session.push(read(top, count))) write(rows);
-      await between((top + count) / high);
+      const pushed = Promise.resolve(session.push(read(top, count)));
+      pushed.catch(() => {}); // it is heard below, unless the work ends before
+      if (last) await finish(...last);
+      last = [pushed, top + count];
     }
+    await finish(...last);
   } finally {
     session.close();
   }

@@ -3,14 +3,11 @@
 // The module is that of src/native/web.cpp. A call does not return before its rows are done, so the
 // engine belongs into a worker; between two calls others have their turn.
 
+import { OutOfMemory, Room } from "./memory.js";
+
 /** Thrown where the monitor ended the work. */
 export class Stopped extends Error {
   name = "Stopped";
-}
-
-/** Thrown where the photograph needs more memory than the browser gives. */
-export class OutOfMemory extends Error {
-  name = "OutOfMemory";
 }
 
 /** Most pixels that go through in one piece; more go in rows. The same bits come out. */
@@ -43,12 +40,15 @@ export class Engine {
    */
   static async open(factory, { blocks, features, channels, weights }, { threads = 1, instructions = "auto", options = {} } = {}) {
     const module = await factory({ ...options, threads: Math.max(1, threads - 1) });
-    const room = reserve(module, [weights, Int32Array.from(blocks), new TextEncoder().encode(`${instructions}\0`)]);
-    const [numbers, counts, name] = room.places;
-    const model = module._invdn_open(numbers, weights.length, counts, blocks.length, features, channels, threads, name);
-    room.free();
-    if (!model) throw failure(module);
-    return new Engine(module, model, { blocks, channels, threads });
+    const room = new Room(module);
+    try {
+      const [numbers, counts, name] = [weights, Int32Array.from(blocks), new TextEncoder().encode(`${instructions}\0`)].map((array) => room.keep(array));
+      const model = module._invdn_open(numbers, weights.length, counts, blocks.length, features, channels, threads, name);
+      if (!model) throw failure(module);
+      return new Engine(module, model, { blocks, channels, threads });
+    } finally {
+      room.free();
+    }
   }
 
   get instructions() {
@@ -81,7 +81,7 @@ export class Session {
   #encoder = 0;
   #decoder = 0;
   #size;
-  #places = [];
+  #room;
   #image = { place: 0, rows: 0 };
   #pushed = 0;
   #given = 0; // rows of the small picture
@@ -89,6 +89,7 @@ export class Session {
 
   constructor(module, model, size) {
     this.#module = module;
+    this.#room = new Room(module);
     const { height, width, piece, channels, scale } = size;
     try {
       this.#encoder = this.#handle(module._invdn_encoder(model, height, width, piece));
@@ -100,7 +101,7 @@ export class Session {
       }
       const [part, narrow] = [piece / scale, width / scale];
       const latents = channels * (scale ** 2 - 1) * part * narrow;
-      const [noisy, lows, band, latent] = [channels * piece * width, channels * low * narrow, channels * part * narrow, latents].map((count) => this.#allocate(count));
+      const [noisy, lows, band, latent] = [channels * piece * width, channels * low * narrow, channels * part * narrow, latents].map((count) => this.#room.take(4 * count));
       this.#size = { ...size, part, narrow, noisy, lows, band, latent };
       module.HEAPF32.fill(0, latent / 4, latent / 4 + latents);
     } catch (error) {
@@ -112,13 +113,6 @@ export class Session {
   #handle(value) {
     if (!value) throw failure(this.#module);
     return value;
-  }
-
-  #allocate(count) {
-    const place = this.#module._malloc(4 * count);
-    if (!place) throw new OutOfMemory("out of memory");
-    this.#places.push(place);
-    return place;
   }
 
   get piece() {
@@ -147,7 +141,7 @@ export class Session {
         module.HEAPF32.copyWithin(band / 4 + c * rows * narrow, from, from + rows * narrow);
       }
       const out = module._invdn_decoder_finished(this.#decoder, this.#given + rows) - module._invdn_decoder_finished(this.#decoder, this.#given);
-      if (out > this.#image.rows) this.#image = { place: this.#allocate(channels * out * width), rows: out };
+      if (out > this.#image.rows) this.#image = { place: this.#room.take(4 * channels * out * width), rows: out };
       check(module, module._invdn_decode(this.#decoder, band, latent, rows, this.#image.place));
       this.#given += rows;
       if (out) {
@@ -162,7 +156,7 @@ export class Session {
   close() {
     if (this.#encoder) this.#module._invdn_encoder_close(this.#encoder);
     if (this.#decoder) this.#module._invdn_decoder_close(this.#decoder);
-    for (const place of this.#places.splice(0)) this.#module._free(place);
+    this.#room.free();
     this.#encoder = this.#decoder = 0;
   }
 }
@@ -175,24 +169,9 @@ function words(module, place) {
 function failure(module) {
   const problem = words(module, module._invdn_problem());
   if (problem === "stopped") return new Stopped(problem);
-  return problem === "out of memory" ? new OutOfMemory(problem) : new Error(problem);
+  return problem === "out of memory" ? new OutOfMemory() : new Error(problem);
 }
 
 function check(module, status) {
   if (status !== 0) throw failure(module);
-}
-
-/** Copies of arrays in the module's memory. */
-function reserve(module, arrays) {
-  const places = [];
-  for (const array of arrays) {
-    const place = module._malloc(array.byteLength);
-    if (!place) {
-      for (const one of places) module._free(one);
-      throw new OutOfMemory("out of memory");
-    }
-    module.HEAPU8.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), place);
-    places.push(place);
-  }
-  return { places, free: () => places.forEach((place) => module._free(place)) };
 }

@@ -72,8 +72,8 @@ export class Denoiser {
 }
 
 async function openInNode(model, base, threads = 1) {
-  const [{ Studio }, { Engine }, { readModel }, { factoryOf }, { readFile }, { fileURLToPath }] = await Promise.all([
-    import("./studio.js"), import("./engine.js"), import("./model.js"), import("./node.js"), import("node:fs/promises"), import("node:url"),
+  const [{ Studio }, { Engine }, { PixelWork }, { readModel }, { factoryOf }, { readFile }, { fileURLToPath }] = await Promise.all([
+    import("./studio.js"), import("./engine.js"), import("./image/pixel_work.js"), import("./model.js"), import("./node.js"), import("node:fs/promises"), import("node:url"),
   ]);
   const path = (name) => fileURLToPath(new URL(name, base));
   const factory = await factoryOf(path(`engine/${threads > 1 ? "simd-threads" : "simd"}/invdn.js`));
@@ -82,8 +82,8 @@ async function openInNode(model, base, threads = 1) {
   const engine = await Engine.open(factory, weights, { threads });
   const jpeg = (await factoryOf(path("engine/jpeg/jpeg.js")))();
   const numbers = async (name) => JSON.parse(await readFile(path(`models/${name}.json`), "utf8"));
-  const layers = numbers("noise_shares");
-  const studio = new Studio({ engine: async () => engine, jpeg: () => jpeg, layers: () => layers, errors: () => numbers("error_map") });
+  const work = new PixelWork(await (await factoryOf(path("engine/pixels/pixels.js")))(), await numbers("noise_shares"));
+  const studio = new Studio({ engine: async () => engine, jpeg: () => jpeg, work: () => work, errors: () => numbers("error_map") });
   const ask = (name, values, told) => studio[name](...values, ...(name === "denoise" ? [model, told] : []));
   return new Denoiser(async (...call) => ask(...call), () => engine.close());
 }

@@ -1,6 +1,7 @@
 // An engine in a worker of its own, so that pictures can be looked at while the network runs.
 
-import { OutOfMemory, pieceFor } from "./engine.js";
+import { pieceFor } from "./engine.js";
+import { OutOfMemory } from "./memory.js";
 
 /** Calls to a worker that answers `{id, value}` or `{id, problem}`. */
 export class Remote {
@@ -46,7 +47,7 @@ export class Remote {
 }
 
 function revived({ name, message }) {
-  const error = name === "OutOfMemory" ? new OutOfMemory(message) : new Error(message);
+  const error = name === "OutOfMemory" ? new OutOfMemory() : new Error(message);
   error.name = name;
   return error;
 }

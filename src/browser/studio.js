@@ -31,7 +31,7 @@ export class Studio {
    * @param {object} tools
    * @param {(model: string) => Promise<object>} tools.engine  an Engine, or what behaves like one
    * @param {() => Promise<object>} tools.jpeg                 the module of jpeg.c
-   * @param {() => Promise<object>} tools.layers               of the shares of noise
+   * @param {() => Promise<object>} tools.work                 a PixelWork
    * @param {() => Promise<object>} tools.errors               of the error map
    */
   constructor(tools) {
@@ -56,9 +56,9 @@ export class Studio {
     const { space, shown, remark } = networkSpace(picture, head.icc, adobe);
     if (memoryFor(picture.width, picture.height) > MOST_MEMORY) throw new FormatError(readable.tooWide(picture.width));
     const id = `photo-${(this.#count += 1)}`;
-    const layers = await this.#tools.layers();
+    const work = await this.#tools.work();
     const remarks = [...(remark ? [remark] : []), ...(head.dropped ?? []).map(readable.dropped)];
-    this.#photos.set(id, { picture, alpha, head, format, orientation, shown, denoising: new Denoising(picture, space, layers), remarks, neutral: null });
+    this.#photos.set(id, { picture, alpha, head, format, orientation, shown, denoising: new Denoising(picture, space, work), remarks, neutral: null });
     return { id, format, ...upright(picture, orientation), depth: white(picture) > 255 ? "uint16" : "uint8", remarks };
   }
 
@@ -94,7 +94,7 @@ export class Studio {
     const begun = performance.now();
     try {
       const engine = await this.#tools.engine(model);
-      const denoising = new Denoising(photo.picture, photo.denoising.space, photo.denoising.layers);
+      const denoising = new Denoising(photo.picture, photo.denoising.space, photo.denoising.work);
       denoising.space = photo.denoising.space;
       await denoising.run(engine, async (share) => {
         told(share);

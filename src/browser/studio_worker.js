@@ -1,10 +1,9 @@
 // A worker that owns the photographs, and starts another one for the network.
-/* global InvdnJpeg, importScripts */
+/* global InvdnJpeg, InvdnPixels, importScripts */
 let base = new URL("../", self.location.href).href; // of engine/ and models/
-const ready = Promise.all([import("./studio.js"), import("./remote_engine.js"), import("./support.js")]);
+const ready = Promise.all([import("./studio.js"), import("./remote_engine.js"), import("./support.js"), import("./image/pixel_work.js")]);
 const engines = new Map();
-let jpeg = null;
-let [layers, errors] = [null, null];
+let [jpeg, work, errors] = [null, null, null];
 let studio = null;
 
 async function engine(model) {
@@ -24,16 +23,21 @@ async function opened(model) {
 
 const numbers = async (name) => (await fetch(`${base}models/${name}.json`)).json();
 
+/** A module of emscripten's, whose script defines the factory that `made` names. */
+function loaded(folder, name, made) {
+  importScripts(`${base}engine/${folder}/${name}.js`);
+  return made()({ locateFile: (file) => `${base}engine/${folder}/${file}` });
+}
+
+async function pixelWork() {
+  const [{ 3: { PixelWork } }, module, layers] = await Promise.all([ready, loaded("pixels", "pixels", () => InvdnPixels), numbers("noise_shares")]);
+  return new PixelWork(module, layers);
+}
+
 const tools = {
   engine,
-  jpeg() {
-    if (!jpeg) {
-      importScripts(`${base}engine/jpeg/jpeg.js`);
-      jpeg = InvdnJpeg({ locateFile: (file) => `${base}engine/jpeg/${file}` });
-    }
-    return jpeg;
-  },
-  layers: () => (layers ??= numbers("noise_shares")),
+  jpeg: () => (jpeg ??= loaded("jpeg", "jpeg", () => InvdnJpeg)),
+  work: () => (work ??= pixelWork()),
   errors: () => (errors ??= numbers("error_map")),
 };
 

@@ -47,7 +47,7 @@ const invdn::PixelWork& work_of(const std::string& instructions) {
 }
 
 void noise_shares(const Array& noisy, const Array& denoised, const Numbers& numbers,
-                  const std::vector<Spreads>& spreads, float towards_noise,
+                  const std::vector<Spreads>& spreads, double towards_noise,
                   const std::vector<Numbers>& layers, const Result& to,
                   const std::string& instructions) {
   constexpr std::size_t inputs = invdn::share_features, units = invdn::share_units;
@@ -76,15 +76,17 @@ void noise_shares(const Array& noisy, const Array& denoised, const Numbers& numb
   noise.brightness = spreads[0].data();
   noise.colour = spreads[1].data();
   noise.luma = spreads[2].data();
-  noise.towards_noise = towards_noise;
   const invdn::ShareLayers trained{layers[0].data(), layers[1].data(), layers[2].data(),
                                    layers[3].data(), layers[4].data(), layers[5].data(),
                                    layers[6].data(), layers[7].data()};
   const nb::gil_scoped_release released;
   const invdn::Buffer scratch(invdn::share_scratch(before.height, before.width));
-  const invdn::Buffer cells(2 * static_cast<std::size_t>(invdn::cells_of(before.height)) *
-                            static_cast<std::size_t>(invdn::cells_of(before.width)));
-  work.shares(before, after, noise, trained, cells.data(), scratch.data());
+  const std::size_t count = 2 * static_cast<std::size_t>(invdn::cells_of(before.height)) *
+                            static_cast<std::size_t>(invdn::cells_of(before.width));
+  std::vector<double> logits(count);
+  const invdn::Buffer cells(count);
+  work.logits(before, after, noise, trained, logits.data(), scratch.data());
+  work.bend(logits.data(), count, towards_noise, cells.data());
   work.to_pixels(cells.data(), before.height, before.width, to.data());
 }
 

@@ -6,9 +6,11 @@
 
 namespace invdn {
 
+#if !defined(INVDN_HAS_WASM)
 namespace plain {
 extern const PixelWork pixel_work;
 }
+#endif
 #if defined(INVDN_HAS_X86)
 namespace avx2 {
 extern const PixelWork pixel_work;
@@ -16,6 +18,11 @@ extern const PixelWork pixel_work;
 #endif
 #if defined(INVDN_HAS_NEON)
 namespace neon {
+extern const PixelWork pixel_work;
+}
+#endif
+#if defined(INVDN_HAS_WASM)
+namespace wasm {
 extern const PixelWork pixel_work;
 }
 #endif
@@ -30,7 +37,11 @@ const PixelWork* find_pixel_work(const char* instructions) {
 #if defined(INVDN_HAS_NEON)
   if (asked("neon")) return &neon::pixel_work;
 #endif
+#if defined(INVDN_HAS_WASM)
+  return asked("wasm") ? &wasm::pixel_work : nullptr;
+#else
   return asked("plain") ? &plain::pixel_work : nullptr;
+#endif
 }
 
 }  // namespace invdn

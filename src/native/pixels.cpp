@@ -20,7 +20,7 @@ constexpr float colour_of_grey = 0.8F;
 constexpr int radii[] = {1, 2, 5};
 constexpr int lags[] = {2, 4};
 constexpr float even_energy = 0.02F;
-constexpr float beyond = 0.05F;
+constexpr double beyond = 0.05;
 constexpr int firsts[] = {0, 5};  // of luma and of colour
 // Statistics by their places in noise_shares.py.
 enum Statistic {
@@ -300,7 +300,7 @@ INVDN_INLINE void layer(const float* inputs, std::size_t stride, int count, cons
 }
 
 INVDN_INLINE void run_layers(const float* features, std::size_t line, int columns,
-                             const ShareLayers& layers, float towards_noise, float* to) {
+                             const ShareLayers& layers, double* to) {
   float first[share_units * Wide::width], second[share_units * Wide::width];
   for (int c = 0; c < columns; c += Wide::width) {
     layer<share_units>(features + c, line, share_features, layers.first, layers.first_bias, first,
@@ -309,14 +309,11 @@ INVDN_INLINE void run_layers(const float* features, std::size_t line, int column
                        Wide::width);
     for (int i = 0; i < lesser(Wide::width, columns - c); ++i) {
       for (int share = 0; share < 2; ++share) {
-        double value = static_cast<double>(layers.last_bias[share]) + towards_noise;
+        double value = layers.last_bias[share];
         for (int k = 0; k < share_units; ++k) {
           value += static_cast<double>(second[k * Wide::width + i]) * layers.last[2 * k + share];
         }
-        const double sigmoid = (1 + 2 * static_cast<double>(0.05)) / (1 + exp(-value)) - 0.05;
-        to[2 * (c + i) + share] = static_cast<float>(sigmoid < 0   ? 0.0
-                                                     : sigmoid > 1 ? 1.0
-                                                                   : sigmoid);
+        to[2 * (c + i) + share] = value;
       }
     }
   }
@@ -339,8 +336,8 @@ constexpr int coarse_means[] = {3, 8, 12, 13};
 constexpr int own_energies[] = {0, 5, 3};
 constexpr int clipped_radii[] = {1, 5};
 
-void shares(const Window& noisy, const Window& denoised, const PhotographNoise& noise,
-            const ShareLayers& layers, float* cells, float* scratch) {
+void logits(const Window& noisy, const Window& denoised, const PhotographNoise& noise,
+            const ShareLayers& layers, double* cells, float* scratch) {
   const int rows = cells_of(noisy.height), columns = cells_of(noisy.width);
   const std::size_t line = cell_row(noisy.width);
   const Statistics stats{scratch, line * static_cast<std::size_t>(rows), line};
@@ -458,8 +455,8 @@ void shares(const Window& noisy, const Window& denoised, const PhotographNoise& 
         values[c] = greater(lesser((values[c] - mean) / spread, 5.0F), -5.0F);
       }
     }
-    float* const to = cells + static_cast<std::size_t>(y) * static_cast<std::size_t>(2 * columns);
-    run_layers(features, line, columns, layers, noise.towards_noise, to);
+    double* const to = cells + static_cast<std::size_t>(y) * static_cast<std::size_t>(2 * columns);
+    run_layers(features, line, columns, layers, to);
   }
   // Where the noisy picture does not vary at all, nothing is taken; its differences are those of
   // the change and of the result together.
@@ -475,10 +472,17 @@ void shares(const Window& noisy, const Window& denoised, const PhotographNoise& 
   }
   for (int y = 0; y < rows; ++y) {
     box_row(stats, extra_smooth, y, rows, columns, radii[0], lines, means[0]);
-    float* const to = cells + static_cast<std::size_t>(y) * static_cast<std::size_t>(2 * columns);
+    double* const to = cells + static_cast<std::size_t>(y) * static_cast<std::size_t>(2 * columns);
     for (int c = 0; c < columns; ++c) {
-      if (means[0][c] < even_energy) to[2 * c] = to[2 * c + 1] = 0;
+      if (means[0][c] < even_energy) to[2 * c] = to[2 * c + 1] = -HUGE_VAL;
     }
+  }
+}
+
+void bend(const double* from, std::size_t count, double towards_noise, float* to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const double share = (1 + 2 * beyond) / (1 + exp(-from[i] - towards_noise)) - beyond;
+    to[i] = static_cast<float>(share < 0 ? 0.0 : share > 1 ? 1.0 : share);
   }
 }
 
@@ -614,6 +618,6 @@ long dither(const Window& clean, const Window& blended, const Window& noisy, con
 }  // namespace
 
 extern const PixelWork pixel_work;
-const PixelWork pixel_work = {shares, to_pixels, dither};
+const PixelWork pixel_work = {logits, bend, to_pixels, dither};
 
 }  // namespace invdn::INVDN_TARGET

@@ -28,7 +28,6 @@ struct PhotographNoise {
   const double* brightness;
   const double* colour;
   const double* luma;
-  float towards_noise;
 };
 
 // [inputs][units] as they are stored; the first layer's inputs lack mean and spread.
@@ -39,8 +38,10 @@ struct ShareLayers {
 
 struct PixelWork {
   // Writes [rows of cells][columns of cells][2]; scratch holds share_scratch() floats.
-  void (*shares)(const Window& noisy, const Window& denoised, const PhotographNoise& noise,
-                 const ShareLayers& layers, float* cells, float* scratch);
+  void (*logits)(const Window& noisy, const Window& denoised, const PhotographNoise& noise,
+                 const ShareLayers& layers, double* cells, float* scratch);
+  // Writes the shares that logits stand for, each of them moved towards noise.
+  void (*bend)(const double* logits, std::size_t count, double towards_noise, float* cells);
   // Writes [height][width][2] between the centres of cells.
   void (*to_pixels)(const float* cells, int height, int width, float* to);
   // Writes `clean` with its smooth places rounded to whole levels; tells how many values those are.

@@ -12,9 +12,11 @@
 
 namespace invdn {
 
+#if !defined(INVDN_HAS_WASM)
 namespace plain {
 extern const Kernels kernels;
 }
+#endif
 #if defined(INVDN_HAS_X86)
 namespace avx2 {
 extern const Kernels kernels;
@@ -74,13 +76,14 @@ const Kernels* find_kernels(const char* name, Precision precision) {
   if (asked(avx512::kernels) && has_avx(true)) return &avx512::kernels;
   if (asked(avx2::kernels) && has_avx(false)) return &avx2::kernels;
 #endif
-#if defined(INVDN_HAS_WASM)
-  if (asked(wasm::kernels)) return &wasm::kernels;  // the module would not have loaded without
-#endif
 #if defined(INVDN_HAS_NEON)
   if (asked(neon::kernels)) return &neon::kernels;  // part of every 64-bit ARM
 #endif
+#if defined(INVDN_HAS_WASM)
+  return asked(wasm::kernels) ? &wasm::kernels : nullptr;  // a module has no more than it needs
+#else
   return asked(plain::kernels) ? &plain::kernels : nullptr;
+#endif
 }
 
 }  // namespace invdn

@@ -12,15 +12,22 @@ const array = ({ dtype, data }) => {
 const packed = (values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64");
 const picture = ({ shape: [height, width, channels], ...rest }) => ({ height, width, channels, data: array(rest) });
 
+const pixelWork = async (script, layers) => {
+  const factory = await (await load("node.js")).factoryOf(script);
+  return new (await load("image/pixel_work.js")).PixelWork(await factory(), layers);
+};
+
 const request = JSON.parse(readFileSync(0, "utf8"));
 const rules = {
   async noise_estimate({ pixels }) {
     return (await load("image/noise_estimation.js")).estimateNoise(picture(pixels));
   },
-  async noise_shares({ noisy, denoised, noise, layers, towards }) {
-    const { logitsOfCells, sharesOf, sharesOfRow } = await load("image/noise_shares.js");
+  async noise_shares({ noisy, denoised, noise, layers, towards = 0, pixels }) {
+    const { logitsOfCells, sharesOfRow, trustIn } = await load("image/noise_shares.js");
     const { height, width, channels, data } = picture(noisy);
-    const cells = sharesOf(logitsOfCells(data, picture(denoised).data, { height, width, channels }, noise, layers), towards);
+    const work = await pixelWork(pixels, layers);
+    const logits = logitsOfCells(work, data, picture(denoised).data, { height, width, channels }, noise);
+    const cells = work.shares(logits, noise ? towards + trustIn(noise) : 0);
     const [rows, columns] = [Math.ceil(height / 4), Math.ceil(width / 4)];
     const shares = new Float32Array(height * width * 2);
     for (let y = 0; y < height; y += 1) sharesOfRow(cells, rows, columns, y, width, shares.subarray(2 * y * width, 2 * (y + 1) * width));
@@ -48,11 +55,9 @@ const rules = {
     const back = fromNetwork(space, array(clean), noisy, there.channels);
     return { remark, converted: space !== null, seen: packed(seen), back: packed(back) };
   },
-  async dither({ clean, noisy, means, place }) {
-    const { dither } = await load("image/dithering.js");
-    const result = array(clean);
-    dither(result, result, array(noisy), array(means), place);
-    return packed(result);
+  async dither({ clean, noisy, means, place, layers, pixels }) {
+    const [work, result] = [await pixelWork(pixels, layers), array(clean)];
+    return packed(work.dithered(result, result, array(noisy), array(means), place));
   },
   async blend({ noisy, clean, shares, look, channels }) {
     const { blend } = await load("image/blending.js");

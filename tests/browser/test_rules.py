@@ -52,6 +52,12 @@ def layers() -> dict[str, Any]:
     return {name: array.ravel().tolist() for name, array in shares_module._layers().items()}
 
 
+@pytest.fixture
+def compiled(builds: Path) -> dict[str, Any]:
+    """What the compiled rules need: their module and the trained numbers."""
+    return {"pixels": str(builds / "simd/pixels.js"), "layers": layers()}
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize(
     ("height", "width", "channels"), [(200, 300, 3), (131, 77, 1), (64, 1100, 3), (40, 24, 3)]
@@ -84,7 +90,7 @@ def test_too_small_a_picture_has_no_estimate(rule: Any) -> None:
     [(90, 110, 3, "natural"), (67, 45, 1, "gentle"), (3, 5, 3, "natural"), (90, 110, 3, "strong")],
 )
 def test_noise_shares(
-    rule: Any, unpacked: Any, height: int, width: int, channels: int, look: Look
+    rule: Any, unpacked: Any, compiled: Any, height: int, width: int, channels: int, look: Look
 ) -> None:
     noisy = scene(height, width, channels, 3)
     denoised = scene(height, width, channels, 3, noise=0.004)
@@ -92,29 +98,29 @@ def test_noise_shares(
     assert isinstance(noise, NoiseEstimate)
     towards = LOOKS[look][0]
     expected = noise_shares(noisy, denoised, noise, towards)
-    given = {"noise": asdict(noise), "layers": layers(), "towards": towards}
+    given = {"noise": asdict(noise), "towards": towards, **compiled}
     answer = rule("noise_shares", noisy=noisy, denoised=denoised, **given)
     found = unpacked(answer, "<f4", expected.shape)
     assert expected.std() > 0.01 or height < 8
-    np.testing.assert_allclose(found, expected, atol=2e-4)
+    np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_without_an_estimate_no_more_is_taken_than_varies(
-    rule: Any, unpacked: Any, channels: int
+    rule: Any, unpacked: Any, compiled: Any, channels: int
 ) -> None:
     noisy, denoised = scene(9, 13, channels, 1), 1 - scene(9, 13, channels, 2)
     expected = noise_shares(noisy, denoised, None)
     assert 0 < expected.mean() < 1
-    answer = rule("noise_shares", noisy=noisy, denoised=denoised, noise=None, layers=layers())
+    answer = rule("noise_shares", noisy=noisy, denoised=denoised, noise=None, **compiled)
     np.testing.assert_allclose(unpacked(answer, "<f4", (9, 13, 2)), expected, atol=2e-3)
 
 
-def test_even_places_are_left_alone(rule: Any, unpacked: Any) -> None:
+def test_even_places_are_left_alone(rule: Any, unpacked: Any, compiled: Any) -> None:
     noisy = np.full((40, 48, 3), 0.4, np.float32)
     noise = estimate_noise(scene(200, 200, 3, 4))
     assert noise is not None
-    given = {"noisy": noisy, "denoised": scene(40, 48, 3, 2), "layers": layers()}
+    given = {"noisy": noisy, "denoised": scene(40, 48, 3, 2), **compiled}
     answer = rule("noise_shares", noise=asdict(noise), **given)
     assert not unpacked(answer, "<f4", (40, 48, 2)).any()
 
@@ -249,7 +255,7 @@ def test_looks(rule: Any, unpacked: Any, look: dict[str, Any], channels: int) ->
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_dithering(rule: Any, unpacked: Any, channels: int) -> None:
+def test_dithering(rule: Any, unpacked: Any, compiled: Any, channels: int) -> None:
     height, width, top, count = 30, 44, 9, 12
     means = (np.mgrid[:height, :width].sum(0)[:, :, None] / 4000 + np.full(channels, 0.3)).astype(
         "f4"
@@ -260,10 +266,11 @@ def test_dithering(rule: Any, unpacked: Any, channels: int) -> None:
     expected = dithered(means[core], noisy, means, core, (top, 0))
     place = {"width": width, "channels": channels, "top": top, "count": count, "before": 2}
     around = means[top - 2 : top + count + 2]
-    answer = rule("dither", clean=means[core], noisy=noisy[core], means=around, place=place)
+    given = {"noisy": noisy[core], "means": around, "place": place, **compiled}
+    answer = rule("dither", clean=means[core], **given)
     found = unpacked(answer, "<f4", expected.shape)
     assert (expected != means[core]).mean() > 0.3
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_half_floats(rule: Any, unpacked: Any) -> None:

@@ -6,8 +6,9 @@ import { BLUE, GREEN, mirrored, RED, rounded, white, withData } from "./picture.
 
 const [OUT, DEVIATIONS, SHARED, RANGE, MOST] = [0.1, 8, 0.2, 0.5, 1e-3];
 const [LINES, BLOCKS, SIGNIFICANT, LEAST, REPEATS, EDGE] = [4, 8, 2.5, 0.5 / 255, 0.5, 4];
+const SOME = 4; // every so many lines tell how strong the noise is
 const AGREEMENT = 0.5;
-const GROUP = 256; // lines of a block that are looked at together
+const GROUP = 256; // lines that are looked at together
 
 /**
  * @param {import("./picture.js").Picture} picture
@@ -45,28 +46,33 @@ export function hotPixels(picture) {
   const top = white(picture);
   const least = OUT * top;
   const stride = width * channels;
-  const places = [];
+  const places = []; // indices of samples
+  const many = 20 * MOST * data.length;
   for (let y = 0; y < height; y += 1) {
     const [above, below] = [mirrored(y - 1, height) * stride, mirrored(y + 1, height) * stride];
     const row = y * stride;
-    for (let x = 0; x < width; x += 1) {
-      const [left, right] = [mirrored(x - 1, width) * channels, mirrored(x + 1, width) * channels];
-      for (let c = 0, here = x * channels; c < channels; c += 1, here += 1) {
+    for (let x = 0, here = 0; x < width; x += 1) {
+      const left = x > 0 ? -channels : channels;
+      const right = x < width - 1 ? channels : -channels;
+      for (let c = 0; c < channels; c += 1, here += 1) {
         const value = data[row + here];
-        // Beyond its neighbour on the left by enough, or nothing to look at further.
-        const beside = data[row + left + c];
-        if (Math.abs(value - beside) <= least) continue;
-        const others = [
-          beside, data[row + right + c], data[above + left + c], data[above + here], data[above + right + c],
-          data[below + left + c], data[below + here], data[below + right + c],
-        ];
-        if (value - Math.max(...others) > least || Math.min(...others) - value > least) places.push([y, x, c]);
+        const beside = value - data[row + here + left];
+        // How far it stands out: upwards, or down where that is the way from its left neighbour.
+        const sign = beside > least ? 1 : beside < -least ? -1 : 0;
+        if (sign === 0) continue;
+        const bound = sign * value - least;
+        if (
+          sign * data[above + here] < bound && sign * data[below + here] < bound && sign * data[row + here + right] < bound &&
+          sign * data[above + here + left] < bound && sign * data[above + here + right] < bound &&
+          sign * data[below + here + left] < bound && sign * data[below + here + right] < bound
+        ) places.push(row + here);
       }
     }
+    if (places.length > many) return [];
   }
-  if (places.length > 20 * MOST * data.length) return [];
   const hot = [];
-  for (const [y, x, c] of places) {
+  for (const place of places) {
+    const [y, x, c] = [Math.floor(place / stride), Math.floor((place % stride) / channels), place % channels];
     const sample = (dy, dx) => Math.fround(data[mirrored(y + dy, height) * stride + mirrored(x + dx, width) * channels + c] / top);
     const ring = [];
     for (let dy = -2; dy <= 2; dy += 1) {
@@ -89,41 +95,19 @@ export function bands(picture, axis) {
   const { width, height, channels, data } = picture;
   const [lines, along] = axis === 0 ? [height, width] : [width, height];
   if (lines < 16 * LINES || along < 8 * BLOCKS) return null;
-  const top = white(picture);
-  const luma = (line, place) => {
-    const at = (axis === 0 ? line * width + place : place * width + line) * channels;
-    return channels === 1 ? data[at] / top : (RED * data[at] + GREEN * data[at + 1] + BLUE * data[at + 2]) / top;
-  };
   const blocks = Array.from({ length: BLOCKS }, () => new Float64Array(lines));
-  const noise = [];
-  for (let block = 0; block < BLOCKS; block += 1) {
-    const [start, end] = [Math.trunc((along * block) / BLOCKS), Math.trunc((along * (block + 1)) / BLOCKS)];
-    const length = end - start;
-    const rest = new Float64Array(length);
-    for (let from = 0; from < lines; from += GROUP) {
-      const to = Math.min(lines, from + GROUP);
-      const wide = to - from + 2 * LINES;
-      const planes = Array.from({ length: wide }, (_, i) => {
-        const line = mirrored(from - LINES + i, lines);
-        return Float64Array.from({ length }, (_, place) => luma(line, start + place));
-      });
-      for (let line = from; line < to; line += 1) {
-        const here = line - from + LINES;
-        for (let place = 0; place < length; place += 1) {
-          let sum = 0;
-          for (let other = here - LINES; other <= here + LINES; other += 1) if (other !== here) sum += planes[other][place];
-          rest[place] = planes[here][place] - sum / (2 * LINES);
-        }
-        const middle = median(rest);
-        blocks[block][line] = middle;
-        noise.push((1.2533 * 1.4826 * median(rest.map((value) => Math.abs(value - middle)))) / Math.sqrt(length));
-      }
-    }
-  }
+  rests(picture, axis, 1, (block, line, rest) => {
+    blocks[block][line] = median(rest);
+  });
   const offsets = Float64Array.from({ length: lines }, (_, line) => median(blocks.map((block) => block[line])));
   const deviation = 1.4826 * median(offsets.map(Math.abs));
-  const expected = median(noise) / Math.sqrt(BLOCKS);
-  if (deviation < Math.max(LEAST, SIGNIFICANT * expected)) return null;
+  if (deviation < LEAST) return null; // most photographs, which are not looked at twice
+  const noise = [];
+  rests(picture, axis, SOME, (block, line, rest) => {
+    for (let i = 0; i < rest.length; i += 1) rest[i] = Math.abs(rest[i] - blocks[block][line]);
+    noise.push((1.2533 * 1.4826 * median(rest)) / Math.sqrt(rest.length));
+  });
+  if (deviation < (SIGNIFICANT * median(noise)) / Math.sqrt(BLOCKS)) return null;
   const limit = EDGE * deviation;
   for (let line = 0; line < lines; line += 1) if (Math.abs(offsets[line]) > limit) offsets[line] = 0;
   const mean = offsets.reduce((sum, value) => sum + value, 0) / lines;
@@ -140,6 +124,45 @@ export function bands(picture, axis) {
   }
   const gain = 1 + 1 / (2 * LINES); // an offset lifts what its neighbours are compared with
   return Float32Array.from(offsets, (value) => value / gain);
+}
+
+/**
+ * Every so many lines of the luma without what the lines beside have, block by block.
+ *
+ * @param {(block: number, line: number, rest: Float32Array) => void} visit  may change what it gets
+ */
+function rests(picture, axis, every, visit) {
+  const { width, height, channels, data } = picture;
+  const [lines, along] = axis === 0 ? [height, width] : [width, height];
+  const [r, g, b] = [RED, GREEN, BLUE].map((weight) => weight / white(picture));
+  const grey = 1 / white(picture);
+  const luma = (at) => (channels === 1 ? grey * data[at] : r * data[at] + g * data[at + 1] + b * data[at + 2]);
+  const planes = new Float32Array(Math.min(lines, GROUP + 2 * LINES) * along);
+  const rest = new Float32Array(along);
+  const edges = Array.from({ length: BLOCKS + 1 }, (_, block) => Math.trunc((along * block) / BLOCKS));
+  for (let from = 0; from < lines; from += GROUP) {
+    const to = Math.min(lines, from + GROUP);
+    const [first, last] = [Math.max(0, from - LINES), Math.min(lines, to + LINES)];
+    // In the order of the memory, whatever the axis.
+    const [outer, inner] = axis === 0 ? [[first, last], [0, along]] : [[0, along], [first, last]];
+    const [step, leap] = axis === 0 ? [1, along] : [along, 1];
+    for (let y = outer[0]; y < outer[1]; y += 1) {
+      let place = (y - outer[0]) * leap;
+      let at = (y * width + inner[0]) * channels;
+      for (let x = inner[0]; x < inner[1]; x += 1, at += channels, place += step) planes[place] = luma(at);
+    }
+    for (let line = from; line < to; line += every) {
+      rest.fill(0);
+      for (let distance = -LINES; distance <= LINES; distance += 1) {
+        if (distance === 0) continue;
+        const other = (mirrored(line + distance, lines) - first) * along;
+        for (let place = 0; place < along; place += 1) rest[place] += planes[other + place];
+      }
+      const here = (line - first) * along;
+      for (let place = 0; place < along; place += 1) rest[place] = planes[here + place] - rest[place] / (2 * LINES);
+      for (let block = 0; block < BLOCKS; block += 1) visit(block, line, rest.subarray(edges[block], edges[block + 1]));
+    }
+  }
 }
 
 function without(picture, offsets, axis) {
@@ -170,8 +193,31 @@ function correlation(a, b) {
   return ab / Math.sqrt(aa * bb);
 }
 
+/** The median of an array, whose order is lost; from: Hoare, Algorithm 65: Find, 1961. */
 function median(values) {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const middle = values.length >> 1;
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i] < pivot) i += 1;
+      while (values[j] > pivot) j -= 1;
+      if (i > j) break;
+      const value = values[i];
+      values[i] = values[j];
+      values[j] = value;
+      i += 1;
+      j -= 1;
+    }
+    if (middle <= j) high = j;
+    else if (middle >= i) low = i;
+    else break;
+  }
+  if (values.length % 2) return values[middle];
+  let below = values[0];
+  for (let i = 1; i < middle; i += 1) if (values[i] > below) below = values[i];
+  return (below + values[middle]) / 2;
 }

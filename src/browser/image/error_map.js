@@ -3,7 +3,7 @@
 // tests/browser holds both to the same numbers.
 
 import { interpolated, YCBCR } from "./noise_estimation.js";
-import { layer, sumsAround } from "./noise_shares.js";
+import { sumsAround } from "./noise_shares.js";
 
 export const BLOCK = 8;
 const RADII = [0, 1, 3];
@@ -39,6 +39,15 @@ export function errorOfBlocks(noisy, result, size, noise, layers) {
     layer(second, layers["last.weight"], layers["last.bias"], last, false);
     return Math.max(Math.exp(last[0] / 2), LEAST / 255);
   });
+}
+
+function layer(from, weights, biases, to, bends = true) {
+  const outputs = to.length;
+  to.set(biases);
+  for (let k = 0; k < from.length; k += 1) {
+    for (let o = 0; o < outputs; o += 1) to[o] += from[k] * weights[k * outputs + o];
+  }
+  if (bends) for (let o = 0; o < outputs; o += 1) if (to[o] < 0) to[o] = 0;
 }
 
 /** What the layers see: 43 planes. */
