@@ -87,7 +87,7 @@ class Client:
         if urlsplit(address).scheme not in ("http", "https"):
             raise InputError(f"the address must begin with http:// or https://, not {address!r}")
         try:
-            import httpx  # late door: extra client
+            import httpx  # late: extra client
         except ImportError as error:
             raise MissingDependencyError(
                 "the client needs httpx: pip install 'invdn[client]'"

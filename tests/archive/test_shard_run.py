@@ -62,7 +62,7 @@ def test_again_does_nothing(planned: Manifest, engine: Engine) -> None:
     store = open_store(planned.target)
     before = {entry.key: entry.modified for entry in store.entries()}
     outcomes: list[RowOutcome] = []
-    assert _run_all(planned, engine, told=outcomes.append) == [0, 0, 0, 0]
+    assert _run_all(planned, engine, on_outcome=outcomes.append) == [0, 0, 0, 0]
     assert {outcome.status for outcome in outcomes} == {"skipped"}
     assert {entry.key: entry.modified for entry in store.entries()} == before
 
@@ -72,7 +72,9 @@ def test_two_workers_on_the_same_shards(
 ) -> None:
     outcomes: list[RowOutcome] = []
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(_run_all, planned, engine, told=outcomes.append) for _ in range(2)]
+        runs = [
+            pool.submit(_run_all, planned, engine, on_outcome=outcomes.append) for _ in range(2)
+        ]
         assert [run.result() for run in runs] == [[0] * 4, [0] * 4]
     done = Counter(outcome.row.key for outcome in outcomes if outcome.status == "done")
     assert len(done) == 24 and set(done.values()) == {1}, "every result was written once"
@@ -221,7 +223,7 @@ def test_a_store_that_goes_away(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
         manifest = open_manifest(planned.store.url)
         summary = run_shard(
-            manifest, 0, SETTINGS, engine=engine, told=lambda outcome: down.append(True)
+            manifest, 0, SETTINGS, engine=engine, on_outcome=lambda outcome: down.append(True)
         )
     assert summary.exit_code == 75
     assert summary.counts["done"] >= 1 and summary.counts["left"] >= 1
@@ -281,7 +283,11 @@ def test_a_result_of_something_else_is_told_and_renewed(
     engine = settings.open_engine()
     reasons: list[str] = []
     summary = run_shard(
-        manifest, 0, settings, engine=engine, told=lambda outcome: reasons.append(outcome.reason)
+        manifest,
+        0,
+        settings,
+        engine=engine,
+        on_outcome=lambda outcome: reasons.append(outcome.reason),
     )
     expected = {"settings": "other settings", "model": "another model", "photograph": "earlier"}
     expected["version"] = "by version 0.1"
@@ -328,7 +334,7 @@ def test_a_full_disk(filled: str, engine: Engine, tmp_path: Path) -> None:
             patch.setattr(Path, "write_bytes", _no_room)
 
     with pytest.MonkeyPatch.context() as patch:
-        summary = run_shard(manifest, 0, SETTINGS, engine=engine, stop=full, told=told)
+        summary = run_shard(manifest, 0, SETTINGS, engine=engine, stop=full, on_outcome=told)
     assert summary.exit_code == 75
     assert full.requested and summary.counts["left"] > 10
     made = list((tmp_path / "out").rglob("*"))
@@ -375,7 +381,7 @@ def test_the_ledger_of_a_stopped_shard_waits_for_its_store(
             SETTINGS,
             engine=engine,
             stop=stop,
-            told=lambda outcome: stop.request("the machine is taken away"),
+            on_outcome=lambda outcome: stop.request("the machine is taken away"),
         )
     assert (summary.exit_code, len(refused)) == (75, 2)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)

@@ -41,8 +41,8 @@ class Estimate:
 
     Attributes:
         photographs: how many.
-        megapixels: of all of them; None where no header told a size.
-        measured: headers of the sample that told a size.
+        megapixels: of all of them; None where no header named a size.
+        measured: headers of the sample that named a size.
         sampled: headers that were looked at.
     """
 
@@ -68,7 +68,7 @@ class Estimate:
 
 
 def estimate_cost(source: Store, sample: SizeSample) -> Estimate:
-    """Look at the headers of a sample; what cannot be read or told counts as the mean.
+    """Look at the headers of a sample; what cannot be read counts as the mean.
 
     Args:
         source: the photographs.

@@ -33,7 +33,7 @@ class LedgerWriter:
         store: of the manifest.
         folder: of the ledgers there.
         shard: its number.
-        described: what is told of the attempt: engine, settings.
+        described: what is noted of the attempt: engine, settings.
         attempt: digits that tell it from others.
     """
 

@@ -238,8 +238,8 @@ def _cut(draft: Manifest, spool: IO[bytes], shards: int, mean: int, total: int) 
     writer = begin()
     with gzip.GzipFile(fileobj=spool, mode="rb") as packed:
         for line in packed:
-            told, _, text = line.partition(b"\t")
-            weight = int(told) if int(told) >= 0 else mean
+            stated, _, text = line.partition(b"\t")
+            weight = int(stated) if int(stated) >= 0 else mean
             place = min(shards - 1, (2 * before + weight) * shards // max(1, 2 * total))
             while len(made) < place:
                 made.append(Shard(rows, size, writer.close()))

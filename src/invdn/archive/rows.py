@@ -53,7 +53,7 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 @dataclass(frozen=True)
 class RowFacts:
-    """What is told of a photograph that was denoised; as in :class:`~invdn.inference.FileResult`.
+    """What is known of a denoised photograph; as in :class:`~invdn.inference.FileResult`.
 
     Attributes:
         width: pixels of the result.
@@ -156,8 +156,8 @@ class RowWorker:
     def outcomes(self, rows: Iterable[Row]) -> Iterator[RowOutcome]:
         """Do all rows, and tell what became of them, in their order.
 
-        Rows are taken as they are needed, and nothing is kept of those that are told. After a stop
-        the remaining ones are left, and not told.
+        Rows are taken as they are needed, and nothing is kept of those that are reported. After a
+        stop the remaining ones are left, and not reported.
         """
         threads = self._jobs + _AHEAD
         waiting: deque[Future[RowOutcome]] = deque()
@@ -299,15 +299,15 @@ class RowWorker:
             raise ObjectExistsError(
                 f"{what} is the result of another photograph: tell them apart with --name"
             )
-        told = _difference(found, notes)
+        difference = _difference(found, notes)
         match self._settings.existing:
             case "skip":
-                return f"its result exists, but {told}"
+                return f"its result exists, but {difference}"
             case "replace":
                 return ""
             case _:
                 raise ObjectExistsError(
-                    f"{what} exists, but {told}: choose another target, or --on-conflict "
+                    f"{what} exists, but {difference}: choose another target, or --on-conflict "
                     "overwrite (make it anew) or skip (leave it)"
                 )
 

@@ -1,4 +1,4 @@
-"""What a worker is told to do: the model, the options, and what a result notes of them."""
+"""What a worker is to do: the model, the options, and what a result notes of them."""
 
 import hashlib
 import json

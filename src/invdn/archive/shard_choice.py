@@ -1,4 +1,4 @@
-"""Which shard a worker does: named, or told by the scheduler that started it."""
+"""Which shard a worker does: named, or given by the scheduler that started it."""
 
 import os
 import re
@@ -48,7 +48,7 @@ class ShardChoice:
         """Read ``17``, ``17/500``, ``auto`` or ``auto/500``.
 
         Raises:
-            InputError: it is none of these, or no scheduler has told a number.
+            InputError: it is none of these, or no scheduler has given a number.
         """
         found = _FORM.fullmatch(text.strip())
         if not found:
@@ -72,7 +72,7 @@ class ShardChoice:
                 of = int(count)
             return cls(int(value) - first, of)
         raise InputError(
-            "--shard auto: no scheduler has told which shard is meant; set one of "
+            "--shard auto: no scheduler has said which shard is meant; set one of "
             f"{', '.join(variable for _, variable, *_ in SCHEDULERS)}, SKYPILOT_NODE_RANK, or name "
             "it: --shard 17/500"
         )

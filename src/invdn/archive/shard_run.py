@@ -94,7 +94,7 @@ def run_shard(
     jobs: int = 1,
     engine: Engine | None = None,
     stop: StopEvent | None = None,
-    told: Callable[[RowOutcome], None] | None = None,
+    on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> ShardSummary:
     """Do one shard of an archive: what has its result is skipped, all else is denoised.
 
@@ -110,7 +110,7 @@ def run_shard(
         jobs: photographs in the network at a time.
         engine: the network; None: opened as the settings say.
         stop: ends the work soon and cleanly, from any thread.
-        told: called with every outcome.
+        on_outcome: called with every outcome.
 
     Raises:
         InputError: there is no such shard, or no plan.
@@ -142,8 +142,8 @@ def run_shard(
         for outcome in worker.outcomes(_until(stop, manifest.rows_of(shard))):
             tally.add(outcome)
             ledger.add(outcome)
-            if told:
-                told(outcome)
+            if on_outcome:
+                on_outcome(outcome)
     except (BusyStoreError, FullStoreError) as error:
         stop.request(str(error))
         tally.temporary = True

@@ -158,8 +158,8 @@ def _merged(manifest: Manifest, shard: int, entries: list[Entry]) -> _Merged:
                 merged.failures.pop(row, None)
             elif line["status"] == "failed" and merged.states[row] != _DONE:
                 merged.states[row] = _FAILED
-                told = {name: line.get(name) for name in ("key", "kind", "reason")}
-                merged.failures[row] = line.get("kind", "internal"), told
+                facts = {name: line.get(name) for name in ("key", "kind", "reason")}
+                merged.failures[row] = line.get("kind", "internal"), facts
             if "width" in line:
                 size = line["width"] * line["height"] / 1e6
                 megapixels += size

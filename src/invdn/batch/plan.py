@@ -111,7 +111,7 @@ class NameTemplate:
     def made(self, name: str) -> bool:
         """Return whether a name looks as if this template had made it.
 
-        That can be told of a template that adds something to the end of a name; of any other the
+        That is known of a template that adds something to the end of a name; of any other the
         answer is no.
         """
         added = self.text.removeprefix("{stem}").replace("{suffix}", ".x")

@@ -92,7 +92,7 @@ def named_files(path: str) -> Iterator[str]:
 
 
 def denoise_archive(choices: dict[str, Any], archive: dict[str, Any]) -> int:
-    """Do what ``invdn denoise`` is told of stores; return the exit code."""
+    """Do what ``invdn denoise`` is asked to do with stores; return the exit code."""
     for name, option in _NOT_IN_STORES.items():
         if choices.get(name):
             raise click.UsageError(f"{option} is for files on this machine, and not for stores.")
@@ -214,14 +214,14 @@ def _reported(
     """A report, a stop that signals request, and what signals came."""
     stop = StopEvent()
 
-    def told(text: str) -> None:
+    def report(text: str) -> None:
         click.echo(text, err=True)
 
     report = BatchReport(
-        told, json_lines=choices["json_lines"], as_json=False, quiet=choices["quiet"]
+        report, json_lines=choices["json_lines"], as_json=False, quiet=choices["quiet"]
     )
     report.how_to_go_on = "; the same command goes on"
-    with stopping(stop, told) as interrupts:
+    with stopping(stop, report) as interrupts:
         yield report, stop, interrupts
     report.finish(described, stop.reason)
 
@@ -269,7 +269,7 @@ def _run_shards(
             engine = settings.open_engine()
             described["engine"] = engine.description
 
-            def told(outcome: RowOutcome) -> None:
+            def on_outcome(outcome: RowOutcome) -> None:
                 report.add(_as_of_a_batch(outcome, manifest.source, manifest.target))
 
             for shard in shards:
@@ -284,7 +284,7 @@ def _run_shards(
                     jobs=choices["jobs"] or 1,
                     engine=engine,
                     stop=stop,
-                    told=told,
+                    on_outcome=on_outcome,
                 )
                 codes.append(summary.exit_code)
                 report.note(describe(summary))

@@ -74,7 +74,7 @@ class BatchProgress:
 
     def measure(self) -> None:
         """Look at every photograph's size, in a thread beside the work."""
-        from ..batch.megapixels import megapixels_of  # late door: a quick --help
+        from ..batch.megapixels import megapixels_of  # late: a quick --help
 
         for job in self._jobs:
             if self._over.is_set():

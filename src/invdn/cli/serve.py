@@ -190,7 +190,7 @@ def _settings(given: dict[str, Any], token_file: Path | None) -> Settings:
         "max_queue",
     )
     more = ("max_seconds", "grace")
-    from ..web import Settings  # late door: extra web
+    from ..web import Settings  # late: extra web
 
     return Settings(
         **{name: given[name] for name in (*same, *more)},

@@ -153,7 +153,7 @@ def printable(text: object) -> str:
 
 def remarks(entry: Mapping[str, Any]) -> str:
     """Return what a finished photograph's line says of its noise; a line for each note."""
-    from ..inference import noise_word  # late door: what only finished photographs need
+    from ..inference import noise_word  # late: what only finished photographs need
 
     removed, strength = entry.get("noise_removed"), entry.get("strength_found")
     level = entry.get("noise_level") if removed is None else removed

@@ -188,7 +188,7 @@ class _Screen:
         self.stop = StopEvent()
         self.step = 0
         self.finished = False
-        self.leads = False  # only the first of several processes is told anything
+        self.leads = False  # only the first of several processes reports anything
 
     def __enter__(self) -> None:
         self._bars.start()

@@ -87,13 +87,13 @@ def command(
     """
     if lossless and codec not in ("auto", "ffv1"):
         raise click.UsageError("--lossless is --codec ffv1; leave one of the two out.")
-    # SVT-AV1 writes its configuration past everybody to standard error, unless told so.
+    # SVT-AV1 writes its configuration past everybody to standard error, unless it is kept from it.
     os.environ.setdefault("SVT_LOG", "0")
     engine_choice = engine_options.take(choices)
     groups = (look_options, sample_options, tile_options)
     chosen = {name: value for group in groups for name, value in group.take(choices).items()}
     options = options_of(choices["quality"], chosen)
-    from ..video import Encoding, default_target, denoise_video  # late door: needs PyAV
+    from ..video import Encoding, default_target, denoise_video  # late: needs PyAV
 
     encoding = Encoding("ffv1" if lossless else codec, crf)
     target = output or default_target(source, _SUFFIX)

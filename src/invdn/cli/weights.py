@@ -29,7 +29,7 @@ def convert(source: str, target: Path, *, overwrite: bool, as_json: bool) -> Non
     Paddle. TARGET ends in .safetensors (keeps provenance and licence), .pth or .pdparams (loadable
     by the originals). No code inside a file is ever executed.
     """
-    from ..weights.convert import convert as convert_weights  # late door: a quick --help
+    from ..weights.convert import convert as convert_weights  # late: a quick --help
 
     read = convert_weights(source, target, overwrite=overwrite)
     facts = {"source": read.path, "format": read.format, "target": target}
@@ -56,7 +56,7 @@ def init(
     is very sensitive. TARGET ends in .safetensors, .pth or .pdparams, as 'convert' has it.
     """
     try:
-        from ..weights.network import initial_parameters  # late door: imports torch
+        from ..weights.network import initial_parameters  # late: imports torch
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"random parameters need {error.name}: pip install 'invdn[torch]'"
@@ -78,7 +78,7 @@ def init(
 @json_option
 def info(source: str, *, as_json: bool) -> None:
     """Tell what SOURCE, a weights file or a shipped model's name, holds."""
-    from ..weights import open_weights  # late door: a quick --help
+    from ..weights import open_weights  # late: a quick --help
 
     read = open_weights(source)
     architecture = read.parameters.architecture

@@ -81,7 +81,7 @@ def open_engine(
             f"there is no graph for a network of {parameters.architecture}; choose torch, "
             f"or run 'invdn export {model} FOLDER' and open that folder"
         )
-    from .onnx_runtime import OnnxRuntimeEngine  # late door: only the backend in use is loaded
+    from .onnx_runtime import OnnxRuntimeEngine  # late: only the backend in use is loaded
 
     return OnnxRuntimeEngine(graphs, parameters)
 
@@ -109,7 +109,7 @@ def why_native_unavailable() -> str | None:
     if find_spec("._native", __package__) is None:
         return "the native engine was not built: there was no C++ compiler at installation"
     try:
-        from . import _native  # noqa: F401 - late door: it is compiled, and may not be there
+        from . import _native  # noqa: F401 - late: it is compiled, and may not be there
     except ImportError as error:
         return f"the native engine cannot be loaded: {error}"
     return None
@@ -123,7 +123,7 @@ def available_devices() -> tuple[str, ...]:
     """
     if not (_may_have_gpu() and find_spec("torch")):
         return ("cpu",)
-    import torch  # late door: seconds and hundreds of megabytes
+    import torch  # late: seconds and hundreds of megabytes
 
     cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
     mps = ("mps",) if torch.backends.mps.is_available() else ()
@@ -166,7 +166,7 @@ def _open_native(parameters: Parameters, dtype: str) -> Engine:
     absence = why_native_unavailable()
     if absence:
         raise EngineError(f"{absence}; choose onnxruntime or torch")
-    from . import _native  # late door: it is compiled, and may not be there
+    from . import _native  # late: it is compiled, and may not be there
     from .native_engine import NativeEngine, choose_precision
 
     if dtype == "auto":
@@ -181,7 +181,7 @@ def _open_native(parameters: Parameters, dtype: str) -> Engine:
 def _open_torch(parameters: Parameters, device: str, dtype: str) -> Engine:
     if not find_spec("torch"):
         raise MissingDependencyError("this needs torch: pip install 'invdn[torch]'")
-    from ..weights.network import build_network  # late door: imports torch
+    from ..weights.network import build_network  # late: imports torch
     from .torch_engine import TorchEngine
 
     return TorchEngine(build_network(parameters), device, dtype)

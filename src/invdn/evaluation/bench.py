@@ -295,6 +295,6 @@ def _run(engine: StopwatchEngine, case: Case, source: Path) -> Stages:
 def _accelerator_memory(case: Case) -> int | None:
     if not case.device.startswith("cuda"):
         return None
-    import torch  # late door: loaded already by the engine of this case
+    import torch  # late: loaded already by the engine of this case
 
     return int(torch.cuda.max_memory_allocated(case.device))

@@ -1,4 +1,4 @@
-"""How noisy a photograph is, told from the photograph alone.
+"""How noisy a photograph is, estimated from the photograph alone.
 
 ::
 

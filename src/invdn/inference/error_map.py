@@ -1,4 +1,4 @@
-"""How far a result is probably from the clean photograph, told from the photograph and the result.
+"""Predict how far a result is from the clean photograph, from the photograph and the result.
 
 ::
 

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 
 class InvDNDenoiser(Denoiser):  # type: ignore[misc]
-    """Denoise as deepinv asks for it; **blind**: the noise level that it is told is ignored.
+    """Denoise as deepinv asks for it; **blind**: the noise level that it is given is ignored.
 
     The network finds the noise itself and was trained on that of cameras, not on white Gaussian
     noise of a known level. As a prior it is therefore as strong as the image's own noise asks for.

@@ -25,7 +25,7 @@ def hub_class() -> type[Any]:
         MissingDependencyError: huggingface_hub is not installed.
     """
     try:
-        from huggingface_hub import PyTorchModelHubMixin  # late door: only hubs need it
+        from huggingface_hub import PyTorchModelHubMixin  # late: only hubs need it
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"this needs {error.name}: pip install 'invdn[hub]'"

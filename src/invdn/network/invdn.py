@@ -145,7 +145,7 @@ class InvDN(Invertible):
         Raises:
             MissingDependencyError: huggingface_hub is not installed (``invdn[hub]``).
         """
-        from .hub import hub_class  # late door: it needs this class
+        from .hub import hub_class  # late: it needs this class
 
         network: InvDN = hub_class().from_pretrained(source, strict=True, **choices)
         return network

@@ -350,7 +350,7 @@ def _of_xmp(data: bytes) -> Gains | None:
         if not found and (block := re.search(label + rb">(.*?)</" + label, head, re.DOTALL)):
             texts = re.findall(rb"<rdf:li>([^<]*)</rdf:li>", block[1]) or [block[1]]
         if not texts and not usual:
-            raise ValueError("it is not told how strong the map is")
+            raise ValueError("the strength of the map is missing")
         return tuple(float(text) for text in texts) or (float(usual),)
 
     if re.search(rb"BaseRenditionIsHDR=\"[Tt]rue\"", head):

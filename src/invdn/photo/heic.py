@@ -21,7 +21,7 @@ def decode_heic(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
         MissingDependencyError: ``pi-heif`` is not installed.
     """
     try:
-        import pi_heif  # late door: an extra
+        import pi_heif  # late: an extra
     except ImportError as error:
         raise MissingDependencyError(
             "reading HEIC needs the package pi-heif: pip install 'invdn[heic]'"

@@ -97,7 +97,7 @@ class Compression:
 
     Attributes:
         quality: estimated quality of a JPEG, WebP or AVIF, 1 to 100 on the scale of the encoder
-            that is used for its format; ``None`` for other formats and where it cannot be told.
+            that is used for its format; ``None`` for other formats and where it is not known.
         subsampling: chroma of a JPEG, AVIF or HEIC as in ``"4:2:0"``; full in other formats.
         lossless: whether a WebP keeps every pixel exactly.
         bits: of a sample of an AVIF or HEIC, 8 to 12; ``None`` for other formats.

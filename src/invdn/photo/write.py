@@ -169,7 +169,7 @@ def check_fits(
     if codes and name not in ("png", "avif"):
         raise OutputError(
             f"cannot write {str(path)!r}: the photograph's brightness is coded for HDR screens "
-            f"({HDR[codes[1]]}), of which only PNG and AVIF can be told here; use the ending .png "
+            f"({HDR[codes[1]]}), which only PNG and AVIF store here; use the ending .png "
             "or .avif instead"
         )
     icc = photo.metadata.icc
@@ -397,7 +397,7 @@ _WRITERS: dict[str, Callable[[BinaryIO, Any, Photo, WriteOptions], None]] = {
 class _Sink:
     """Takes what libvips writes, and changes the head of the file when it has passed.
 
-    An ``OSError`` must not travel through C: it is kept for later and libvips told of a failure.
+    An ``OSError`` must not travel through C: it is kept for later, and libvips sees a failure.
     """
 
     def __init__(self, file: BinaryIO, head_size: int, change: _Change | None) -> None:

@@ -102,7 +102,7 @@ def promises(packet: bytes | None) -> frozenset[str]:
 def directory(packet: bytes | None) -> tuple[tuple[str, int], ...]:
     """Return what a packet lists behind the picture: kind of attachment and its length in bytes.
 
-    Kinds that are not known are empty, a length that is not told is 0.
+    Kinds that are not known are empty, a length that is missing is 0.
 
     Example:
         >>> directory(None)
@@ -202,8 +202,8 @@ def with_gain_map(packet: bytes | None, length: int) -> bytes | None:
     """
     items = "".join(
         f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{semantic}" '
-        f'Item:Mime="image/jpeg"{told}/></rdf:li>'
-        for semantic, told in (("Primary", ""), ("GainMap", f' Item:Length="{length}"'))
+        f'Item:Mime="image/jpeg"{attribute}/></rdf:li>'
+        for semantic, attribute in (("Primary", ""), ("GainMap", f' Item:Length="{length}"'))
     )
     return _with_description(
         packet,
@@ -259,8 +259,8 @@ def with_event(packet: bytes | None, action: str, agent: str, parameters: str) -
             if events.name == (_RDF, "Seq") and events.inside < events.end:
                 place = _end_tag(packet, events)
                 return _edited(packet, [(place, place, event.encode())])
-    told = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
-    return _with_description(packet, f'xmlns:xmpMM="{_MEDIA}"', told) or packet
+    history = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
+    return _with_description(packet, f'xmlns:xmpMM="{_MEDIA}"', history) or packet
 
 
 def agents(packet: bytes | None) -> tuple[str, ...]:

@@ -33,14 +33,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Writing:
-    """An object that is to be written.
+    """The arguments of :meth:`Store.create` and :meth:`Store.replace`, as one.
 
     Attributes:
-        key: its name.
-        content: its contents.
-        metadata: notes; names of lower-case letters, values of ASCII.
-        content_type: for browsers.
-        mode: permissions that a file may have at most.
         replaces: nothing (``""``), whatever is there (None), or the object of an etag.
     """
 

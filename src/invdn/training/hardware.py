@@ -71,7 +71,7 @@ def launch(fabric: Fabric) -> None:
 
 
 def _launches_itself(fabric: Fabric) -> bool:
-    """Return whether no launcher or job scheduler has told the processes about each other."""
+    """Return whether no launcher or job scheduler has introduced the processes to each other."""
     strategy = fabric.strategy
     return isinstance(strategy, ParallelStrategy) and isinstance(
         strategy.cluster_environment, LightningEnvironment

@@ -8,7 +8,7 @@ from ..errors import RecipeError
 from .recipe import Recipe
 
 #: What can change without a flag: where and how fast it runs, what is measured and written, how
-#: long it takes, and its learning rate, which a diverged run is told to lower.
+#: long it takes, and its learning rate, which a diverged run is asked to lower.
 _FREE = ("title", "budget", "data.root", "hardware.", "log.", "validation.")
 _FREE_OF_PHASES = ("steps", "learning_rate")
 

@@ -67,7 +67,7 @@ class VideoProbe:
         frames: that can be decoded.
         pixel_format: in which they are worked on; see ``frames.working_format``.
         damage: what could not be read, in words; ``None`` where all could.
-        clock: ticks of a second that every stream's time can be told in, or at least the pictures'.
+        clock: ticks of a second that count all streams' times exactly, or at least the pictures'.
         captions: whether closed captions lie inside the pictures' own data.
     """
 

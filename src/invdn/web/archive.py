@@ -14,7 +14,7 @@ def zipped(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
     Photographs are compressed already, so they are stored as they are.
 
     Args:
-        files: names in the archive, and the files. Equal names are told apart by a number.
+        files: names in the archive, and the files. Equal names get a number.
 
     Example:
         >>> import tempfile

@@ -35,7 +35,7 @@ def start(
     if engine and scratch.name.startswith("engine"):
         _step_back()
     done = () if engine else confine((), (*writable, scratch))
-    from .worker import work  # late door: libraries are loaded without rights
+    from .worker import work  # late: libraries are loaded without rights
 
     opened = pickle.loads(engine) if engine else None  # noqa: S301 - the service's own
     work(connection, opened, max_memory, lambda: done or confine((), (*writable, scratch)))

@@ -370,16 +370,16 @@ class _JobsApi:
         """Yield the job at once, at every change, and at its end."""
         changes = self._service.scheduler.changes
         yield f"retry: {_RETRY_MILLISECONDS}\n\n"
-        told = -1
+        sent = -1
         while True:
             changed = changes.next  # before all that waits: no change is missed
             try:
                 job = self._service.scheduler.find(job.id)
             except ProblemError:  # it has been removed
                 return
-            if job.version != told:
-                told = job.version
-                name = f"{told}-{_END}" if job.is_final else str(told)
+            if job.version != sent:
+                sent = job.version
+                name = f"{sent}-{_END}" if job.is_final else str(sent)
                 data = self.document(request, job).model_dump_json()
                 yield f"id: {name}\nevent: job\ndata: {data}\n\n"
             if job.is_final:

@@ -25,7 +25,7 @@ from .metrics import Metrics
 from .sessions import Sessions
 from .settings import Settings
 
-#: What a page of another site cannot send: a browser would ask first, and is told no.
+#: What a page of another site cannot send: a browser would ask first, and gets no leave.
 PAGE_HEADER = "x-requested-with"
 _OPEN_PATHS = ("/", "/favicon.ico", "/api/v1/session", "/manifest.webmanifest")
 _PROBES = ("/healthz", "/readyz")
@@ -150,7 +150,7 @@ class RequestMiddleware:
 class SecurityMiddleware:
     """Decides who may ask for what, and how many at once.
 
-    Whoever has no right to an answer is told so before anything is counted, and what watches over
+    Whoever has no right to an answer hears so before anything is counted, and what watches over
     the service is answered whatever the others do.
 
     Args:

@@ -101,7 +101,7 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> tuple[str, ..
         return ()
     done = ["no new privileges"]
     with suppress(OSError, ValueError):
-        import resource  # late door: not on Windows
+        import resource  # late: not on Windows
 
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(_MOST_FILES, hard)

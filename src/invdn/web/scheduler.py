@@ -342,13 +342,13 @@ class Scheduler:
         )
 
     def _progress(self, job: Job) -> Callable[[int, int], None]:
-        told = 0.0
+        written = 0.0
 
         def passed(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal written
             now = time.monotonic()
-            if now - told > _PROGRESS_SECONDS:
-                told = now
+            if now - written > _PROGRESS_SECONDS:
+                written = now
                 self._table.progressed(job, done, total)
                 self.changes.tell()
 

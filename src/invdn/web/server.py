@@ -89,7 +89,7 @@ async def _serve(
 def _most_connections() -> int:
     """Raise the limit of open files as far as it goes; returns the connections that fit."""
     try:
-        import resource  # late door: not on Windows
+        import resource  # late: not on Windows
     except ImportError:
         return _MOST_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -192,10 +192,10 @@ def _lock(descriptor: int) -> None:
         OSError: another process holds it.
     """
     if sys.platform == "win32":
-        import msvcrt  # late door: Windows only
+        import msvcrt  # late: Windows only
 
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     else:
-        import fcntl  # late door: everywhere else
+        import fcntl  # late: everywhere else
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,7 +22,7 @@ def traced(app: ASGIApp) -> ASGIApp:
     """
     if not any(os.environ.get(name) for name in _ADDRESSES) or not _installed():
         return app
-    from opentelemetry import trace  # late door: extra otel
+    from opentelemetry import trace  # late: extra otel
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
     from opentelemetry.sdk.resources import Resource

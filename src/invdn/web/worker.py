@@ -6,7 +6,7 @@
             <── Ready, Progressed, Done ──
 
 While the worker denoises a photograph it looks for messages after every pass of the network: it
-stops when it is told to, and makes a preview in between, which somebody is waiting for.
+stops when it is asked to, and makes a preview in between, which somebody is waiting for.
 """
 
 import logging
@@ -123,17 +123,17 @@ class _WorkerLoop:
             block = False
 
     def _execute(self, order: WorkRequest) -> None:
-        told = 0.0
+        sent = 0.0
 
         def passed(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal sent
             self._listen()
             self._stop_if_cancelled(order)
             if not isinstance(order.task, Preview):
                 self._make_previews()
                 self._stop_if_cancelled(order)
-            if done == total or time.monotonic() - told > _PAUSE:
-                told = time.monotonic()
+            if done == total or time.monotonic() - sent > _PAUSE:
+                sent = time.monotonic()
                 send(self._connection, Progressed(order.number, done, total))
 
         try:
@@ -228,7 +228,7 @@ def _limit_memory(most: int) -> None:
     Seconds are counted by the supervisor, which ends a worker that has taken too many.
     """
     with suppress(ImportError, OSError, ValueError):
-        import resource  # late door: not on Windows
+        import resource  # late: not on Windows
 
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -237,7 +237,7 @@ def _limit_memory(most: int) -> None:
     if torch and torch.cuda.is_initialized():
         return  # reserves address space far beyond what it uses
     with suppress(ImportError, OSError, ValueError):
-        import resource  # late door: not on Windows
+        import resource  # late: not on Windows
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         size = pages * os.sysconf("SC_PAGE_SIZE")

@@ -70,7 +70,7 @@ def export_hub(
     Args:
         network: what to export.
         folder: where; made if absent.
-        metadata: of the weights, kept in their file and told in the card.
+        metadata: of the weights, kept in their file and named in the card.
         licence: of the weights, over the one in ``metadata``.
         datasets: that it was trained on.
         results: figures for the card.
@@ -137,7 +137,7 @@ def _card(
     # JSON is YAML, and needs no library to be written.
     data = card_metadata(licence, datasets, results)
     front = "\n".join(f"{name}: {json.dumps(value)}" for name, value in data.items())
-    provenance = metadata.get("provenance", "not told by the weights' file")
+    provenance = metadata.get("provenance", "not named in the weights' file")
     return f"""---
 {front}
 ---

@@ -54,7 +54,7 @@ def export_paddle(
         EngineError: the graph differs from torch; nothing is written.
     """
     require_paddle()
-    import paddle  # late door: seconds, and not everybody's
+    import paddle  # late: seconds, and not everybody's
 
     from .paddle_network import PaddleDenoiser, input_specs
 

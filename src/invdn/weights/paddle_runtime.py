@@ -68,7 +68,7 @@ def open_predictor(folder: Path, *, gpu: bool = False, threads: int = 0) -> Any:
         gpu: run on the first GPU.
         threads: of the CPU; 0: as many as Paddle likes.
     """
-    from paddle import inference  # late door: seconds, and not everybody's
+    from paddle import inference  # late: seconds, and not everybody's
 
     program = next(path for path in (folder / PROGRAM, folder / OLD_PROGRAM) if path.is_file())
     config = inference.Config(str(program), str(folder / PARAMETERS))

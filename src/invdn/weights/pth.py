@@ -76,7 +76,7 @@ def encode_pth(parameters: Parameters) -> bytes:
         MissingDependencyError: torch is not installed.
     """
     try:
-        import torch  # late door: only those who write for torch need it
+        import torch  # late: only those who write for torch need it
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             "writing a .pth needs torch: pip install 'invdn[torch]'"

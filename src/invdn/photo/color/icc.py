@@ -171,9 +171,9 @@ def _read(icc: bytes) -> Profile:
         tag, start, size = struct.unpack_from(">4s2I", icc, _HEADER + 4 + 12 * number)
         tags[tag] = icc[start : start + size]
     tables = b"A2B0" in tags
-    told = tags.get(b"cicp", b"")
-    if space == "RGB" and len(told) >= 12 and told[9] in HDR:
-        return Profile(space, tables=tables, transfer=told[9])
+    cicp = tags.get(b"cicp", b"")
+    if space == "RGB" and len(cicp) >= 12 and cicp[9] in HDR:
+        return Profile(space, tables=tables, transfer=cicp[9])
     if space == "GRAY" and b"kTRC" in tags:
         return Profile(space, (_curve(tags[b"kTRC"]),), tables=tables)
     if space == "RGB" and {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"} <= tags.keys():

@@ -50,7 +50,7 @@ def colors(data: bytes) -> tuple[int, int, int] | None:
 
 
 def with_colors(data: bytes, primaries: int, transfer: int) -> bytes:
-    """Return the units with other colours told, where colours are told at all.
+    """Return the units with other codes of colours, where there are codes.
 
     Args:
         data: open bitstream units, a sequence header among them.
@@ -62,8 +62,8 @@ def with_colors(data: bytes, primaries: int, transfer: int) -> bytes:
         return data
     start, shift = place // 8, 8 - place % 8
     part = int.from_bytes(data[start : start + 3]) & ~(0xFFFF << shift)
-    told = part | (primaries << 8 | transfer) << shift
-    return data[:start] + told.to_bytes(3) + data[start + 3 :]
+    codes = part | (primaries << 8 | transfer) << shift
+    return data[:start] + codes.to_bytes(3) + data[start + 3 :]
 
 
 def _colors_at(data: bytes) -> int | None:

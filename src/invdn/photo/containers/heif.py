@@ -103,7 +103,7 @@ def read_header(file: BinaryIO) -> HeifHeader:
 
 
 def with_colors(items: HeifItems, codes: tuple[int, int], light: Sequence[bytes] = ()) -> HeifItems:
-    """Return an AVIF whose colours are told by number, in its boxes and in its bitstream.
+    """Return an AVIF whose colours are given by number, in its boxes and in its bitstream.
 
     Args:
         items: a picture of one piece.

@@ -421,7 +421,7 @@ def without_thumbnail(exif: bytes) -> bytes:
 
 
 def _thumbnail(exif: bytes | None) -> tuple[int, int, str, int, int] | None:
-    """Start and size, byte order, and where both are told."""
+    """Start and size, byte order, and where both are stated."""
     found = _second_directory(exif)
     if exif is None or found is None:
         return None

@@ -3,7 +3,7 @@
 ::
 
     SOI  segments (MPF among them)  scans  EOI │ JPEG │ JPEG │ padding │ MP4 │ ...
-         the picture                           │ the attachments, told apart by their own bytes
+         the picture                           │ the attachments, known by their own bytes
 
 The Multi-Picture Format (MPF) lists the pictures with lengths and offsets, XMP lists them with
 lengths, and programs get both wrong. So attachments are found by walking their own structure, and
@@ -34,7 +34,7 @@ FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _BOXES = re.compile(rb"[A-Za-z0-9 ]{4}")
 # from: CIPA DC-007-2009, table 4, and ISO 21496-1 for the gain map
 _TYPES = {0x01: "preview", 0x02: "view", 0x04: "picture", 0x05: "gain map"}
-#: Attributes in the index of a picture that others belong to, and of one of no told kind.
+#: Attributes in the index of a picture that others belong to, and of one of an unknown kind.
 PRIMARY, OTHER = 0x030000, 0
 _VERSION, _NUMBER, _ENTRIES = 0xB000, 0xB001, 0xB002
 
@@ -185,8 +185,8 @@ def read_attachments(
     for start, piece, kind in _pieces(tail):
         number = places.get(start)
         if kind == "picture":
-            told = entries[number - 1][0] if number else None
-            kind = _kind_of_picture(piece, told, size)
+            listed = entries[number - 1][0] if number else None
+            kind = _kind_of_picture(piece, listed, size)
         elif kind == "data" and start + len(piece) == len(tail):
             piece = piece.rstrip(b"\0")
         if piece:
@@ -224,7 +224,7 @@ def index_of(mpf: bytes, attachments: Sequence[Attachment]) -> tuple[bytes, tupl
 
 
 def new_index(kinds: Sequence[int]) -> bytes:
-    """Return an index of pictures whose lengths and offsets are still to be told.
+    """Return an index of pictures whose lengths and offsets are still to be filled in.
 
     Args:
         kinds: attributes of each, as MPF numbers them; the first is the picture itself.
@@ -324,14 +324,14 @@ def _length_of_boxes(data: bytes) -> int:
     return place
 
 
-def _kind_of_picture(piece: bytes, told: int | None, size: tuple[int, int] | None) -> str:
+def _kind_of_picture(piece: bytes, listed: int | None, size: tuple[int, int] | None) -> str:
     """Return what a picture is, by its own words, its attributes in the index, and its size."""
     head = piece[:_HEAD]
     if any(sign in head for sign in _GAIN_MAP_SIGNS):
         return "gain map"
-    if told is None:
+    if listed is None:
         return "picture"
-    if kind := _TYPES.get(told >> 16 & 0xFF):
+    if kind := _TYPES.get(listed >> 16 & 0xFF):
         return kind
     return "view" if size and size_of(piece) == size else "picture"
 

@@ -175,8 +175,8 @@ def hdr_chunks(codes: tuple[int, int], light: dict[bytes, bytes]) -> bytes:
         >>> hdr_chunks((9, 16), {})[4:12].hex()
         '6349435009100001'
     """
-    told = _chunk(b"cICP", bytes((*codes, 0, 1)))  # 0: RGB, 1: full range
-    return told + b"".join(_chunk(kind, body) for kind, body in light.items())
+    coding = _chunk(b"cICP", bytes((*codes, 0, 1)))  # 0: RGB, 1: full range
+    return coding + b"".join(_chunk(kind, body) for kind, body in light.items())
 
 
 def _chunks(native: bytes) -> Iterator[tuple[bytes, bytes]]:
