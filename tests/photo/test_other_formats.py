@@ -183,8 +183,9 @@ def test_unknown_codecs_of_tiff_are_named(tmp_path: Path) -> None:
     data = (tmp_path / "a.tif").read_bytes()
     entry = struct.pack("<HHIHH", 259, 3, 1, 1, 0)
     assert entry in data
-    with pytest.raises(ImageError, match="compression 34661"):
-        read(tmp_path, data.replace(entry, struct.pack("<HHIHH", 259, 3, 1, 34661, 0)))
+    for number in (6, 34661):  # 6: JPEG of the old style
+        with pytest.raises(ImageError, match=f"compression {number}"):
+            read(tmp_path, data.replace(entry, struct.pack("<HHIHH", 259, 3, 1, number, 0)))
 
 
 def test_a_jpeg_without_its_end(tmp_path: Path) -> None:
@@ -205,6 +206,53 @@ def cmyk_profile() -> bytes:
 
     image = pyvips.Image.black(8, 8, bands=3).copy(interpretation="srgb")
     return bytes(image.icc_transform("cmyk").get("icc-profile-data"))
+
+
+@pytest.mark.parametrize("bits", [9, 12, 14])
+def test_tiff_of_packed_bits(tmp_path: Path, bits: int) -> None:
+    stored = np.random.default_rng(0).integers(0, 1 << bits, (30, 41, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", stored, bitspersample=bits, photometric="rgb")
+    expected = stored / ((1 << bits) - 1) * 65535
+    assert np.abs(read_photo(tmp_path / "a.tif").pixels - expected).max() <= 0.5
+
+
+@pytest.mark.parametrize("codec", [None, "deflate", "lzw", "jpeg", "zstd"])
+def test_a_cut_tiff_of_an_unusual_layout_is_refused(tmp_path: Path, codec: str | None) -> None:
+    stored = np.asarray(picture())
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, photometric="rgb", tile=(1024, 1024), compression=codec
+    )
+    data = (tmp_path / "a.tif").read_bytes()
+    assert np.abs(read(tmp_path, data).pixels.astype(int) - stored).mean() < 4
+    for share in (0.3, 0.95):
+        with pytest.raises(ImageError, match="damaged or cut short"):
+            read(tmp_path, data[: int(len(data) * share)])
+
+
+def test_rare_kinds_of_bmp_are_named(tmp_path: Path) -> None:
+    data = bytearray(encoded(picture("P"), "BMP"))
+    data[30] = 1  # compressed by run lengths
+    with pytest.raises(ImageError, match="run lengths"):
+        read(tmp_path, bytes(data))
+
+
+@pytest.mark.parametrize("rubbish", [b"\0", b"\xff\0\0", b"\xff\xd0ab", b"x" * 700])
+def test_stray_bytes_before_the_pixels_of_a_jpeg(tmp_path: Path, rubbish: bytes) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "harbour"
+    data = encoded(picture(), "JPEG", exif=exif, comment=b"kept")
+    whole = read(tmp_path, data)
+    first = 4 + int.from_bytes(data[4:6])  # behind JFIF's segment; Pillow opens both
+    tables = data.index(b"\xff\xdb")
+    for at in (first, tables):
+        found = read(tmp_path, data[:at] + rubbish + data[at:])
+        assert np.array_equal(found.pixels, whole.pixels)
+        assert found.metadata.exif == whole.metadata.exif
+        assert found.metadata.native == whole.metadata.native
+        assert "stray bytes" in found.remarks[0] and not whole.remarks
+    scan = data.index(b"\xff\xda") + 200
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        read(tmp_path, data[:scan] + b"\xff\xd0" + rubbish + data[scan:])
 
 
 def test_cmyk_without_a_profile_is_refused(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Header:
         light: how bright such a picture is.
         gain_map: of an AVIF or HEIC.
         auxiliary: depth maps, mattes and the like of an AVIF or HEIC.
-        codec: what compresses a TIFF's pixels, where libvips cannot decode it.
+        detour: why libvips cannot decode a TIFF's pixels, as of :class:`~.containers.tiff.TiffHeader`.
         remarks: what its owner should know, for people.
     """
 
@@ -69,7 +69,7 @@ class Header:
     light: tuple[bytes, ...] = ()
     gain_map: GainMap | None = None
     auxiliary: tuple[heif.Auxiliary, ...] = ()
-    codec: str = ""
+    detour: str = ""
     remarks: tuple[str, ...] = ()
 
 
@@ -157,6 +157,10 @@ def left_out(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _jpeg(file: BinaryIO, page: int | None) -> Header:
+    if tidy := jpeg.without_rubbish(file):
+        remark = "stray bytes between the blocks of its head were skipped"
+        header = _jpeg(io.BytesIO(tidy), page)
+        return replace(header, picture=header.picture or tidy, remarks=(remark, *header.remarks))
     j = jpeg.read_header(file)
     attachments, remarks = read_attachments(file, j.mpf, j.mpf_at, j.size)
     attachments = _labelled(attachments, j.xmp)
@@ -236,7 +240,7 @@ def _tiff(file: BinaryIO, page: int | None) -> Header:
         page=number,
         resolution=header.resolution,
         transparency=header.transparency,
-        codec=header.codec,
+        detour=header.detour,
         remarks=left_out(header.dropped),
     )
 

@@ -49,31 +49,37 @@ def decode_other(file: BinaryIO, name: str, max_pixels: int) -> Photo:
         raise ImageError(DAMAGED) from error
 
 
-def decode_tiff(file: BinaryIO, header: Header, max_pixels: int, codec: str) -> Photo:
-    """Return a page of a TIFF file whose codec libvips lacks.
+def decode_tiff(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
+    """Return a page of a TIFF file whose codec or layout libvips lacks.
 
     Raises:
         ImageError: damaged, or too large.
-        MissingDependencyError: the packages for it are not installed; says which codec it is.
+        MissingDependencyError: the packages for it are not installed; says what they are for.
     """
     try:
         import imagecodecs  # noqa: F401  late: an extra
         import tifffile
     except ImportError as error:
         raise MissingDependencyError(
-            f"its pixels are compressed with {codec}; reading them needs two more packages: "
+            f"its pixels are {header.detour}; reading them needs two more packages: "
             "pip install 'invdn[formats]'"
         ) from error
+    size = file.seek(0, 2)
     file.seek(0)
     try:
         with tifffile.TiffFile(file) as pages:
             page: Any = pages.pages[header.page or 0]
             check_size(page.imagewidth, page.imagelength, max_pixels)
+            places = zip(page.dataoffsets, page.databytecounts, strict=True)
+            if not all(count and offset + count <= size for offset, count in places):
+                raise ImageError(DAMAGED)  # some codecs make up what is missing
             stored = page.asarray()
             icc = page.tags.get(34675)
             xmp = page.tags.get(700)
             bits = int(page.bitspersample)
             inverted = page.photometric == 0
+            if page.planarconfig == 2 and stored.ndim == 3:
+                stored = np.moveaxis(stored, 0, 2)
     except ImageError:
         raise
     except Exception as error:  # codecs raise errors of their own, without a common base
@@ -90,7 +96,9 @@ def decode_tiff(file: BinaryIO, header: Header, max_pixels: int, codec: str) -> 
         resolution=header.resolution,
         native=header.native,
     )
-    remarks = (*header.remarks, f"it was compressed with {codec}; the result is with deflate")
+    remarks = header.remarks
+    if header.detour.startswith("compressed"):
+        remarks = (*remarks, f"it was {header.detour}; the result is with deflate")
     pixels, alpha = _parts(stored, bits)
     return Photo(pixels, alpha, metadata, "tiff", Compression(), remarks, header.transparency)
 
@@ -335,7 +343,14 @@ def _bmp(data: bytes, max_pixels: int) -> Photo:
     if int.from_bytes(data[14:18], "little") >= 40:
         width, height = struct.unpack_from("<2i", data, 18)
         check_size(abs(width), abs(height), max_pixels)
-    pixels, alpha = _parts(_decoded(codecs.bmp_decode, data, asrgb=True), 8)
+    try:
+        stored = _decoded(codecs.bmp_decode, data, asrgb=True)
+    except ImageError as error:
+        raise ImageError(
+            "it is damaged, or a rare kind of BMP (compressed by run lengths, from OS/2); open it "
+            "in a viewer and save it as PNG"
+        ) from error
+    pixels, alpha = _parts(stored, 8)
     return Photo(pixels, alpha, Metadata(), "bmp", Compression())
 
 

@@ -118,11 +118,17 @@ def _read(file: BinaryIO, name: str, max_pixels: int, page: int | None) -> Photo
         choose_page(1, page)
         return decode_other(file, name, max_pixels)
     header = read_header(file, name, page)
-    if header.codec:
-        return decode_tiff(file, header, max_pixels, header.codec)
+    if header.detour:
+        return decode_tiff(file, header, max_pixels)
     if name == "heic":
         return decode_heic(file, header, max_pixels)
-    return decode(file, name, header, max_pixels)
+    try:
+        return decode(file, name, header, max_pixels)
+    except pyvips.Error as error:
+        if name != "tiff" or "tile size" not in error.detail:
+            raise
+    header = replace(header, detour="stored in tiles much larger than the picture")
+    return decode_tiff(file, header, max_pixels)
 
 
 def _reason(error: Exception) -> str:

@@ -374,13 +374,13 @@ def _inspect(task: Inspect) -> Inspection:
     with task.source.open("rb") as file:
         if name in _HEADS:
             header = read_header(file, name, None)
-        if header is None or header.codec:  # only its decoder knows
-            photo = read_photo(task.source, max_pixels=task.max_pixels)
-            depth = str(photo.pixels.dtype)
-            return _inspection(name, photo.width, photo.height, photo.orientation, depth)
+        if header is None or header.detour:  # only its decoder knows
+            return _inspect_decoded(task, name)
         try:
             image, orientation = examine(file, name, header, LONGEST_SIDE**2)
         except pyvips.Error:
+            if name == "tiff":  # or in a layout that another decoder knows
+                return _inspect_decoded(task, name)
             raise ProblemError("invalid", DAMAGED) from None
         if image.width * image.height > task.max_pixels:
             raise ProblemError(
@@ -391,6 +391,12 @@ def _inspect(task: Inspect) -> Inspection:
             )
         depth = _DEPTHS.get(image.format, "uint8")
         return _inspection(name, image.width, image.height, orientation, depth)
+
+
+def _inspect_decoded(task: Inspect, name: str) -> Inspection:
+    photo = read_photo(task.source, max_pixels=task.max_pixels)
+    depth = str(photo.pixels.dtype)
+    return _inspection(name, photo.width, photo.height, photo.orientation, depth)
 
 
 def _inspection(name: str, width: int, height: int, orientation: int, depth: str) -> Inspection:

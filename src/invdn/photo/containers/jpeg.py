@@ -32,6 +32,8 @@ _OF_THE_SOURCE = (
 _FRAMES = {0xC0, 0xC1, 0xC2}
 _SUBSAMPLINGS = {(2, 2): "4:2:0", (2, 1): "4:2:2", (1, 2): "4:4:0", (4, 1): "4:1:1"}
 _LONGEST = 65533  # bytes of payload; the length field counts itself
+# markers of segments: not those without any, which mean nothing before the pixels
+_MARKER = re.compile(rb"\xff[^\x00-\x01\xd0-\xd9\xff]")
 # from: ITU-T T.81, table K.1, sum of the luminance quantisation table at quality 50
 _STANDARD_SUM = 3688
 
@@ -134,6 +136,35 @@ def read_header(file: BinaryIO) -> JpegHeader:
     )
 
 
+def without_rubbish(file: BinaryIO) -> bytes | None:
+    """Return a JPEG without what lies between its segments, where anything does before the pixels.
+
+    Broken editors leave such bytes behind. Viewers skip them; strict decoders take them for damage.
+
+    Example:
+        >>> import io
+        >>> comment = b"\\xff\\xfe\\x00\\x07hello"
+        >>> without_rubbish(io.BytesIO(b"\\xff\\xd8???" + comment + b"\\xff\\xda")).hex()
+        'ffd8fffe000768656c6c6fffda'
+    """
+    for _ in _segments(file):
+        pass
+    file.seek(max(2, file.tell() - 4))
+    if file.read(2) == bytes((0xFF, _SCAN)):
+        return None
+    file.seek(0)
+    data = file.read()
+    parts, place = [data[:2]], 2
+    while (found := _MARKER.search(data, place)) is not None:
+        start = found.start()
+        stop = start + 2 + int.from_bytes(data[start + 2 : start + 4])
+        if data[start + 1] == _SCAN:
+            return b"".join((*parts, data[start:]))
+        parts.append(data[start:stop])
+        place = stop
+    return None
+
+
 def names_of(native: bytes) -> tuple[str, ...]:
     """Return what segments that only JPEG knows are, for people.
 
@@ -210,7 +241,7 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
         if marker == 0xFF:  # a fill byte
             file.seek(-3, 1)
             continue
-        if marker == _SCAN or length < 2:
+        if marker == _SCAN or length < 2 or not _MARKER.match(start):
             return
         place = file.tell()
         yield marker, file.read(length - 2), place

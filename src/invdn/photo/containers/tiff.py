@@ -57,9 +57,10 @@ _CODECS = {
     34934: "JPEG XR",
     50013: "Pixar's log",
 }
-_HELD = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946}  # by libvips' wheel
+_HELD = {1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946}  # by libvips' wheel
 _REDUCED, _NO_PAGE = 1, 1 | 4  # bits of the kind of a subfile: a reduced copy, a mask
-_READABLE = {(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (3, 16), (3, 32)}  # sample format, bits
+# sample format, bits
+_READABLE = {(1, 1), (1, 2), (1, 4), *((1, bits) for bits in range(8, 17)), (3, 16), (3, 32)}
 _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
 _FOREIGN = {4: "a mask", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLuv", 32845: "LogLuv"}
 
@@ -78,7 +79,8 @@ class TiffHeader:
         native: a stream of tags that only TIFF knows.
         transparency: whether a further channel is one, and not of unknown meaning.
         dropped: what is left out of every result, for people.
-        codec: what compresses the pixels, where libvips' wheel lacks it; empty: it does not.
+        detour: why libvips' wheel cannot decode the pixels and tifffile must, to follow "its pixels
+            are"; empty: it can.
     """
 
     exif: bytes | None = None
@@ -89,7 +91,7 @@ class TiffHeader:
     native: bytes = b""
     transparency: bool = True
     dropped: tuple[str, ...] = ()
-    codec: str = ""
+    detour: str = ""
 
 
 def is_raw(file: BinaryIO) -> bool:
@@ -134,7 +136,7 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
         _native(directory),
         _first(directory, _EXTRA_SAMPLES, 2) != 0,
         _dropped(directory, len(places) - len(pages)),
-        _CODECS.get(_first(directory, _COMPRESSION, 1), ""),
+        _detour(directory),
     )
 
 
@@ -248,6 +250,17 @@ def _dropped(directory: Directory, other_directories: int) -> tuple[str, ...]:
     return tuple(dropped)
 
 
+def _detour(directory: Directory) -> str:
+    if codec := _CODECS.get(_first(directory, _COMPRESSION, 1)):
+        return f"compressed with {codec}"
+    kind, bits = _first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1)
+    if 8 < bits < 16:
+        return f"packed in {bits} bits"
+    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or (kind, bits) == (3, 16)):
+        return "stored in a plane of each colour"
+    return ""
+
+
 def _first(directory: Directory, tag: int, default: int) -> int:
     return directory.entries[tag].first if tag in directory.entries else default
 
@@ -274,8 +287,6 @@ def _obstacle(directory: Directory) -> str | None:
             f"its samples are {number} numbers of {sample[1]} bits; "
             "save it with 8 or 16 bits, or as 32-bit floating point"
         )
-    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or sample == (3, 16)):
-        return "its colours lie in planes of their own; save it with interleaved channels"
     if _first(directory, _EXTRA_SAMPLES, 0) == 1:
         return (
             "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
