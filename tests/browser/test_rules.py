@@ -146,6 +146,9 @@ def with_hot_pixels(dtype: Any) -> Any:
     picture = stored(scene(120, 160, 3, 8, noise=0.01) * 0.6, dtype)
     for place in ((20, 30, 0), (0, 0, 1), (119, 70, 2), (60, 159, 0)):
         picture[place] = np.iinfo(dtype).max
+    picture[80:83, 40:43] = picture[80, 40]
+    picture[80:83, 40:43, 1] += np.iinfo(dtype).max // 5  # spread by demosaicing
+    picture[81, 41, 1] = np.iinfo(dtype).max
     return picture
 
 

@@ -48,6 +48,22 @@ def test_one_channel_is_mended_alone() -> None:
     assert mend(pixels, Mending(hot_pixels=False))[0] is pixels
 
 
+def test_a_hot_site_that_demosaicing_spread_goes_and_coloured_lights_stay() -> None:
+    scene = np.random.default_rng(0).integers(25, 36, (40, 40, 3), dtype=np.uint8)
+    hot = scene.copy()
+    hot[10:13, 20:23, 1], hot[11, 21, 1] = 110, 255
+    mended, _ = mend(hot)
+    assert np.abs(mended.astype(int) - scene).max() <= 10
+    light = (
+        hot.copy()
+    )  # a green lamp reaches the other channels too, and dark spots are no hot sites
+    light[11, 21] += np.array((18, 0, 9), np.uint8)
+    assert mend(light)[0] is light
+    dark = np.full((40, 40, 3), 230, np.uint8)
+    dark[20:23, 20:23, 0], dark[21, 21, 0] = 150, 10
+    assert mend(dark)[0] is dark
+
+
 def test_stars_points_of_texture_and_impulses_stay() -> None:
     """A star has a halo; dense points are no defects."""
     points = np.zeros((120, 120, 3))
@@ -97,8 +113,8 @@ def test_the_hard_cases(real_data: Path) -> None:
     mended, _ = mend(hot)
     lines = (folder / "hot_positions.txt").read_text().splitlines()
     places = [tuple(map(int, line.split())) for line in lines]
-    gone = [np.abs(mended[place].astype(int) - clean[place]).max() < 25 for place in places]
-    assert sum(gone) >= 38
+    gone = [np.abs(mended[place].astype(int) - clean[place]).max() < 40 for place in places]
+    assert all(gone)
     stars = read_photo(folder / "stars.png").pixels
     assert mend(stars)[0] is stars
     banding, clean = (read_photo(folder / f"banding{end}.png").pixels for end in ("", "_clean"))

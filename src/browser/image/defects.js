@@ -5,9 +5,13 @@ import { findBlotches, takeOff } from "./blotches.js";
 import { BLUE, GREEN, mirrored, RED, rounded, white, withData } from "./picture.js";
 
 const [OUT, DEVIATIONS, SHARED, RANGE, MOST] = [0.1, 8, 0.2, 0.5, 1e-3];
+const [BRIGHT, SPREAD, ELSEWHERE] = [0.5, 0.5, 0.04];
 const [LINES, BLOCKS, SIGNIFICANT, LEAST, REPEATS, EDGE] = [4, 8, 2.5, 0.5 / 255, 0.5, 4];
 const SOME = 4; // every so many lines tell how strong the noise is
 const AGREEMENT = 0.5;
+const SQUARE = Array.from({ length: 25 }, (_, at) => [Math.trunc(at / 5) - 2, (at % 5) - 2]);
+const WITHIN = SQUARE.filter((offsets) => Math.max(...offsets.map(Math.abs)) < 2); // the middle and its neighbours
+const RING = SQUARE.filter((offsets) => Math.max(...offsets.map(Math.abs)) === 2);
 const GROUP = 256; // lines that are looked at together
 
 /**
@@ -71,23 +75,37 @@ export function hotPixels(picture) {
     if (places.length > many) return [];
   }
   const hot = [];
-  for (const place of places) {
-    const [y, x, c] = [Math.floor(place / stride), Math.floor((place % stride) / channels), place % channels];
-    const sample = (dy, dx) => Math.fround(data[mirrored(y + dy, height) * stride + mirrored(x + dx, width) * channels + c] / top);
-    const ring = [];
-    for (let dy = -2; dy <= 2; dy += 1) {
-      for (let dx = -2; dx <= 2; dx += 1) if (Math.max(Math.abs(dy), Math.abs(dx)) === 2) ring.push(sample(dy, dx));
-    }
+  let count = 0;
+  for (const found of places) {
+    const [y, x, c] = [Math.floor(found / stride), Math.floor((found % stride) / channels), found % channels];
+    const place = (dy, dx, channel) => mirrored(y + dy, height) * stride + mirrored(x + dx, width) * channels + channel;
+    const sample = (dy, dx, channel = c) => Math.fround(data[place(dy, dx, channel)] / top);
+    const ringOf = (channel) => RING.map(([dy, dx]) => sample(dy, dx, channel));
+    const ring = ringOf(c);
     const middle = median(ring);
     const spread = median(ring.map((value) => Math.abs(value - middle)));
-    const out = Math.abs(sample(0, 0) - middle);
+    const above = sample(0, 0) - middle;
+    const out = Math.abs(above);
     const four = Math.abs((sample(-1, 0) + sample(1, 0) + sample(0, -1) + sample(0, 1)) / 4 - middle);
     const range = Math.max(...ring) - Math.min(...ring);
-    if (out > Math.max(OUT, DEVIATIONS * spread) && four < SHARED * out && range < RANGE * out) {
-      hot.push({ at: y * stride + x * channels + c, value: rounded(Math.fround(Math.fround(middle) * top), top) });
+    if (!(out > Math.max(OUT, DEVIATIONS * spread) && range < RANGE * out)) continue;
+    const value = rounded(Math.fround(Math.fround(middle) * top), top);
+    if (four < SHARED * out) hot.push({ at: place(0, 0, c), value });
+    else if (channels === 3 && above > BRIGHT && four < SPREAD * out && alone(c, out)) {
+      for (const [dy, dx] of WITHIN) hot.push({ at: place(dy, dx, c), value });
+    } else continue;
+    count += 1;
+
+    function alone(own, height) {
+      return [0, 1, 2].every((channel) => {
+        if (channel === own) return true;
+        const middle = median(ringOf(channel));
+        const mean = WITHIN.reduce((sum, [dy, dx]) => sum + sample(dy, dx, channel), 0) / 9;
+        return Math.max(Math.abs(sample(0, 0, channel) - middle), Math.abs(mean - middle)) < ELSEWHERE * height;
+      });
     }
   }
-  return hot.length > MOST * width * height ? [] : hot;
+  return count > MOST * width * height ? [] : hot;
 }
 
 /** What whole rows (axis 0) or columns (1) lie above or below their surroundings; null: no bands. */

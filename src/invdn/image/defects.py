@@ -45,6 +45,11 @@ _ROWS = 32  # rows that are looked at for single pixels: they stay in the cache
 # star's share a third), and the ring of pixels around varies by less than this part (texture varies
 # by more). More than this share of all pixels is noise or texture.
 _OUT, _DEVIATIONS, _SHARED, _RANGE, _MOST = 0.1, 8.0, 0.2, 0.5, 1e-3
+# Demosaicing spreads a hot site over the neighbours, in one channel alone: it is so bright, they
+# share less than this part of its height, and the other channels, which any light would reach, less
+# than that, on the mean and in the middle.
+_BRIGHT, _SPREAD, _ELSEWHERE = 0.5, 0.5, 0.04
+_WITHIN = [6, 7, 8, 11, 12, 13, 16, 17, 18]  # of 5x5 places, the middle and its eight neighbours
 # Bands: lines beside a line that tell what it would be, blocks along it that must agree, how much
 # the offsets exceed what noise gives, in its deviations and in white, how far they may repeat, and
 # how many deviations of the offsets an edge of the picture exceeds.
@@ -131,9 +136,10 @@ def find_hot_pixels(
 
     Returns:
         Row, column and channel of each, and what to put there: the median of the ring of 16 pixels
-        around. Nothing where there are too many for a defect.
+        around. Where one is spread over its neighbours, those follow. Nothing where there are too
+        many for a defect.
     """
-    height = colors.shape[0]
+    height, width = colors.shape[:2]
 
     def look(top: int) -> NDArray[np.intp]:
         found = _stand_out(colors[max(0, top - 1) : top + _ROWS + 1])
@@ -146,23 +152,35 @@ def find_hot_pixels(
         places = places[:0]
     row, column, channel = places.T
     reach = np.arange(-2, 3)
-    near = np.s_[
-        _mirrored(row[:, None, None] + reach[:, None], height),
-        _mirrored(column[:, None, None] + reach, colors.shape[1]),
-        channel[:, None, None],
-    ]
-    around = to_float(colors[near]).reshape(-1, 25)
-    ring = np.delete(around, [6, 7, 8, 11, 12, 13, 16, 17, 18], axis=1)
+    rows = _mirrored(row[:, None, None] + reach[:, None], height)
+    columns = _mirrored(column[:, None, None] + reach, width)
+    around = to_float(colors[rows, columns]).reshape(len(row), 25, colors.shape[2])
+    ring = np.delete(around, _WITHIN, axis=1)
     middle = np.median(ring, axis=1)
-    spread = np.median(np.abs(ring - middle[:, None]), axis=1)
+    own = (np.arange(len(row)), channel)
+    spread = np.median(np.abs(ring - middle[:, None]), axis=1)[own]
     above = around[:, 12] - middle
-    four = np.abs(around[:, [7, 11, 13, 17]].mean(axis=1) - middle)
-    height_of = np.abs(above)
-    hot = (height_of > np.maximum(_OUT, _DEVIATIONS * spread)) & (four < _SHARED * height_of)
-    hot &= np.ptp(ring, axis=1) < _RANGE * height_of
-    if hot.sum() > _MOST * colors[..., 0].size:
-        hot[:] = False
-    return row[hot], column[hot], channel[hot], from_float(middle[hot], colors.dtype)
+    height_of = np.abs(above)[own]
+    four = np.abs(around[:, [7, 11, 13, 17]].mean(axis=1) - middle)[own]
+    elsewhere = np.maximum(np.abs(above), np.abs(around[:, _WITHIN].mean(axis=1) - middle))
+    elsewhere[own] = 0
+    alone = (colors.shape[2] == 3) & (elsewhere.max(axis=1, initial=0) < _ELSEWHERE * height_of)
+    alone &= above[own] > _BRIGHT
+    hot = height_of > np.maximum(_OUT, _DEVIATIONS * spread)
+    hot &= np.ptp(ring, axis=1)[own] < _RANGE * height_of
+    single = hot & (four < _SHARED * height_of)
+    blurred = hot & ~single & (four < _SPREAD * height_of) & alone
+    if single.sum() + blurred.sum() > _MOST * colors[..., 0].size:
+        single[:] = blurred[:] = False
+    beside = np.broadcast_to(rows, (len(row), 5, 5)), np.broadcast_to(columns, (len(row), 5, 5))
+    beside_rows, beside_columns = (place[blurred, 1:4, 1:4].ravel() for place in beside)
+    values = from_float(middle[own], colors.dtype)
+    return (
+        np.concatenate((row[single], beside_rows)),
+        np.concatenate((column[single], beside_columns)),
+        np.concatenate((channel[single], np.repeat(channel[blurred], 9))),
+        np.concatenate((values[single], np.repeat(values[blurred], 9))),
+    )
 
 
 def _stand_out(strip: Pixels) -> NDArray[np.intp]:

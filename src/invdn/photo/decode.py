@@ -48,7 +48,7 @@ class Header:
         light: how bright such a picture is.
         gain_map: of an AVIF or HEIC.
         auxiliary: depth maps, mattes and the like of an AVIF or HEIC.
-        detour: why libvips cannot decode a TIFF's pixels, as of :class:`~.containers.tiff.TiffHeader`.
+        detour: why libvips cannot decode a TIFF's pixels, as TiffHeader has it.
         remarks: what its owner should know, for people.
     """
 

@@ -256,7 +256,8 @@ def _detour(directory: Directory) -> str:
     kind, bits = _first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1)
     if 8 < bits < 16:
         return f"packed in {bits} bits"
-    if _first(directory, _PLANAR, 1) == 2 and (_TILE in directory.entries or (kind, bits) == (3, 16)):
+    tiled_or_half = _TILE in directory.entries or (kind, bits) == (3, 16)
+    if _first(directory, _PLANAR, 1) == 2 and tiled_or_half:
         return "stored in a plane of each colour"
     return ""
 
