@@ -1,6 +1,7 @@
 """The page without a server, in a real browser: a photograph in, out as the command makes it."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 from support.chromium import _DROP, _packed, browser
+from support.firefox import firefox
 from support.static_host import ISOLATION, served
 
 __all__ = ["browser"]
@@ -144,6 +146,33 @@ def test_jpeg_as_the_command_makes_it(
         assert result.info["icc_profile"] == source.info["icc_profile"]
         assert result.info["xmp"] == source.info["xmp"]
         assert vars(result)["layer"] == vars(source)["layer"]  # sampling factors
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["headers", "no headers"])
+def test_jpeg_in_firefox(site: Path, jpeg: Path, tmp_path: Path, isolated: bool) -> None:
+    folder = tmp_path / "firefox"
+    folder.mkdir()
+    found = folder / "Fête 1_denoised.jpg"
+    with served(site, ISOLATION if isolated else {}) as (address, _), firefox(folder) as page:
+        page.open(address)
+        page.wait("document.documentElement.dataset.offline === 'ready'")
+        time.sleep(1)  # the second coming begins
+        page.wait("document.body?.dataset.ready !== undefined", 300)
+        assert page.evaluate("() => crossOriginIsolated") is True
+        page.evaluate(_DROP, [[_packed(jpeg)], "#stage"])
+        page.wait("document.body.dataset.state === 'done'", 300)
+        page.evaluate("() => document.getElementById('download').click()")
+        end = time.monotonic() + 60
+        while not found.exists() or not found.stat().st_size:
+            assert time.monotonic() < end, list(folder.iterdir())
+            time.sleep(0.2)
+        time.sleep(0.5)
+    difference = np.abs(stored(found) - stored(by_command(jpeg, site)))
+    assert (difference > 1).mean() < 1e-3
+    assert (difference > 0).mean() < 5e-3
+    with Image.open(found) as result, Image.open(jpeg) as source:
+        for name in ("exif", "icc_profile", "xmp"):
+            assert result.info[name] == source.info[name]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -73,7 +73,7 @@ export async function describe() {
   const threads = about.threads === 1 ? "1 thread" : `${about.threads} threads`;
   return {
     engine: `WebAssembly in this browser, ${threads}`,
-    where: `They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere, and it works offline. About ${Math.max(1, Math.round(pace * costOf("fast") * 1e6))} s a megapixel on this machine.`,
+    where: `They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere, and it works offline. About ${Math.max(1, Math.round(pace * costOf("fast") * 1e6))}\u00a0s a megapixel on this machine.`,
     formats: ["jpeg", "png"],
     limits: { bytes: MOST_BYTES, preview_pixels: 512 * 512 },
     options: { ...Object.fromEntries(LOOK.map((name) => [name, share])), look: { enum: ["gentle", "natural", "strong"] } },
