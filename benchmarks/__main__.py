@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "runtimes": ("runtimes.py",),
     "hard-cases": ("hard_cases.py",),
     "service": ("service.py",),
+    "service-faults": ("service_faults.py",),
     "training-step": ("training_step.py",),
     "loader": ("loader.py",),
     "model-quality": ("model_quality.py",),

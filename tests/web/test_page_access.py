@@ -72,9 +72,17 @@ def test_legible_and_named(browser: Any, server: Server, pictures: Any, scheme: 
         _legible(visit)
 
 
+_SEEN = [(320, "dark", "de-AT"), (768, "light", "de-AT"), (1024, "dark", "en-GB")]
+_ALL = [
+    (width, scheme, ("en-GB", "de-AT")[number % 2])
+    for number, width in enumerate((320, 390, 768, 1024, 1440, 1920))
+    for scheme in ("light", "dark")
+]
+
+
 @pytest.mark.parametrize(
     ("width", "scheme", "language"),
-    [(320, "dark", "de-AT"), (768, "light", "de-AT"), (1024, "dark", "en-GB")],
+    [*_SEEN, *(pytest.param(*one, marks=pytest.mark.slow) for one in _ALL if one not in _SEEN)],
 )
 def test_axe_finds_nothing(
     browser: Any, server: Server, pictures: Any, width: int, scheme: str, language: str

@@ -2,11 +2,25 @@
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from invdn.errors import ImageError
+from invdn.image.noise_estimation import NoiseEstimate
+from invdn.inference import files
+from invdn.inference.blending import Findings
+from invdn.inference.files import training_range_warning
+from invdn.photo import raw
+from invdn.photo.decode import DAMAGED, check_size, choose_page, left_out
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.formats import format_of_content
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
+from invdn.web.errors import KINDS, full_disk, stopping
 from support.chromium import Visit, visiting
 from support.proxies import nginx
 from support.serving import Server, running
@@ -40,6 +54,27 @@ def test_every_photograph_is_seen_before_it_is_sent(
             "() => document.querySelectorAll('#photos [data-state=done]').length === 3",
             timeout=120_000,
         )
+
+
+def test_the_job_lets_its_preview_go_first_but_not_for_ever(
+    browser: Any, server: Server, pictures: Path
+) -> None:
+    with visiting(browser, server) as visit:
+        visit.drop(pictures / "slow.png")
+        visit.until("done")
+        asked = [address.partition("/api/v1/")[2] for _, address in visit.requests]
+        preview = next(place for place, path in enumerate(asked) if "/preview?" in path)
+        (job,) = [place for place, path in enumerate(asked) if path.startswith("jobs?")]
+        tiles = [place for place, path in enumerate(asked) if "format=raw" in path]
+        assert preview < job and preview < min(tiles)
+    with visiting(browser, server) as visit:
+        held: list[Any] = []
+        visit.page.route("**/preview?*", lambda route: held.append(route))
+        visit.drop(pictures / "slow.png")
+        visit.page.get_by_text("Making a preview").wait_for()
+        assert visit.state == "ready"
+        visit.until("done")  # without the preview, which never comes
+        assert held
 
 
 def test_keys_work_at_once_and_are_told(visit: Visit, pictures: Path) -> None:
@@ -176,3 +211,74 @@ def test_every_word_is_in_the_table_in_every_language() -> None:
 def test_the_page_is_light(path: Path) -> None:
     if path.is_file():
         assert path.stat().st_size < (200_000 if path.suffix == ".jpg" else 40_000)
+
+
+def _animation(path: Path) -> None:
+    frames = [Image.new("RGB", (60, 60), color) for color in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def test_a_german_page_explains_in_german(browser: Any, server: Server, pictures: Path) -> None:
+    """What the service refuses or warns of has German words; English words would be seen here."""
+    folder = pictures / "german"
+    folder.mkdir(exist_ok=True)
+    whole = (pictures / "turned.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "none.jpg").write_bytes(b"none")
+    (folder / "paper.pdf").write_bytes(b"%PDF-1.7" + bytes(80))
+    Image.new("LAB", (60, 60)).save(folder / "lab.tif")
+    _animation(folder / "moving.gif")
+    write_photo(Photo(demo_photo(64)), folder / "clean.png")
+    words = {
+        "cut.jpg": "beschädigt oder abgeschnitten",
+        "none.jpg": "kein Bild eines bekannten Formats",
+        "paper.pdf": "Das ist ein PDF-Dokument",
+        "lab.tif": "Farben sind LAB",
+        "moving.gif": "Das ist eine Animation",
+        "clean.png": "Es ist fast rauschfrei",
+    }
+    with visiting(browser, server, expected="status of 4", locale="de-AT") as visit:
+        page = visit.page
+        visit.drop(*(folder / name for name in words))
+        for place, (name, expected) in enumerate(words.items()):
+            page.locator("#photos .frame").nth(place).click()
+            seen = page.locator("#problem:visible, #notice-text:visible, #warnings:visible")
+            seen.get_by_text(expected).wait_for(timeout=120_000)
+            text = seen.inner_text()
+            assert not re.search(r"\b(the|its|it is|was|fetch)\b", text), (name, text)
+
+
+def test_every_usual_sentence_has_german_words(
+    browser: Any, server: Server, pictures: Path, tmp_path: Path
+) -> None:
+    """What the code says today, asked of the code itself, so that no wording drifts away."""
+    for kind in KINDS:
+        assert KINDS[kind][1]
+    said = [str(full_disk()), str(stopping())]
+    noise = NoiseEstimate(25.0, (0.5,), (0.1,), (0.1,), 0.0, 1.0)
+    said.append(str(training_range_warning(noise)))
+    said.append(str(training_range_warning(replace(noise, level=0.3))))
+    said.append(str(training_range_warning(replace(noise, level=200.0, correlation=0.5))))
+    said.append(str(training_range_warning(replace(noise, level=1.0), Findings(0.1, 0.2))))
+    for start in (b"", b"8BPS", b"<svg", b"PK\x03\x04", b"....ftypmp42", b"x" * 70):
+        with pytest.raises(ImageError) as refused:
+            format_of_content(start)
+        said.append(str(refused.value))
+    for act in (lambda: check_size(9000, 9000, 10**6), lambda: choose_page(7, None)):
+        with pytest.raises(ImageError) as refused:
+            act()
+        said.append(str(refused.value))
+    said += [DAMAGED, raw._REMARK, files._AGAIN, *left_out(["its gain map (HDR)"])]
+    with visiting(browser, server, locale="de-AT") as visit:
+        ask = f"""async (said) => {{
+          const {{ translated, problemInWords }} = await import("/assets/problems.js");
+          const kinds = {list(KINDS)}.map((kind) => problemInWords({{
+            type: `urn:invdn:problem:${{kind}}`, detail: "something new" }}));
+          return [said.map((words) => translated(words)), kinds];
+        }}"""
+        german, kinds = visit.page.evaluate(ask, said)
+        assert not [words for words, told in zip(said, german, strict=True) if not told]
+        assert not [told for told in german if re.search(r"\b(the|its|is|of|give)\b(?! 255)", told)]
+        assert not [told for told in kinds if told.startswith("Something")]
+    with visiting(browser, server, locale="en-GB") as visit:
+        assert visit.page.evaluate(ask, ["it is odd"])[0] == ["It is odd."]

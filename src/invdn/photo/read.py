@@ -11,7 +11,7 @@ from typing import BinaryIO
 from ..errors import ImageError, MissingDependencyError
 from .containers import tiff
 from .containers.ifd import DirectoryError
-from .decode import DAMAGED, choose_page, decode, read_header
+from .decode import DAMAGED, choose_page, decode, decode_eighth, read_header
 from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
 from .heic import decode_heic
 from .other_formats import decode_other, decode_tiff
@@ -73,6 +73,27 @@ def read_photo(
         remark = f"it is {name.upper()} inside, whatever the ending {path.suffix!r} says"
         photo = replace(photo, remarks=(remark, *photo.remarks))
     return photo
+
+
+def read_eighth(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo | None:
+    """Read a photograph as means of 8 x 8 pixels, where these can be decoded without the whole.
+
+    Args:
+        path: the file.
+        max_pixels: as of :func:`read_photo`, of the whole.
+
+    Returns:
+        The small photograph, its sizes rounded up; None where only :func:`read_photo` can read the
+        file, or say why it cannot be read.
+    """
+    try:
+        with _opened(path, None) as file:
+            if _format(file, path) != "jpeg":
+                return None
+            header = read_header(file, "jpeg", None)
+            return run_interruptibly(lambda: decode_eighth(file, header, max_pixels))
+    except (ImageError, pyvips.Error, OSError, MemoryError, ValueError):
+        return None
 
 
 def format_of_file(path: str | os.PathLike[str], content: BinaryIO | None = None) -> str:

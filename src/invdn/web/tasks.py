@@ -31,9 +31,9 @@ from ..inference.pipeline import Recorder, is_neutral
 from ..inference.sampling import Block
 from ..options import LOOKS, Look
 from ..photo.color import network_bridge_of
-from ..photo.decode import DAMAGED, examine, read_header
+from ..photo.decode import DAMAGED, EIGHTH, examine, read_header
 from ..photo.photo import Photo, WriteOptions
-from ..photo.read import format_of_file, read_photo
+from ..photo.read import format_of_file, read_eighth, read_photo
 from ..photo.vips import pyvips
 from .errors import ProblemError
 from .predictions import PredictionWriter, read_prediction
@@ -473,14 +473,37 @@ def _automatic(pipeline: Pipeline, pixels: Pixels) -> Recorder:
 
 
 def _preview(task: Preview, engine: Engine, progress: Progress) -> None:
-    photo = _looked_at(task.source, task.max_pixels)
-    width, height = apply_exif_orientation(photo.pixels, photo.orientation).shape[1::-1]
     region: Region | None = task.region
-    check_region(task.region, width, height)
+    photo = _shrunk_on_load(task)
+    if photo is None:
+        photo = _looked_at(task.source, task.max_pixels)
+        width, height = apply_exif_orientation(photo.pixels, photo.orientation).shape[1::-1]
+        check_region(task.region, width, height)
+        if task.shrink > 1:
+            photo = _shrunk(photo, task.region, task.shrink)
     if task.shrink > 1:
-        photo, region = _shrunk(photo, task.region, task.shrink), None
+        region = None
     part, _ = denoise_photo(engine, photo, task.options, region, progress)
     write_rendering(part, task.target)
+
+
+def _shrunk_on_load(task: Preview) -> Photo | None:
+    """Return the means that a preview is of, from a photograph that is decoded small.
+
+    None where they cannot be had so, or where the whole is decoded already. The caller has checked
+    that the region lies within the photograph.
+    """
+    region = task.region
+    if any(size % EIGHTH for size in (task.shrink, region.x, region.y)):
+        return None
+    if (task.source, task.source.stat().st_mtime_ns) in _looked_at_last:
+        return None
+    photo = read_eighth(task.source, max_pixels=task.max_pixels)
+    if photo is None:
+        return None
+    width, height = (-(-size // EIGHTH) for size in (region.width, region.height))
+    part = Region(region.x // EIGHTH, region.y // EIGHTH, width, height)
+    return _shrunk(photo, part, task.shrink // EIGHTH)
 
 
 def _shrunk(photo: Photo, region: Region, edge: int) -> Photo:

@@ -5,10 +5,11 @@
 import * as service from "./service.js";
 
 const STILL = 200; // ms without a move before the region is asked for
-const FIRST = 180_000; // samples of the first, coarse one
+const FIRST = 200_000; // samples of the first, coarse one
 const TARGET = 1200; // ms that a region may take
 const FINE = 6000; // ms that the fine one may take
 const COARSEST = 6; // level
+const PATIENCE = 2500; // ms that a job waits for the first preview of its photograph
 
 export class Ahead {
   #samples = FIRST; // that take TARGET ms
@@ -17,14 +18,19 @@ export class Ahead {
   #asked = null;
   #seen = "";
   #options;
+  #patience = 0;
+  #begin;
+  first = null; // the Photo whose first preview is on its way: its job and its tiles wait for it
 
   /**
    * @param limit    samples that the service accepts
    * @param options  makes the options of a region from a Photo
+   * @param begin    called when `first` changes, with whether there is one
    */
-  constructor(limit, options) {
+  constructor(limit, options, begin) {
     this.#limit = limit;
     this.#options = options;
+    this.#begin = begin;
   }
 
   /**
@@ -37,23 +43,38 @@ export class Ahead {
       return;
     }
     const { x, y, w, h } = viewport.visible;
-    const seen = [photo.number, x, y, w, h].join();
+    const seen = [photo.number, x, y, w, h, this.#finest(viewport)].join();
     if (seen === this.#seen) return; // waited for, on its way, or there
     const still = this.#seen ? STILL : 0; // what has just come is not being moved
     this.#seen = seen;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(photo, viewport, previews, begun, done), still);
+    if (photo.state === "ready" && !photo.asks && !previews.regions.length) this.#goFirst(photo);
+  }
+
+  /** Let the job and the tiles of a photograph wait for its preview; null: no longer. */
+  #goFirst(photo) {
+    if (this.first === photo) return;
+    clearTimeout(this.#patience);
+    if (this.first) this.first.previewing = false;
+    if (photo) photo.previewing = true;
+    this.first = photo;
+    if (photo) this.#patience = setTimeout(() => this.#goFirst(null), PATIENCE);
+    this.#begin(Boolean(photo));
   }
 
   #worthwhile(photo, previews) {
     return Boolean(photo?.there && previews && !photo.result && ["ready", "queued", "running"].includes(photo.state));
   }
 
+  /** The level that the screen shows. */
+  #finest = ({ zoom }) => Math.min(COARSEST, Math.max(0, Math.floor(Math.log2(1 / zoom) + 1e-9)));
+
   /** Regions to ask for, one after the other: `{x, y, w, h, edge}`. */
   plan(viewport) {
     const { x, y, w, h } = viewport.visible;
     if (!service.shrinks) return [this.#middle(viewport.visible)];
-    const fine = Math.min(COARSEST, Math.max(0, Math.floor(Math.log2(1 / viewport.zoom) + 1e-9)));
+    const fine = this.#finest(viewport);
     const samples = (level) => (w * h) / 4 ** level;
     let coarse = fine;
     while (coarse < COARSEST && samples(coarse) > this.#samples) coarse += 1;
@@ -85,13 +106,16 @@ export class Ahead {
         if (asked.signal.aborted) return;
         this.#learn(region, performance.now() - start);
         done({ ...region, rgb });
+        this.#goFirst(null);
       } catch {
         // The region is a courtesy: what is wrong with the photograph is told by its job.
         begun(null);
         break;
       }
     }
-    if (this.#asked === asked) this.#asked = null;
+    if (this.#asked !== asked) return;
+    this.#asked = null;
+    this.#goFirst(null);
   }
 
   #learn({ w, h, edge }, took) {
@@ -104,5 +128,6 @@ export class Ahead {
     this.#asked?.abort();
     this.#asked = null;
     this.#seen = "";
+    this.#goFirst(null);
   }
 }

@@ -54,8 +54,16 @@ let running = 0;
 /** Whether tiles are on their way. */
 export const awaiting = () => running > 0 || line.length > 0;
 
+let held = false;
+
+/** Let tiles wait (or no longer): something else comes first. */
+export function hold(wanted) {
+  held = wanted;
+  serve();
+}
+
 function serve() {
-  while (running < AT_ONCE && line.length) {
+  while (!held && running < AT_ONCE && line.length) {
     running += 1;
     line.pop()(() => {
       running -= 1;
@@ -174,23 +182,29 @@ function enlarge(tile, place, patch, shrink) {
   const split = (at, count) => {
     const value = Math.min(Math.max(at / edge - 0.5, 0), count - 1);
     const low = Math.min(Math.floor(value), Math.max(0, count - 2));
-    return [low, Math.min(low + 1, count - 1), value - low];
+    return [low, Math.min(low + 1, count - 1), Math.round((value - low) * 256)];
   };
   const places = [];
   for (let column = left; column < right; column += 1) places.push(split(place.x + (column + 0.5) * shrink - patch.x, columns));
+  // A row of samples is widened once, in units of 1/256, and serves all rows of the tile beside it.
+  const wide = [0, 1].map(() => ({ row: -1, values: new Uint16Array(places.length * 3) }));
+  const widened = (row) => {
+    const one = wide[row % 2];
+    if (one.row === row) return one.values;
+    one.row = row;
+    const start = row * columns * 3;
+    let to = 0;
+    for (const [west, east, across] of places) {
+      const [w, e] = [start + west * 3, start + east * 3];
+      for (let channel = 0; channel < 3; channel += 1, to += 1) one.values[to] = rgb[w + channel] * (256 - across) + rgb[e + channel] * across;
+    }
+    return one.values;
+  };
   for (let row = top; row < bottom; row += 1) {
     const [upper, lower, down] = split(place.y + (row + 0.5) * shrink - patch.y, rows);
-    const [above, below] = [upper * columns * 3, lower * columns * 3];
+    const [above, below, up] = [widened(upper), widened(lower), 256 - down];
     let to = (row * place.columns + left) * 3;
-    for (const [west, east, across] of places) {
-      for (let channel = 0; channel < 3; channel += 1, to += 1) {
-        const w = west * 3 + channel;
-        const e = east * 3 + channel;
-        const first = rgb[above + w] * (1 - across) + rgb[above + e] * across;
-        const second = rgb[below + w] * (1 - across) + rgb[below + e] * across;
-        tile[to] = Math.round(first * (1 - down) + second * down);
-      }
-    }
+    for (let from = 0; from < above.length; from += 1, to += 1) tile[to] = (above[from] * up + below[from] * down + 32768) >> 16;
   }
 }
 

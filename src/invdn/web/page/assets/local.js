@@ -4,25 +4,17 @@ import { Shelf, TILE } from "./layers.js";
 
 const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "image/bmp"];
 const KEPT = 24; // drawn tiles
-const THUMBNAIL = 224;
+
+/** Whether this browser may be able to show a file. */
+export const isShown = (file) => SHOWN.includes(file?.type);
 
 /** The picture of a file at the size of a screen's tiles. */
 export class LocalPicture {
   #tiles = new Shelf(KEPT);
 
-  /** @param bitmap upright, in sRGB */
-  constructor(bitmap) {
-    Object.assign(this, { bitmap, width: bitmap.width, height: bitmap.height });
-  }
-
-  /** Decode a file; null where this browser cannot. */
-  static async of(file) {
-    if (!file || !SHOWN.includes(file.type)) return null;
-    try {
-      return new LocalPicture(await createImageBitmap(file));
-    } catch {
-      return null;
-    }
+  /** @param made what the worker answers: `{bitmap, width, height}`, upright, in sRGB */
+  constructor({ bitmap, width, height }) {
+    Object.assign(this, { bitmap, width, height });
   }
 
   /** A tile as a canvas; the samples of level n are means of 2^n x 2^n pixels. */
@@ -37,7 +29,8 @@ export class LocalPicture {
     const canvas = new OffscreenCanvas(Math.ceil(w / (1 << level)), Math.ceil(h / (1 << level)));
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "medium";
-    context.drawImage(this.bitmap, x, y, w, h, 0, 0, w / (1 << level), h / (1 << level));
+    const [across, down] = [this.bitmap.width / this.width, this.bitmap.height / this.height];
+    context.drawImage(this.bitmap, x * across, y * down, w * across, h * down, 0, 0, w / (1 << level), h / (1 << level));
     this.#tiles.set(key, canvas);
     return canvas;
   }
@@ -48,20 +41,50 @@ export class LocalPicture {
   }
 }
 
-let line = Promise.resolve();
+let decoder = null;
+let count = 0;
+const asked = new Map(); // what is being decoded
+const pictures = new Map(); // promises of LocalPictures, by file
 
-/** A small picture of a file, as an address; null where this browser cannot. One after another. */
-export function smallPicture(file) {
-  const made = line.then(() => shrunk(file)).catch(() => null);
-  line = made;
-  return made;
+/** Have a file decoded beside the page: `{small, bitmap, width, height}`, or null where the browser cannot. */
+function decoded(file, whole) {
+  if (!isShown(file)) return Promise.resolve(null);
+  if (!decoder) {
+    decoder = new Worker(new URL("local_worker.js", import.meta.url), { type: "module" });
+    decoder.onmessage = ({ data: { number, made } }) => {
+      asked.get(number)(made);
+      asked.delete(number);
+    };
+    decoder.onerror = () => {
+      decoder = null;
+      for (const done of asked.values()) done(null);
+      asked.clear();
+    };
+  }
+  return new Promise((done) => {
+    asked.set((count += 1), done);
+    decoder.postMessage({ number: count, file, whole });
+  });
 }
 
-async function shrunk(file) {
-  if (!SHOWN.includes(file.type)) return null;
-  const bitmap = await createImageBitmap(file, { resizeWidth: THUMBNAIL, resizeQuality: "medium" });
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return URL.createObjectURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 }));
+/** The picture of the file that is looked at, decoded once; null where the browser cannot. */
+export function pictureOf(file) {
+  if (!pictures.has(file)) {
+    const made = decoded(file, true);
+    pictures.set(file, { made, picture: made.then((there) => there && new LocalPicture(there)) });
+  }
+  return pictures.get(file).picture;
+}
+
+/** Forget the picture of a file that is no longer looked at. */
+export function forget(file) {
+  pictures.get(file)?.picture.then((picture) => picture?.close());
+  pictures.delete(file);
+}
+
+/** A small picture of a file, as an address; null where this browser cannot. */
+export async function smallPicture(file) {
+  await null; // what is looked at is decoded whole, and only once
+  const made = await (pictures.get(file)?.made ?? decoded(file, false));
+  return made && URL.createObjectURL(made.small);
 }

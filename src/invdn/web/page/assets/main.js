@@ -6,12 +6,13 @@ import * as deliver from "./deliver.js";
 import { strengthFound } from "./found.js";
 import { listen } from "./gestures.js";
 import { takeIn } from "./intake.js";
-import { awaiting, Layer, Previews } from "./layers.js";
-import { LocalPicture } from "./local.js";
+import { awaiting, hold, Layer, Previews } from "./layers.js";
+import { forget, isShown, pictureOf } from "./local.js";
 import { keepTable, remember, settings, table as rememberedTable } from "./memory.js";
 import { Pace } from "./pace.js";
 import { Panel } from "./panel.js";
 import { Photo } from "./photo.js";
+import { translated } from "./problems.js";
 import { Scene } from "./scene.js";
 import * as service from "./service.js";
 import { Strip } from "./strip.js";
@@ -97,11 +98,17 @@ if (!(quality in about.qualities)) quality = "fast";
 const table = new Table(
   ({ quality: name }) => ({ ...NEUTRAL, quality: name }),
   (photo) => pace.seconds(photo.there, photo.quality),
+  (photo) => ahead.first === photo,
 );
-const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "draft" }));
+const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "draft" }), (waits) => {
+  hold(waits && isShown(table.current?.file)); // what the browser does not show itself comes first
+  if (waits) panel.show(table.current, table.photos, overlay);
+  else table.begin();
+});
 const panel = new Panel(about, pace);
 const strip = new Strip($("strip"), $("photos"));
-$("engine").textContent = about.version ? t("about", { version: about.version, model: about.model, engine: about.engine }) : about.engine;
+const engine = language === "en" ? about.engine : (translated(about.engine)?.slice(0, -1) ?? about.engine);
+$("engine").textContent = about.version ? t("about", { version: about.version, model: about.model, engine }) : engine;
 $("formats").textContent = t("formats", { formats: about.formats.map((name) => name.toUpperCase()).join(", "), size: bytes(about.limits.bytes) });
 const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 $("where").textContent = about.where ?? (here ? t("stayHere") : t("goTo", { host: location.host }));
@@ -164,6 +171,8 @@ let shown = null; // the photograph whose scene is on the table
 
 table.addEventListener("current", () => {
   leave();
+  if (decoded && decoded !== table.current?.file) forget(decoded);
+  decoded = table.current?.file ?? null;
   strip.mark(table.current);
   if (table.current) ({ quality, look } = table.current);
   refresh();
@@ -178,6 +187,8 @@ function leave() {
   viewer.show(null);
   shown = null;
 }
+
+let decoded = null; // the file whose picture the browser has
 
 /** Bring viewer and panel up to the current photograph. */
 function refresh() {
@@ -206,11 +217,10 @@ async function open(photo) {
   for (const patch of photo.patches) scene.clean.add(patch);
   shown = photo;
   viewer.show(scene, photo.viewport);
-  const picture = await LocalPicture.of(photo.file);
-  if (picture && viewer.scene === scene && picture.width === width && picture.height === height) {
-    scene.meanwhile = picture;
-    viewer.redraw();
-  } else picture?.close();
+  const picture = await pictureOf(photo.file);
+  if (!picture || viewer.scene !== scene || picture.width !== width || picture.height !== height) return;
+  scene.meanwhile = picture;
+  viewer.redraw();
 }
 
 const opening = new WeakSet();
@@ -219,8 +229,8 @@ const opening = new WeakSet();
 async function openFile(photo) {
   if (opening.has(photo)) return;
   opening.add(photo);
-  const picture = await LocalPicture.of(photo.file);
-  if (!picture || table.current !== photo || photo.there || shown === photo) return void picture?.close();
+  const picture = await pictureOf(photo.file);
+  if (!picture || table.current !== photo || photo.there || shown === photo) return;
   const none = { width: picture.width, height: picture.height, link: null, tile: () => null };
   const scene = new Scene(none);
   scene.meanwhile = picture;

@@ -26,7 +26,8 @@ export class Pace {
   seconds(size, quality) {
     if (!size || this.#perPass === null) return null;
     const megapixels = (size.width * size.height) / 1e6;
-    const perPass = quality === "draft" ? this.#draft : this.#perPass;
+    // both were measured one after the other, on a machine that may have been busy with other things
+    const perPass = quality === "draft" ? Math.min(this.#draft, this.#perPass) : this.#perPass;
     return PER_PICTURE + megapixels * (SECONDS_PER_MEGAPIXEL + perPass * this.work(quality).passes);
   }
 
@@ -39,6 +40,8 @@ export class Pace {
     const passes = (self_ensemble ? 8 : 1) * (1 + num_samples);
     if (megapixels < 0.3) return;
     const told = Math.max(0, seconds - PER_PICTURE - megapixels * SECONDS_PER_MEGAPIXEL) / (megapixels * passes);
-    this.#perPass = this.#perPass === null ? told : 0.5 * (this.#perPass + told);
+    const now = this.#perPass === null ? told : 0.5 * (this.#perPass + told);
+    if (this.#draft !== null && this.#perPass) this.#draft *= now / this.#perPass; // the machine is as busy for both
+    this.#perPass = now;
   }
 }

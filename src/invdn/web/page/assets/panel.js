@@ -2,6 +2,7 @@
 
 import { NEUTRAL, USUAL } from "./blend.js";
 import { remember, settings } from "./memory.js";
+import { translated } from "./problems.js";
 import * as service from "./service.js";
 import { number, t } from "./texts.js";
 import { facts, percent, roughly, sentence } from "./words.js";
@@ -296,7 +297,7 @@ export class Panel extends EventTarget {
     }
     $("found").textContent = parts.join(" ");
     $("found").hidden = !parts.length;
-    $("warnings").replaceChildren(...(result?.warnings ?? []).map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+    $("warnings").replaceChildren(...(result?.warnings ?? []).map(inItem));
     $("warnings").hidden = !result?.warnings?.length;
   }
 
@@ -314,4 +315,8 @@ export class Panel extends EventTarget {
   }
 }
 
-
+/** A warning of the service's as an item of a list; marked as English where it stays so. */
+function inItem(words) {
+  const known = translated(words);
+  return Object.assign(document.createElement("li"), known ? { textContent: known } : { textContent: words, lang: "en" });
+}

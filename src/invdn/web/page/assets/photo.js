@@ -5,6 +5,7 @@
 //                  '-------------------------------------> refused
 
 import { NEUTRAL, USUAL } from "./blend.js";
+import { problemInWords } from "./problems.js";
 import * as service from "./service.js";
 import { t } from "./texts.js";
 
@@ -29,10 +30,11 @@ export class Photo extends EventTarget {
   there = null; // the Photo of the service
   result = null; // the finished Job that is shown
   patches = []; // regions denoised ahead: {x, y, w, h, edge, rgb}
+  previewing = false; // its job waits for its first preview
   unreadable = false; // its pixels cannot be shown
   viewport = null; // where the viewer was
   found = null; // strength that auto takes, 0 to 1
-  small = null; // address of a small picture made by the browser
+  small = null; // address of a small picture made by the browser; undefined: it is being made
   guess = () => null; // seconds that the job takes, by the service's pace
   #asked = null; // options of the job that is at work
   #made = null; // the job of the file with the latest look: {look, id}
@@ -141,7 +143,7 @@ export class Photo extends EventTarget {
       if (job.state === "done") return void this.#finish(job, told);
       if (job.state === "failed") {
         this.#job = null;
-        return void this.#become({ ...told, state: "failed", problem: service.sentence(job.problem.detail) });
+        return void this.#become({ ...told, state: "failed", problem: problemInWords(job.problem) });
       }
       if (job.state === "cancelled") this.#job = null;
       this.#become({ ...told, state: job.state === "cancelled" ? "stopped" : job.state });
@@ -192,7 +194,7 @@ export class Photo extends EventTarget {
       for (;;) {
         const job = await service.job(id);
         if (job.state === "done") return id;
-        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? service.sentence(job.problem.detail) : t("wasStopped"));
+        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? problemInWords(job.problem) : t("wasStopped"));
         told(job.progress);
         await pause(POLL);
       }

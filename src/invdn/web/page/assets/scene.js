@@ -66,7 +66,7 @@ export class Scene {
   }
 
   close() {
-    for (const layer of [this.noisy, this.clean, this.explained, this.uncertainty, this.meanwhile]) layer?.close?.();
+    for (const layer of [this.noisy, this.clean, this.explained, this.uncertainty]) layer?.close?.();
   }
 }
 

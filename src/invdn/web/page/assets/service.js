@@ -1,5 +1,6 @@
 // The service behind the page: every request in one place, every failure as a Problem.
 
+import { problemInWords } from "./problems.js";
 import { t } from "./texts.js";
 
 const ROOT = new URL("api/v1/", document.baseURI);
@@ -20,9 +21,6 @@ export class Problem extends Error {
   }
 }
 
-/** `the file is damaged` as a sentence. */
-export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
-
 async function ask(path, options = {}) {
   let answer;
   try {
@@ -33,10 +31,8 @@ async function ask(path, options = {}) {
   }
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
-  const named = (body.errors ?? []).map(({ name, message }) => `${name}: ${message}`).join("; ");
-  const words = body.detail ?? body.title ?? `Error ${answer.status}`;
   const wait = Number(answer.headers.get("Retry-After"));
-  throw new Problem(answer.status, sentence(named && !words.includes(named) ? `${words} (${named})` : words), wait || null);
+  throw new Problem(answer.status, problemInWords({ title: `Error ${answer.status}`, ...body }), wait || null);
 }
 
 export const query = (values) => {

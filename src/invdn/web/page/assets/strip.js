@@ -59,7 +59,7 @@ export class Strip extends EventTarget {
     parts.item.dataset.state = photo.state;
     parts.told.textContent = state(photo);
     parts.bar.style.setProperty("--share", photo.state === "running" ? photo.progress : 0);
-    const address = photo.small ?? (photo.there ? thumbnail(photo.there) : null);
+    const address = photo.small === null && photo.there ? thumbnail(photo.there) : photo.small;
     if (address && parts.shown !== address) {
       parts.shown = address;
       parts.picture.src = address;

@@ -12,17 +12,20 @@ export class Table extends EventTarget {
   current = null;
   #options;
   #guess;
+  #later;
   #timer = 0;
   #starting = false;
 
   /**
    * @param options  makes the options of a job from a Photo
    * @param guess    seconds that the job of a Photo takes, or null
+   * @param later    whether the job of a Photo waits for its first preview; `begin` ends the wait
    */
-  constructor(options, guess) {
+  constructor(options, guess, later) {
     super();
     this.#options = options;
     this.#guess = guess;
+    this.#later = later;
   }
 
   /** Take files in; `refusal` says why one cannot be taken, `asks` whether its job waits to be told. */
@@ -61,8 +64,9 @@ export class Table extends EventTarget {
   }
 
   async #picture(photo) {
+    photo.small = undefined;
     photo.small = await smallPicture(photo.file);
-    if (photo.small && this.photos.includes(photo)) this.dispatchEvent(new CustomEvent("change", { detail: photo }));
+    if (this.photos.includes(photo)) this.dispatchEvent(new CustomEvent("change", { detail: photo }));
   }
 
   choose(photo) {
@@ -120,10 +124,10 @@ export class Table extends EventTarget {
 
   #runnable() {
     if (this.photos.filter(({ working }) => working).length >= JOBS_AT_ONCE) return null;
-    return this.#first(({ state, wait, asks }) => state === "ready" && !wait && !asks);
+    return this.#first((photo) => photo.state === "ready" && !photo.wait && !photo.asks && !this.#later(photo));
   }
 
-  /** Begin what waited to be told. */
+  /** Begin what waited to be told, or for a preview. */
   begin() {
     this.#next();
   }

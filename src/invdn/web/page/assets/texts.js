@@ -55,6 +55,7 @@ const TABLE = {
   waiting: ["Waiting for its turn", "Wartet, bis es an der Reihe ist"],
   busy: ["The service is busy; trying again shortly", "Der Dienst ist beschäftigt; gleich noch einmal"],
   uploading: ["Reading the photograph", "Das Foto wird gelesen"],
+  previewing: ["Making a preview", "Eine Vorschau entsteht"],
   ready: ["Ready to denoise", "Bereit zum Entrauschen"],
   queuedBehind: ["{count} before it in the queue", "{count} davor in der Reihe"],
   queued: ["About to start", "Beginnt gleich"],
@@ -157,6 +158,9 @@ const TABLE = {
   open: ["Open", "Öffnen"],
   wrongToken: ["This is not the token.", "Das ist nicht das Kennwort."],
   // keys
+  keyUp: ["Page Up", "Bild ↑"],
+  keyDown: ["Page Down", "Bild ↓"],
+  keyControl: ["Ctrl", "Strg"],
   kMove: ["move", "verschieben"],
   kZoom: ["zoom", "zoomen"],
   kFit: ["whole photograph", "ganzes Foto"],

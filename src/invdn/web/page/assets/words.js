@@ -56,7 +56,7 @@ export function sentence(photo) {
   switch (photo.state) {
     case "waiting": return photo.wait ? t("busy") : t("waiting");
     case "uploading": return t("uploading");
-    case "ready": return photo.wait ? t("busy") : photo.asks ? t("ready") : t("waiting");
+    case "ready": return photo.wait ? t("busy") : photo.asks ? t("ready") : photo.previewing ? t("previewing") : t("waiting");
     case "queued": return photo.position ? t("queuedBehind", { count: photo.position }) : t("queued");
     case "running": {
       const left = photo.secondsLeft === null ? "" : `, ${t("left", { time: roughly(photo.secondsLeft) })}`;
