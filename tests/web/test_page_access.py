@@ -132,6 +132,7 @@ def test_every_width(
         page = visit.page
         visit.drop(pictures / "plain.png", pictures / "grey.png")
         visit.until("done")
+        page.locator("#download-all").wait_for(timeout=120_000)  # the panel at its fullest
         assert page.evaluate("document.documentElement.scrollWidth") == width
         wide = "(e) => [e.scrollWidth, e.clientWidth]"
         for part in (".bar", "#stage", ".panel"):  # nothing is cut off, nor lies over another
