@@ -1,7 +1,7 @@
 """VapourSynth: the plain graph as a filter of vs-mlrt's ONNX Runtime plug-in.
 
-The plug-in's wheel is for Python 3.12 and later: ``INVDN_VAPOURSYNTH`` names an interpreter that has
-vapoursynth, vapoursynth-mlrt-ort and numpy, where the tests' own has not.
+The plug-in's wheel is for Python 3.12 and later: ``INVDN_VAPOURSYNTH`` names an interpreter that
+has vapoursynth, vapoursynth-mlrt-ort and numpy, where the tests' own has not.
 """
 
 import os
@@ -44,7 +44,8 @@ np.save("whole.npy", first_frame(core.ort.Model(clip, network_path="plain.onnx")
 tiled = core.ort.Model(clip, network_path="plain.onnx", overlap=[32, 32], tilesize=[96, 96])
 np.save("tiled.npy", first_frame(tiled))
 
-clip = core.std.BlankClip(width=320, height=272, format=vs.YUV420P8, length=1, color=[120, 110, 140])
+colour = [120, 110, 140]
+clip = core.std.BlankClip(width=320, height=272, format=vs.YUV420P8, length=1, color=colour)
 DOCUMENT
 np.save("document.npy", first_frame(clip))
 """
