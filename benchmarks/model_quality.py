@@ -19,7 +19,7 @@ from pathlib import Path
 
 from invdn.data.sources import open_images
 from invdn.engines import _native, model_parameters, open_engine
-from invdn.engines.native_engine import NativeEngine
+from invdn.engines.native_engine import CANDIDATES, NativeEngine
 from invdn.evaluation.baselines import baseline
 from invdn.evaluation.evaluate import Evaluation, evaluate
 from invdn.evaluation.machine import describe_machine
@@ -58,7 +58,7 @@ def precisions(model: str) -> list[Method]:
             OPTIONS["latent scale 0"],
             with_uncertainty=False,
         )
-        for name in ("float32", "bfloat16x3", "mixed", "bfloat16")
+        for name in ("float32", *reversed(CANDIDATES))
         if _native.instruction_sets(name)
     ]
 

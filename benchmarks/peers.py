@@ -31,7 +31,7 @@ import numpy as np
 
 from invdn.engines import _native
 from invdn.engines.factory import PUBLISHED_GRAPHS
-from invdn.engines.native_engine import NativeEngine, choose_precision
+from invdn.engines.native_engine import CANDIDATES, NativeEngine, choose_precision
 from invdn.engines.onnx_runtime import OnnxRuntimeEngine
 from invdn.evaluation.machine import describe_machine
 from invdn.inference.engine import Array
@@ -58,7 +58,7 @@ def native(threads: int, _: Path, __: int) -> Iterator[tuple[str, Pass]]:
     parameters = read_parameters("default")
     chosen = choose_precision(parameters)
     yield MEASURE, through(NativeEngine(parameters, threads=threads, precision=chosen))
-    for precision in ("float32", "bfloat16x3", "mixed", "bfloat16"):
+    for precision in ("float32", *reversed(CANDIDATES)):
         if _native.instruction_sets(precision) and precision != chosen:
             engine = NativeEngine(parameters, threads=threads, precision=precision)
             yield f"native {precision}", through(engine)

@@ -5,7 +5,7 @@
 // pixels of a row of a channels-last map are the rows of a tile as they lie in memory; pixels
 // beyond the block are multiplied too, and dropped.
 //
-// With three terms a factor is the sum of two bfloat16, a = a' + a" (Henry, Tang and Heinecke,
+// An exact factor is the sum of two bfloat16, a = a' + a" (Henry, Tang and Heinecke,
 // Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, ARITH
 // 2019, arXiv 1904.06376): a b = a' b' + a' b" + a" b' but for 2^-16 of it.
 //
@@ -42,8 +42,6 @@ INVDN_INLINE void store_terms(Half* to, Half* low, V value) {
   if (low != nullptr) store_half(low, rounded(value - widened(high)));
 }
 
-constexpr int tile_pixels = 64;  // four rows of 16
-
 // Eight tiles of 16 rows of 64 bytes while it lives.
 class Tiles {
  public:
@@ -64,55 +62,86 @@ class Tiles {
 struct Source {
   const Half* rows[input_edge];
   std::size_t pixel;     // bfloat16 from one pixel to the next
-  std::size_t low;       // to what the rounding left
+  std::ptrdiff_t low;    // to what the rounding left; 0: that is not multiplied
+  bool second;           // whether a second tile of weights is multiplied
   int planes;            // of a wide map
   std::ptrdiff_t plane;  // from one to the next
   int chunks;            // in a row of the kernel
 };
 
-// Adds the products of four rows of 16 pixels by 16 outputs to the tiles 0 to 3. `meanwhile()` is
-// called for each chunk: the vector units are idle while tiles are multiplied.
-template <bool Split, class Meanwhile>
+// Adds the products of four rows of 16 pixels by 16 outputs to the tiles 0 to 3. The four sums take
+// turns, so that none waits for itself.
+INVDN_INLINE void multiply(const Half* const* rows, std::ptrdiff_t offset, std::size_t step,
+                           const Half* weights) {
+  _tile_loadd(7, weights, 64);
+  _tile_loadd(4, rows[0] + offset, step);
+  _tile_dpbf16ps(0, 4, 7);
+  _tile_loadd(5, rows[1] + offset, step);
+  _tile_dpbf16ps(1, 5, 7);
+  _tile_loadd(6, rows[2] + offset, step);
+  _tile_dpbf16ps(2, 6, 7);
+  _tile_loadd(4, rows[3] + offset, step);
+  _tile_dpbf16ps(3, 4, 7);
+}
+
+// All chunks of a source. `meanwhile()` is called for each: the vector units are idle while tiles
+// are multiplied.
+template <class Meanwhile>
 INVDN_INLINE void multiply(const Source& source, const Half*& weights, Meanwhile meanwhile) {
-  constexpr std::size_t terms = Split ? 2 : 1;
   const std::size_t step = source.pixel * sizeof(Half);
   for (int plane = 0; plane < source.planes; ++plane) {
     for (int row = 0; row < 3; ++row) {
-      for (int chunk = 0; chunk < source.chunks; ++chunk, weights += terms * weights_tile) {
-        const std::ptrdiff_t offset = plane * source.plane + chunk * chunk_depth;
-        const Half* a = source.rows[row] + offset;
-        const Half* b = source.rows[row + 1] + offset;
-        const Half* c = source.rows[row + 2] + offset;
-        const Half* d = source.rows[row + 3] + offset;
-        _tile_loadd(7, weights, 64);
-        _tile_loadd(4, a, step);
-        _tile_dpbf16ps(0, 4, 7);
-        _tile_loadd(5, b, step);
-        _tile_dpbf16ps(1, 5, 7);
+      std::ptrdiff_t offset = plane * source.plane;
+      for (int chunk = 0; chunk < source.chunks; ++chunk, offset += chunk_depth) {
+        const Half* const* rows = source.rows + row;
+        multiply(rows, offset, step, weights);
         meanwhile();
-        _tile_loadd(4, c, step);
-        _tile_dpbf16ps(2, 4, 7);
-        _tile_loadd(5, d, step);
-        _tile_dpbf16ps(3, 5, 7);
-        if constexpr (Split) {
-          _tile_loadd(6, weights + weights_tile, 64);
-          _tile_dpbf16ps(3, 5, 6);
-          _tile_dpbf16ps(2, 4, 6);
-          _tile_loadd(4, a, step);
-          _tile_dpbf16ps(0, 4, 6);
-          _tile_loadd(5, b, step);
-          _tile_dpbf16ps(1, 5, 6);
-          _tile_loadd(4, d + source.low, step);
-          _tile_dpbf16ps(3, 4, 7);
-          _tile_loadd(5, c + source.low, step);
-          _tile_dpbf16ps(2, 5, 7);
-          _tile_loadd(4, a + source.low, step);
-          _tile_dpbf16ps(0, 4, 7);
-          _tile_loadd(5, b + source.low, step);
-          _tile_dpbf16ps(1, 5, 7);
+        if (source.low != 0) multiply(rows, offset + source.low, step, weights);
+        weights += weights_tile;
+        if (source.second) {
+          multiply(rows, offset, step, weights);
+          weights += weights_tile;
         }
       }
     }
+  }
+}
+
+// Rounds the channels of some pixels, [pixel][inputs], or with what rounding left, [pixel][rounded,
+// left, rounded]. A vector may write beyond a part: what comes next writes over it. `Vectors` 0: as
+// many as there are.
+template <class V, int Vectors, bool Exact>
+INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels, int channels,
+                               std::size_t inputs, Half* to) {
+  const int count = Vectors == 0 ? channels / V::width : Vectors;
+  for (int x = 0; x < pixels; ++x, from += pixel, to += (Exact ? 3 : 1) * inputs) {
+    for (int i = 0; i < count; ++i) {
+      store_half(to + i * V::width, rounded(loaded<V>(from + i * V::width)));
+    }
+    if constexpr (Exact) {
+      for (int i = 0; i < count; ++i) {
+        const V value = loaded<V>(from + i * V::width);
+        store_half(to + inputs + i * V::width, rounded(value - widened(rounded(value))));
+      }
+      for (int i = 0; i < count; ++i) {
+        store_half(to + 2 * inputs + i * V::width, rounded(loaded<V>(from + i * V::width)));
+      }
+    }
+  }
+}
+
+template <bool Exact>
+INVDN_INLINE void round_row(const float* from, std::size_t pixel, int pixels, std::size_t inputs,
+                            Half* to) {
+  const int channels = padded(static_cast<int>(inputs));
+  if (channels == 8) {
+    round_pixels<Vector8, 1, Exact>(from, pixel, pixels, channels, inputs, to);
+  } else if (channels == 16) {
+    round_pixels<Vector16, 1, Exact>(from, pixel, pixels, channels, inputs, to);
+  } else if (channels == 48) {
+    round_pixels<Vector16, 3, Exact>(from, pixel, pixels, channels, inputs, to);
+  } else {
+    round_pixels<Vector8, 0, Exact>(from, pixel, pixels, channels, inputs, to);
   }
 }
 
@@ -132,34 +161,29 @@ class Block {
         begin_(begin),
         end_(end),
         inputs_(static_cast<std::size_t>(weights.inputs)),
-        split_(weights.terms == 3),
-        input_(reinterpret_cast<Half*>(scratch)),
-        products_(scratch + winograd_points * product_stride(depth_of(weights))) {}
+        pixel_(inputs_ * static_cast<std::size_t>(weights.products.inputs)),
+        products_(scratch),
+        input_(reinterpret_cast<Half*>(scratch + 2 * tile_pixels * panel_width)) {}
 
   void read_features(const Rows& rows) { features_ = &rows; }
 
-  // Rounds it to bfloat16, [strip][six rows][pixels][inputs]; numbers that padding channels leave
-  // behind the last pixel are zeros or written over.
+  // Rounds it to bfloat16, [strip][six rows][pixels][numbers]; what padding channels leave behind
+  // the last pixel is zeros or written over.
   void read_input(const Rows& rows) {
-    const int channels = padded(static_cast<int>(inputs_));
-    low_ = split_ ? input_size() : 0;
     Half* to = input_;
     for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
+      const int pixels = strip.pixels + 2;
       for (int y = strip.top - 1; y < strip.top - 1 + input_edge; ++y) {
         const float* from = place(rows, y, strip.left - 1, 0);
-        for (int x = 0; x < strip.pixels + 2; ++x, from += rows.pixel, to += inputs_) {
-          Half* low = split_ ? to + low_ : nullptr;
-          int c = 0;
-          for (; c + 16 <= channels; c += 16) {
-            store_terms(to + c, split_ ? low + c : nullptr, loaded<Vector16>(from + c));
-          }
-          if (c < channels) {
-            store_terms(to + c, split_ ? low + c : nullptr, loaded<Vector8>(from + c));
-          }
+        if (pixel_ == inputs_) {
+          round_row<false>(from, rows.pixel, pixels, inputs_, to);
+        } else {
+          round_row<true>(from, rows.pixel, pixels, inputs_, to);
         }
+        to += static_cast<std::size_t>(pixels) * pixel_;
       }
       for (int i = 0; i < chunk_depth; i += 16) {
-        store_terms(to + i, split_ ? to + low_ + i : nullptr, set1<Vector16>(0.0F));
+        store_half(to + i, rounded(set1<Vector16>(0.0F)));
       }
       to += chunk_depth;
     }
@@ -167,11 +191,40 @@ class Block {
 
   template <class MakeRow>
   INVDN_INLINE_METHOD void convolve(const Weights& weights, MakeRow rows) {
-    if (weights.terms == 3) {
-      convolve_terms<true>(weights, rows);
-    } else {
-      convolve_terms<false>(weights, rows);
+    const Tiles tiles;
+    const int chunks = feature_chunks(weights.features, weights.products) +
+                       input_chunks(weights.inputs, weights.products);
+    const int at_once = (pieces + chunks - 1) / chunks;
+    Pending pending{};
+    float* products = products_;
+    float* other = products_ + tile_pixels * panel_width;
+    const Half* input = input_;
+    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
+      for (int x = 0; x < strip.pixels; x += 16) {
+        const Source sources[] = {features_source(strip, x, weights),
+                                  input_source(strip, x, weights, input)};
+        const Half* kernels = weights.halves;
+        for (int first = 0; first < weights.outputs; first += panel_width) {
+          _tile_zero(0);
+          _tile_zero(1);
+          _tile_zero(2);
+          _tile_zero(3);
+          for (const Source& source : sources) {
+            multiply(source, kernels, [&] { hand_out(pending, at_once, weights.biases, rows); });
+          }
+          _tile_stored(0, products, 64);
+          _tile_stored(1, products + 16 * panel_width, 64);
+          _tile_stored(2, products + 32 * panel_width, 64);
+          _tile_stored(3, products + 48 * panel_width, 64);
+          pending = {products, strip, x, first, min(panel_width, weights.outputs - first), 0};
+          float* const free = other;
+          other = products;
+          products = free;
+        }
+      }
+      input += strip_size(strip);
     }
+    hand_out(pending, pieces, weights.biases, rows);
   }
 
   struct FeatureRow {
@@ -202,16 +255,8 @@ class Block {
     return strip_at(strip.first_tile + strip.pixels / tile_edge);
   }
   std::size_t strip_size(const Strip& strip) const {
-    return static_cast<std::size_t>(input_edge * (strip.pixels + 2)) * inputs_ + chunk_depth;
+    return static_cast<std::size_t>(input_edge * (strip.pixels + 2)) * pixel_ + chunk_depth;
   }
-  std::size_t input_size() const {
-    std::size_t size = 0;
-    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
-      size += strip_size(strip);
-    }
-    return size + panel_width * inputs_ + chunk_depth;  // pixels beyond the last strip
-  }
-
   // The results of one product, handed out while the next is computed.
   struct Pending {
     const float* from;
@@ -219,45 +264,10 @@ class Block {
     int x;        // in the strip
     int first;    // output
     int outputs;  // 0: there is nothing to hand out
-    int next;     // four pixels of 4 rows of 16
+    int next;     // piece
   };
-
-  template <bool Split, class MakeRow>
-  INVDN_INLINE_METHOD void convolve_terms(const Weights& weights, MakeRow rows) {
-    const Tiles tiles;
-    const int chunks = feature_chunks(weights.features) + input_chunks(weights.inputs);
-    const int at_once = (tile_pixels / tile_edge + chunks - 1) / chunks;
-    Pending pending{};
-    float* products = products_;
-    float* other = products_ + tile_pixels * panel_width;
-    const Half* input = input_;
-    for (Strip strip = first_strip(); strip.pixels > 0; strip = next_strip(strip)) {
-      for (int x = 0; x < strip.pixels; x += 16) {
-        const Source features = features_source(strip, x, weights);
-        const Source inputs = input_source(strip, x, weights, input);
-        const Half* kernels = weights.halves;
-        for (int first = 0; first < weights.outputs; first += panel_width) {
-          _tile_zero(0);
-          _tile_zero(1);
-          _tile_zero(2);
-          _tile_zero(3);
-          const auto meanwhile = [&] { hand_out(pending, at_once, weights.biases, rows); };
-          multiply<Split>(features, kernels, meanwhile);
-          multiply<Split>(inputs, kernels, meanwhile);
-          _tile_stored(0, products, 64);
-          _tile_stored(1, products + 16 * panel_width, 64);
-          _tile_stored(2, products + 32 * panel_width, 64);
-          _tile_stored(3, products + 48 * panel_width, 64);
-          pending = {products, strip, x, first, min(panel_width, weights.outputs - first), 0};
-          float* const free = other;
-          other = products;
-          products = free;
-        }
-      }
-      input += strip_size(strip);
-    }
-    hand_out(pending, tile_pixels, weights.biases, rows);
-  }
+  static constexpr int piece_pixels = 16;  // a row of a product, handed out at once
+  static constexpr int pieces = tile_pixels / piece_pixels;
 
   // Hands out the next results, those that lie in the picture.
   template <class MakeRow>
@@ -274,21 +284,24 @@ class Block {
   INVDN_INLINE_METHOD void hand_out_vectors(Pending& pending, int count, const float* biases,
                                             MakeRow rows) const {
     const V bias = loaded<V>(biases + pending.first);
-    const int end = min(pending.next + count, tile_pixels / tile_edge);
+    const Strip& strip = pending.strip;
+    const int end = min(pending.next + count, pieces);
     for (int i = pending.next; i < end; ++i) {
-      const int row = i / 4, column = pending.x + i % 4 * tile_edge;
-      const int y = pending.strip.top + row, x = pending.strip.left + column;
-      if (y < 0 || y >= grid_.height || column >= pending.strip.pixels) continue;
+      const int row = i, column = pending.x;
+      const int y = strip.top + row, x = strip.left + column;
+      const int pixels = min(strip.pixels - column, grid_.width - x);
+      if (y < 0 || y >= grid_.height || pixels <= 0) continue;
+      // Tiles of a strip lie beside each other, so its pixels are counted in rows.
       const auto results =
-          rows(pending.strip.first_tile + column / tile_edge, row * tile_edge, y, x, pending.first);
-      const float* from = pending.from + i * tile_edge * panel_width;
-      if (x + tile_edge <= grid_.width) {
+          rows(strip.first_tile, row * strip.pixels + column, y, x, pending.first);
+      const float* from = pending.from + i * piece_pixels * panel_width;
+      if (pixels >= piece_pixels) {
         INVDN_UNROLL
-        for (int j = 0; j < tile_edge; ++j) results(loaded<V>(from + j * panel_width) + bias, j);
-      } else {
-        for (int j = 0; j < grid_.width - x; ++j) {
+        for (int j = 0; j < piece_pixels; ++j) {
           results(loaded<V>(from + j * panel_width) + bias, j);
         }
+      } else {
+        for (int j = 0; j < pixels; ++j) results(loaded<V>(from + j * panel_width) + bias, j);
       }
     }
     pending.next = end;
@@ -296,10 +309,13 @@ class Block {
 
   Source features_source(const Strip& strip, int x, const Weights& weights) const {
     if (weights.features == 0) return {};
+    const Products& products = weights.products;
+    const bool exact = products.features == 3;
     Source source{{},
                   2 * features_->pixel,
-                  2 * features_->low,
-                  chunks_of(weights.features),
+                  exact && !products.paired ? static_cast<std::ptrdiff_t>(2 * features_->low) : 0,
+                  exact,
+                  chunks_of(weights.features, products.group()),
                   static_cast<std::ptrdiff_t>(2 * features_->plane),
                   3};
     for (int row = 0; row < input_edge; ++row) {
@@ -310,9 +326,9 @@ class Block {
 
   Source input_source(const Strip& strip, int x, const Weights& weights, const Half* input) const {
     if (weights.inputs == 0) return {};
-    Source source{{}, inputs_, low_, 1, 0, chunks_of(3 * weights.inputs)};
+    Source source{{}, pixel_, 0, false, 1, 0, input_chunks(weights.inputs, weights.products) / 3};
     for (int row = 0; row < input_edge; ++row) {
-      source.rows[row] = input + static_cast<std::size_t>(row * (strip.pixels + 2) + x) * inputs_;
+      source.rows[row] = input + static_cast<std::size_t>(row * (strip.pixels + 2) + x) * pixel_;
     }
     return source;
   }
@@ -320,18 +336,17 @@ class Block {
   static INVDN_INLINE_METHOD Half* feature(const Rows& rows, int y, int x, int c) {
     c += rows.channel;
     float* plane =
-        rows.row[y - rows.first] + c / chunk_depth * static_cast<std::ptrdiff_t>(rows.plane);
+        rows.row[y - rows.first] + c / rows.group * static_cast<std::ptrdiff_t>(rows.plane);
     return reinterpret_cast<Half*>(plane + x * static_cast<std::ptrdiff_t>(rows.pixel)) +
-           c % chunk_depth;
+           c % rows.group;
   }
 
   const Grid& grid_;
   int begin_, end_;
   std::size_t inputs_;
-  std::size_t low_ = 0;
-  bool split_;
-  Half* input_;
+  std::size_t pixel_;  // numbers of a pixel of the input
   float* products_;
+  Half* input_;
   const Rows* features_ = nullptr;
 };
 

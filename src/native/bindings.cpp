@@ -114,6 +114,7 @@ int rows_of(const Array& array) {
 constexpr std::pair<const char*, invdn::Precision> precisions[] = {
     {"float32", invdn::Precision::float32},
     {"bfloat16", invdn::Precision::bfloat16},
+    {"mixed_inputs", invdn::Precision::mixed_inputs},
     {"mixed", invdn::Precision::mixed},
     {"bfloat16x3", invdn::Precision::bfloat16x3},
 };

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bf16_layout.hpp"
+
 namespace invdn {
 
 constexpr int tile_edge = 4;         // outputs of a tile along one direction
@@ -26,20 +28,22 @@ constexpr int padded(int channels) {
 // float32 always.
 enum class Precision {
   float32,
-  bfloat16,    // both factors rounded to 8 bits
-  mixed,       // bfloat16 between wide maps, where most of the work is; the rest as bfloat16x3
-  bfloat16x3,  // both factors as sums of two bfloat16, without the product of the small parts
+  bfloat16,      // both factors rounded to 8 bits
+  mixed_inputs,  // bfloat16 from wide maps; what the subnets read as bfloat16x3
+  mixed,         // bfloat16 between wide maps, where most of the work is; the rest as bfloat16x3
+  bfloat16x3,    // both factors as sums of two bfloat16, without the product of the small parts
 };
 
 // Rows of a map; row[y - first] is pixel 0 of row y of the picture. Where the kernels multiply
-// bfloat16, wide maps hold it, in a plane for every 32 channels; steps are in floats all the same.
+// bfloat16, wide maps hold it, as bf16_layout.hpp says; steps are in floats all the same.
 struct Rows {
   float* const* row;
   int first;
   std::size_t pixel;      // floats from one pixel to the next
   int channel;            // the first that is meant
   std::size_t low = 0;    // floats from a bfloat16 to what its rounding left, 0: that is not kept
-  std::size_t plane = 0;  // floats from 32 channels to the next 32
+  std::size_t plane = 0;  // floats from the channels of a chunk to those of the next one
+  int group = 32;         // channels in a chunk
 };
 
 // Where the tiles lie: tile row t covers the rows from 4t + shift, tile column u the columns from
@@ -57,7 +61,7 @@ struct Grid {
 struct Weights {
   const float* kernels;         // transformed [36][features + inputs][outputs], or
   const std::uint16_t* halves;  // bfloat16, as bf16_layout.hpp has them
-  int terms;                    // products of bfloat16 for each one of float32: 1 or 3
+  Products products;
   const float* biases;
   int features;
   int inputs;
@@ -128,10 +132,12 @@ constexpr std::size_t product_stride(int channels) {
   return static_cast<std::size_t>(tiles_in_block) * static_cast<std::size_t>(channels) + 16;
 }
 
-// Floats of scratch for the inputs and products of a block.
+// Floats of scratch for the inputs and products of a block: Winograd's, or those of tiles.
 constexpr std::size_t products_floats(int features, int inputs) {
-  return winograd_points *
-         (product_stride(depth_of(features, inputs)) + product_stride(widest_product));
+  const std::size_t points = winograd_points * (product_stride(depth_of(features, inputs)) +
+                                                product_stride(widest_product));
+  const std::size_t tiles = tile_floats(tiles_in_block, padded(inputs));
+  return points > tiles ? points : tiles;
 }
 constexpr std::size_t products_floats(const Weights& weights) {
   return products_floats(weights.features, weights.inputs);

@@ -65,27 +65,27 @@ float from_bfloat16(std::uint16_t half) {
   return value;
 }
 
-std::size_t weights_floats(int features, int inputs, int outputs, int terms) {
-  if (terms > 0) return (bf16_weights(features, inputs, outputs, terms) + 1) / 2;
+std::size_t weights_floats(int features, int inputs, int outputs, const Products& products) {
+  if (products.features > 0) return (bf16_weights(features, inputs, outputs, products) + 1) / 2;
   return static_cast<std::size_t>(winograd_points * (features + inputs)) *
          static_cast<std::size_t>(outputs);
 }
 
 }  // namespace
 
-Convolution::Convolution(int features, int inputs, int outputs, int terms)
+Convolution::Convolution(int features, int inputs, int outputs, const Products& products)
     : features_(features),
       inputs_(inputs),
       outputs_(padded(outputs)),
-      terms_(terms),
-      kernels_(weights_floats(features, inputs, outputs_, terms)),
-      biases_(static_cast<std::size_t>(terms > 0 ? panels_of(outputs) * panel_width : outputs_)) {}
+      products_(products),
+      kernels_(weights_floats(features, inputs, outputs_, products)),
+      biases_(static_cast<std::size_t>(panels_of(outputs) * panel_width)) {}
 
 Weights Convolution::weights() const {
-  const bool halves = terms_ > 0;
+  const bool halves = products_.features > 0;
   return {halves ? nullptr : kernels_.data(),
           halves ? reinterpret_cast<const std::uint16_t*>(kernels_.data()) : nullptr,
-          terms_,
+          products_,
           biases_.data(),
           features_,
           inputs_,
@@ -109,7 +109,7 @@ void Convolution::add(const Tensors& tensors, int outputs, int first_output,
 }
 
 void Convolution::set(std::size_t output, int position, const Kernel& kernel) {
-  if (terms_ == 0) {
+  if (products_.features == 0) {
     const Transformed transformed = transform_kernel(kernel);
     const auto depth = static_cast<std::size_t>(features_ + inputs_);
     for (std::size_t point = 0; point < winograd_points; ++point) {
@@ -119,89 +119,80 @@ void Convolution::set(std::size_t output, int position, const Kernel& kernel) {
     }
     return;
   }
-  auto* halves = reinterpret_cast<std::uint16_t*>(kernels_.data());
-  const int terms = stored_terms(terms_);
-  const int chunks = feature_chunks(features_) + input_chunks(inputs_);
+  const int stored = products_.stored();
+  const int first_input = feature_chunks(features_, products_) * stored;
   for (int y = 0; y < 3; ++y) {
     for (int x = 0; x < 3; ++x) {
-      int chunk, place;
-      if (position < features_) {
-        chunk = (position / chunk_depth * 3 + y) * 3 + x;
-        place = position % chunk_depth;
-      } else {
-        const int run = x * inputs_ + position - features_;
-        chunk = feature_chunks(features_) + y * chunks_of(3 * inputs_) + run / chunk_depth;
-        place = run % chunk_depth;
-      }
-      const auto tile = static_cast<std::size_t>(
-          (static_cast<int>(output) / panel_width * chunks + chunk) * terms);
-      const std::size_t number = tile * weights_tile +
-                                 static_cast<std::size_t>(place / 2 * 2 * panel_width + place % 2) +
-                                 output % panel_width * 2;
       const auto value =
           static_cast<float>(kernel[static_cast<std::size_t>(y)][static_cast<std::size_t>(x)]);
-      halves[number] = to_bfloat16(value);
-      if (terms == 2) {
-        halves[number + weights_tile] = to_bfloat16(value - from_bfloat16(halves[number]));
+      const std::uint16_t high = to_bfloat16(value);
+      const std::uint16_t low = to_bfloat16(value - from_bfloat16(high));
+      if (position < features_) {
+        const int group = products_.group(), place = position % group;
+        const int tile = ((position / group * 3 + y) * 3 + x) * stored;
+        put(output, tile, place, high);
+        if (products_.paired) put(output, tile, place + group, high);
+        if (stored == 2) put(output, tile + 1, place, low);
+        continue;
+      }
+      for (int term = 0; term < products_.inputs; ++term) {
+        const int run = (x * products_.inputs + term) * inputs_ + position - features_;
+        const int tile =
+            first_input + y * chunks_of(3 * inputs_ * products_.inputs) + run / chunk_depth;
+        put(output, tile, run % chunk_depth, term < 2 ? high : low);
       }
     }
   }
 }
 
-namespace {
-
-// How a precision multiplies the convolutions between wide maps, and the others.
-struct Terms {
-  int inner, outer;
-};
-
-Terms terms_of(Precision precision) {
-  switch (precision) {
-    case Precision::float32:
-      return {0, 0};
-    case Precision::bfloat16:
-      return {1, 1};
-    case Precision::mixed:
-      return {1, 3};
-    default:
-      return {3, 3};
-  }
+// Sets one number of a tile of weights of the panel that has the output.
+void Convolution::put(std::size_t output, int tile, int place, std::uint16_t half) {
+  const int tiles = panel_tiles(features_, inputs_, products_);
+  const auto number =
+      static_cast<std::size_t>(static_cast<int>(output) / panel_width * tiles + tile);
+  const auto within = static_cast<std::size_t>(place / 2 * 2 * panel_width + place % 2);
+  reinterpret_cast<std::uint16_t*>(
+      kernels_.data())[number * weights_tile + within + output % panel_width * 2] = half;
 }
 
-Block block(const BlockTensors& tensors, int split, int rest, int features, Terms terms) {
+namespace {
+
+Block block(const BlockTensors& tensors, int split, int rest, int features, const Rules& rules,
+            bool first_level) {
   const int wide = padded(features);
   const auto first = [&](const Tensors& values, int inputs) {
-    Convolution result(0, inputs, features, terms.outer);
+    Convolution result(0, inputs, features, rules.outer);
     result.add(values, features, 0, consecutive(inputs));
     return result;
   };
   const auto second = [&](const Tensors& values) {
-    Convolution result(wide, 0, wide, terms.inner);
+    Convolution result(wide, 0, wide, rules.inner);
     result.add(values, features, 0, consecutive(features));
     return result;
   };
   // In the file the input comes first, in our maps the features do.
-  const auto third = [&](const Tensors& values, int inputs, int outputs) {
-    Convolution result(wide, inputs, outputs, terms.outer);
+  const auto third = [&](const Tensors& values, int inputs, int outputs, const Products& products) {
+    Convolution result(wide, inputs, outputs, products);
     std::vector<int> positions = consecutive(inputs, wide);
     const std::vector<int> behind = consecutive(features);
     positions.insert(positions.end(), behind.begin(), behind.end());
     result.add(values, outputs, 0, positions);
     return result;
   };
-  const int second_half = second_of_pair(features, terms.outer > 0);
-  Convolution gh_first(0, split, second_half + wide, terms.outer);
+  const Products& of_pair = first_level ? rules.outer : rules.last;
+  const int second_half = second_of_pair(features, rules);
+  Convolution gh_first(0, split, second_half + wide, rules.outer);
   gh_first.add(tensors.g.first, features, 0, consecutive(split));
   gh_first.add(tensors.h.first, features, second_half, consecutive(split));
   return {
       .f_first = first(tensors.f.first, rest),
       .f_second = second(tensors.f.second),
-      .f_third = third(tensors.f.third, rest, split),
+      .f_third = third(tensors.f.third, rest, split, rules.last),
       .gh_first = std::move(gh_first),
       .g_second = second(tensors.g.second),
       .h_second = second(tensors.h.second),
-      .g_third = third(tensors.g.third, split, rest),
-      .h_third = third(tensors.h.third, split, rest),
+      .g_third = third(tensors.g.third, split, rest, of_pair),
+      .h_third = third(tensors.h.third, split, rest, of_pair),
   };
 }
 
@@ -209,7 +200,7 @@ Block block(const BlockTensors& tensors, int split, int rest, int features, Term
 
 Network::Network(const std::vector<int>& blocks, int features, int channels,
                  const std::vector<BlockTensors>& tensors, Precision precision)
-    : channels_(channels), features_(padded(features)), precision_(precision) {
+    : channels_(channels), features_(padded(features)), rules_(invdn::rules(precision, features)) {
   auto next = tensors.begin();
   int all = channels;
   for (const int count : blocks) {
@@ -217,7 +208,7 @@ Network::Network(const std::vector<int>& blocks, int features, int channels,
     Level level{channels, all - channels, {}};
     for (int i = 0; i < count; ++i) {
       level.blocks.push_back(
-          block(*next++, level.split, level.rest, features, terms_of(precision)));
+          block(*next++, level.split, level.rest, features, rules_, levels_.empty()));
     }
     levels_.push_back(std::move(level));
   }

@@ -19,12 +19,44 @@ struct Tensors {
   const float* biases;
 };
 
+// How a precision multiplies the convolutions between wide maps, and the others; of these F's last
+// one, and those of G and H behind the first level, take `last`: their rounded weights show less.
+struct Rules {
+  Products inner, outer, last;
+
+  constexpr bool bfloat16() const { return outer.features > 0; }
+  // Numbers that a wide map holds for each of its own.
+  constexpr int map_terms() const { return outer.features == 3 || inner.features == 3 ? 2 : 1; }
+};
+
+constexpr int narrow = chunk_depth / 2;  // channels of a map that one chunk holds twice
+
+constexpr Rules rules(Precision precision, int features) {
+  const auto terms = [&](int inner, int outer, int inputs) {
+    const bool paired = padded(features) <= narrow && (inner == 3 || outer == 3);
+    const int last = paired ? inner : outer;
+    return Rules{{inner, inputs, paired}, {outer, inputs, paired}, {last, inputs, paired}};
+  };
+  switch (precision) {
+    case Precision::float32:
+      return terms(0, 0, 0);
+    case Precision::bfloat16:
+      return terms(1, 1, 1);
+    case Precision::mixed_inputs:
+      return terms(1, 1, 3);
+    case Precision::mixed:
+      return terms(1, 3, 3);
+    default:
+      return terms(3, 3, 3);
+  }
+}
+
 // The channel where the features of H begin behind those of G; with bfloat16 they may not lie
-// across planes of 32 channels.
-constexpr int second_of_pair(int features, bool bfloat16) {
-  const int wide = padded(features);
-  if (!bfloat16 || wide % chunk_depth == 0 || chunk_depth % wide == 0) return wide;
-  return chunks_of(wide) * chunk_depth;
+// across chunks.
+constexpr int second_of_pair(int features, const Rules& rules) {
+  const int wide = padded(features), group = rules.outer.group();
+  if (!rules.bfloat16() || wide % group == 0 || group % wide == 0) return wide;
+  return chunks_of(wide, group) * group;
 }
 
 // The three convolutions of a subnet.
@@ -39,9 +71,8 @@ struct BlockTensors {
 
 class Convolution {
  public:
-  // All zero, from `features` channels of a wide map, padded, and `inputs` of a plane. terms:
-  // products of bfloat16 for each of float32, or 0 for float32.
-  Convolution(int features, int inputs, int outputs, int terms);
+  // All zero, from `features` channels of a wide map, padded, and `inputs` of a plane.
+  Convolution(int features, int inputs, int outputs, const Products& products);
 
   // Adds the kernels of `outputs` times `inputs`; output o becomes first_output + o, and input i
   // becomes positions[i].
@@ -52,11 +83,12 @@ class Convolution {
 
  private:
   void set(std::size_t output, int position, const Kernel& kernel);
+  void put(std::size_t output, int tile, int place, std::uint16_t half);
 
   int features_;
   int inputs_;
   int outputs_;  // padded
-  int terms_;
+  Products products_;
   Buffer kernels_;
   Buffer biases_;
 };
@@ -84,7 +116,7 @@ class Network {
   const std::vector<Level>& levels() const { return levels_; }
   int channels() const { return channels_; }
   int features() const { return features_; }  // padded
-  Precision precision() const { return precision_; }
+  const Rules& rules() const { return rules_; }
   int scale() const { return 1 << levels_.size(); }
   int latent_channels() const { return levels_.back().rest; }
 
@@ -94,7 +126,7 @@ class Network {
  private:
   int channels_;
   int features_;
-  Precision precision_;
+  Rules rules_;
   std::vector<Level> levels_;
 };
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "bf16_layout.hpp"
-
 namespace invdn {
 namespace {
 
@@ -13,11 +11,6 @@ constexpr int beyond = 3;             // rows of the input that a tile needs bel
 constexpr int tiles_for_thread = 48;  // in a band: enough to share, few enough to stay in the cache
 
 int divided_up(int a, int b) { return (a + b - 1) / b; }
-
-// Numbers that a wide map holds for each of its own.
-int map_terms(Precision precision) {
-  return precision == Precision::mixed || precision == Precision::bfloat16x3 ? 2 : 1;
-}
 
 int band_rows(int height, int width, int threads) {
   const int rows = divided_up(height, tile_edge), columns = divided_up(width, tile_edge);
@@ -42,16 +35,27 @@ Workspace::Workspace(const Network& network, int height, int width, bool pair, i
                      int threads)
     : height_(height),
       width_(width),
-      bfloat16_(network.precision() != Precision::float32),
-      second_of_pair_(pair ? invdn::second_of_pair(network.features(), bfloat16_) : 0),
-      terms_(map_terms(network.precision())),
-      planes_(bfloat16_ ? terms_ * chunks_of(second_of_pair_ + network.features()) : 1),
+      rules_(network.rules()),
+      second_of_pair_(pair ? invdn::second_of_pair(network.features(), rules_) : 0),
+      planes_(planes(second_of_pair_ + network.features())),
       band_(band_rows(height, width, threads)),
       first_(band_ * tile_edge, width,
-             bfloat16_ ? chunk_depth / 2 : second_of_pair_ + network.features(), band_ * tile_edge,
-             planes_),
+             rules_.bfloat16() ? chunk_depth / 2 : second_of_pair_ + network.features(),
+             band_ * tile_edge, planes_),
       second_(rows(band_ * tile_edge)),
       zeros_(1, width, std::max(first_.channels() * planes_, padded(widest)), 1) {}
+
+// Planes of chunks: one for both parts of paired channels, else one for each.
+int Workspace::planes(int channels) const {
+  if (!rules_.bfloat16()) return 1;
+  const int chunks = chunks_of(channels, rules_.outer.group());
+  return rules_.outer.paired ? chunks : rules_.map_terms() * chunks;
+}
+
+std::size_t Workspace::low() const {
+  if (rules_.map_terms() == 1) return 0;
+  return rules_.outer.paired ? narrow / 2 : first_.stride() / 2;
+}
 
 int Stage::finished(int available, int height) {
   if (available >= height) return height;
@@ -74,7 +78,7 @@ int Stage::advance(int available) {
 // The wide maps of a band: two rows from the band before, then those of the workspace; rows outside
 // the picture are zeros.
 Stage::Band Stage::make_band(int begin, int end) const {
-  const Table none{{}, 0, space_.pixel(), space_.low(), space_.plane()};
+  const Table none{{}, 0, space_.pixel(), space_.low(), space_.plane(), space_.group()};
   Band band{begin, end, begin == 0 ? -1 : begin, none, none};
   const int height = space_.height();
   const int top = begin * tile_edge;

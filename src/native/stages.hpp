@@ -66,9 +66,10 @@ class Workspace {
   int second_of_pair() const { return second_of_pair_; }
   std::size_t pixel() const { return static_cast<std::size_t>(first_.channels()); }
   std::size_t plane() const {
-    return bfloat16_ ? first_.stride() / static_cast<std::size_t>(planes_) : 0;
+    return rules_.bfloat16() ? first_.stride() / static_cast<std::size_t>(planes_) : 0;
   }
-  std::size_t low() const { return terms_ == 2 ? first_.stride() / 2 : 0; }
+  std::size_t low() const;
+  int group() const { return rules_.outer.group(); }
   Plane rows(int count) const { return {count, width_, first_.channels(), count, planes_}; }
   int band() const { return band_; }  // tile rows
   int tile_columns() const { return (width_ + tile_edge - 1) / tile_edge; }
@@ -79,11 +80,12 @@ class Workspace {
   float* zeros() const { return zeros_.row(0); }
 
  private:
+  int planes(int channels) const;
+
   int height_;
   int width_;
-  bool bfloat16_;
+  Rules rules_;
   int second_of_pair_;
-  int terms_;  // numbers for each of a map
   int planes_;
   int band_;
   Plane first_;
@@ -129,8 +131,11 @@ class Stage {
     std::size_t pixel;
     std::size_t low = 0;
     std::size_t plane = 0;
+    int group = chunk_depth;
 
-    Rows from(int channel = 0) const { return {rows.data(), first, pixel, channel, low, plane}; }
+    Rows from(int channel = 0) const {
+      return {rows.data(), first, pixel, channel, low, plane, group};
+    }
   };
   struct Band {
     int begin, end;  // tile rows of the last convolution

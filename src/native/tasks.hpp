@@ -7,7 +7,9 @@
 //     read_input(rows)                            what the subnet reads itself
 //     convolve(weights, rows)                     rows(index of the tile, pixel of the tile, y, x,
 //                                                 channel) gives what takes value + bias and the
-//                                                 number of a pixel right of that one, up to 3
+//                                                 number of a pixel right of that one; 16 times the
+//                                                 index and the pixel are one place in the block,
+//                                                 and pixels to the right follow it
 //     feature_row(rows, y, x, channel)            static: stores into a wide map likewise
 #pragma once
 

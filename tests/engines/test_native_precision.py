@@ -70,7 +70,8 @@ def test_three_products_are_as_exact_as_float32(picture: np.ndarray) -> None:
         for mode in native_engine.CANDIDATES
     }
     assert 0 < apart["bfloat16x3"] < 1e-4
-    assert apart["bfloat16x3"] < apart["mixed"] < apart["bfloat16"] < 0.02
+    for mode in ("mixed", "mixed_inputs"):
+        assert apart["bfloat16x3"] < apart[mode] < apart["bfloat16"] < 0.02
 
 
 @needs_tiles
@@ -130,7 +131,7 @@ def test_measurements_stay_in_float32_unless_asked() -> None:
         open_engine("fast", device="cpu", backend="native", dtype="float16")
 
 
-@pytest.mark.parametrize("mode", ["float32", "mixed"])
+@pytest.mark.parametrize("mode", ["float32", "mixed", "mixed_inputs"])
 def test_strips_of_wide_pictures_change_no_bit(mode: str) -> None:
     if not _native.instruction_sets(mode):
         pytest.skip("this processor multiplies no bfloat16 tiles")
