@@ -108,23 +108,41 @@ INVDN_INLINE void multiply(const Source& source, const Half*& weights, Meanwhile
 }
 
 // Rounds the channels of some pixels, [pixel][inputs], or with what rounding left, [pixel][rounded,
-// left, rounded]. A vector may write beyond a part: what comes next writes over it. `Vectors` 0: as
-// many as there are.
+// left, rounded]. A vector may write beyond a part: what comes next writes over it.
 template <class V, int Vectors, bool Exact>
-INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels, int channels,
-                               std::size_t inputs, Half* to) {
-  const int count = Vectors == 0 ? channels / V::width : Vectors;
+INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels, std::size_t inputs,
+                               Half* to) {
   for (int x = 0; x < pixels; ++x, from += pixel, to += (Exact ? 3 : 1) * inputs) {
-    for (int i = 0; i < count; ++i) {
-      store_half(to + i * V::width, rounded(loaded<V>(from + i * V::width)));
+    V values[Vectors];
+    decltype(rounded(values[0])) high[Vectors];
+    INVDN_UNROLL
+    for (int i = 0; i < Vectors; ++i) {
+      load(from + i * V::width, values[i]);
+      high[i] = rounded(values[i]);
     }
+    INVDN_UNROLL
+    for (int i = 0; i < Vectors; ++i) store_half(to + i * V::width, high[i]);
     if constexpr (Exact) {
-      for (int i = 0; i < count; ++i) {
-        const V value = loaded<V>(from + i * V::width);
-        store_half(to + inputs + i * V::width, rounded(value - widened(rounded(value))));
+      INVDN_UNROLL
+      for (int i = 0; i < Vectors; ++i) {
+        store_half(to + inputs + i * V::width, rounded(values[i] - widened(high[i])));
       }
-      for (int i = 0; i < count; ++i) {
-        store_half(to + 2 * inputs + i * V::width, rounded(loaded<V>(from + i * V::width)));
+      INVDN_UNROLL
+      for (int i = 0; i < Vectors; ++i) store_half(to + 2 * inputs + i * V::width, high[i]);
+    }
+  }
+}
+
+// The same for any number of channels.
+INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels, int channels,
+                               std::size_t inputs, bool exact, Half* to) {
+  const std::size_t parts = exact ? 3 : 1;
+  for (int x = 0; x < pixels; ++x, from += pixel) {
+    for (std::size_t part = 0; part < parts; ++part, to += inputs) {
+      for (int i = 0; i < channels; i += Vector8::width) {
+        const auto value = loaded<Vector8>(from + i);
+        const auto high = rounded(value);
+        store_half(to + i, part == 1 ? rounded(value - widened(high)) : high);
       }
     }
   }
@@ -135,13 +153,13 @@ INVDN_INLINE void round_row(const float* from, std::size_t pixel, int pixels, st
                             Half* to) {
   const int channels = padded(static_cast<int>(inputs));
   if (channels == 8) {
-    round_pixels<Vector8, 1, Exact>(from, pixel, pixels, channels, inputs, to);
+    round_pixels<Vector8, 1, Exact>(from, pixel, pixels, inputs, to);
   } else if (channels == 16) {
-    round_pixels<Vector16, 1, Exact>(from, pixel, pixels, channels, inputs, to);
+    round_pixels<Vector16, 1, Exact>(from, pixel, pixels, inputs, to);
   } else if (channels == 48) {
-    round_pixels<Vector16, 3, Exact>(from, pixel, pixels, channels, inputs, to);
+    round_pixels<Vector16, 3, Exact>(from, pixel, pixels, inputs, to);
   } else {
-    round_pixels<Vector8, 0, Exact>(from, pixel, pixels, channels, inputs, to);
+    round_pixels(from, pixel, pixels, channels, inputs, Exact, to);
   }
 }
 

@@ -72,15 +72,20 @@ def blend(
         towards_noise, grain_removed = LOOKS[options.look]
         shares = noise_shares(noisy, denoised, noise, towards_noise)
         of_luma, of_colour = np.split(shares, 2, axis=2)
-        luma *= 1 - np.float32(options.detail) * (1 - of_luma)
+        if options.detail:
+            luma *= 1 - np.float32(options.detail) * (1 - of_luma)
         if options.strength == "auto":
             luma *= np.float32(grain_removed) * of_luma
             colour *= of_colour
-    result = np.float32(options.luminance) * luma + np.float32(options.chroma) * colour
+    # In place, and not by 1: the arrays leave the cache at every step.
+    for part, share in ((luma, options.luminance), (colour, options.chroma)):
+        if share != 1:
+            part *= np.float32(share)
+    colour += luma
     if options.strength != "auto":
-        result *= np.float32(options.strength)
-    result += noisy
-    return result
+        colour *= np.float32(options.strength)
+    colour += noisy
+    return colour
 
 
 def _luma(values: Floats) -> Floats:

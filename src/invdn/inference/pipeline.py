@@ -254,8 +254,8 @@ class Pipeline:
             seen, mean = seen[:, :, :1], mean.mean(axis=2, keepdims=True)
         clean = blend(seen, mean, self.options, self.noise)
         if self.options.strength == "auto":
-            change, made = mean - seen, clean - seen
-            self.findings.add(*(np.ascontiguousarray(it[tile.inner]) for it in (change, made)))
+            before = seen[tile.inner]
+            self.findings.add(mean[tile.inner] - before, clean[tile.inner] - before)
         blended = clean
         if neutral:
             clean = np.broadcast_to(clean, noisy.shape)
