@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
-from invdn.engines import _native, in_float32, native_engine, open_engine
+from invdn.engines import (
+    _native,
+    in_float32,
+    native_engine,
+    open_engine,
+    why_native_unavailable,
+)
 from invdn.engines.native_engine import NativeEngine
 from invdn.errors import EngineError
 from invdn.inference import DenoiseOptions, denoise_pixels
@@ -88,6 +94,15 @@ def test_without_tiles_auto_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     assert native_engine.choose_precision(read_parameters("fast")) == "float32"
     with pytest.raises(EngineError, match="no tiles for bfloat16x3"):
         open_engine("fast", device="cpu", backend="native", dtype="bfloat16x3")
+
+
+def test_a_module_older_than_its_python_files_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(precision: str = "float32") -> list[str]:
+        raise ValueError("there is no such precision")
+
+    monkeypatch.setattr(_native, "instruction_sets", unknown)
+    assert "older" in (why_native_unavailable() or "")
+    assert "native" not in open_engine("fast", device="cpu").description
 
 
 @needs_tiles

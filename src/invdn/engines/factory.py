@@ -109,9 +109,13 @@ def why_native_unavailable() -> str | None:
     if find_spec("._native", __package__) is None:
         return "the native engine was not built: there was no C++ compiler at installation"
     try:
-        from . import _native  # noqa: F401 - late: it is compiled, and may not be there
+        from . import _native  # late: it is compiled, and may not be there
+
+        _native.instruction_sets("mixed_inputs")
     except ImportError as error:
         return f"the native engine cannot be loaded: {error}"
+    except ValueError:  # it does not know the precision
+        return "the native engine is older than the Python files beside it: install invdn again"
     return None
 
 
