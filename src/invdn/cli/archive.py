@@ -211,17 +211,17 @@ def _settings(choices: dict[str, Any]) -> WorkSettings:
 def _reported(
     choices: Mapping[str, Any], described: Mapping[str, Any]
 ) -> Iterator[tuple[BatchReport, StopEvent, Interrupts]]:
-    """A report, a stop that signals request, and what signals came."""
+    """Yield a report, a stop that a signal requests, and which signals came."""
     stop = StopEvent()
 
-    def report(text: str) -> None:
+    def log(text: str) -> None:
         click.echo(text, err=True)
 
     report = BatchReport(
-        report, json_lines=choices["json_lines"], as_json=False, quiet=choices["quiet"]
+        log, json_lines=choices["json_lines"], as_json=False, quiet=choices["quiet"]
     )
     report.how_to_go_on = "; the same command goes on"
-    with stopping(stop, report) as interrupts:
+    with stopping(stop, log) as interrupts:
         yield report, stop, interrupts
     report.finish(described, stop.reason)
 

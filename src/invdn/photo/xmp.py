@@ -259,8 +259,8 @@ def with_event(packet: bytes | None, action: str, agent: str, parameters: str) -
             if events.name == (_RDF, "Seq") and events.inside < events.end:
                 place = _end_tag(packet, events)
                 return _edited(packet, [(place, place, event.encode())])
-    history = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
-    return _with_description(packet, f'xmlns:xmpMM="{_MEDIA}"', history) or packet
+    added = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
+    return _with_description(packet, f'xmlns:xmpMM="{_MEDIA}"', added) or packet
 
 
 def agents(packet: bytes | None) -> tuple[str, ...]:
