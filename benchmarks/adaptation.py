@@ -1,6 +1,6 @@
 """What adapting to a camera gains: on one half of its photographs, measured on the other.
 
-    python -m benchmarks.adaptation ../shared/data/polyu-full benchmarks/results/adaptation.json
+    python benchmarks/adaptation.py ../shared/data/polyu-full benchmarks/results/adaptation.json
 
 Every camera twice, the halves exchanged; a camera with one photograph by its upper and lower half.
 Crops of 320 pixels from the other half are measured at full and at half size, at strength 1.

@@ -4,7 +4,8 @@
         > benchmarks/results/strength.json
 
 Sets: the hard cases, both SIDD sets, three crops of every full camera JPEG at full and at half
-size, held-out clean photographs with synthetic noise of cameras, and others untouched. The noise of
+size, the whole photographs, held-out clean photographs with synthetic noise of cameras, and others
+untouched. The noise of
 a crop is estimated on the whole photograph, as where a photograph is denoised. PSNR of 8-bit
 results, at most 100: the noisy picture, `auto` (with defects mended and 8 bits dithered, as by
 default), strength 1, the best single strength, and the best shares of luma and colour in squares of
@@ -77,6 +78,7 @@ def cases(data: Path) -> Iterator[Case]:
         for path in sorted((data / folder / "Noisy").iterdir()):
             yield Case(folder, path.stem, load(path), load(data / folder / "GT" / path.name), None)
     yield from crops(data / "polyu-full")
+    yield from whole(data / "polyu-full")
     apart = held_out(sorted((data / "clean").iterdir()))[0]
     yield from untouched(apart)
     yield from synthetic(apart)
@@ -99,6 +101,14 @@ def crops(folder: Path) -> Iterator[Case]:
                 name = f"{path.stem}_{number}"
                 part = windows[rank]
                 yield Case(f"polyu_{size}", name, noisy[part], clean[part], noise)
+
+
+def whole(folder: Path) -> Iterator[Case]:
+    """Whole photographs of cameras, of 5 to 9 megapixels, and at half size."""
+    for path in sorted((folder / "Noisy").iterdir()):
+        noisy, clean = load(path), load(folder / "GT" / path.name)
+        yield Case("whole_full", path.stem, noisy, clean, None)
+        yield Case("whole_half", path.stem, halved(noisy), halved(clean), None)
 
 
 def untouched(paths: list[Path]) -> Iterator[Case]:
@@ -189,6 +199,7 @@ def figures(case: Case, folder: Path, engine: Any) -> dict[str, float] | None:
     inner = slice(0, start.shape[0]), slice(0, start.shape[1])
     made = blend(start, seen, DenoiseOptions(), noise)
     found["auto"] = psnr(dithered(made, start, seen, inner, (0, 0)), case.clean)
+    found["auto, not dithered"] = psnr(made, case.clean)
     found["strength 1"] = psnr(denoised, case.clean)
     found["best strength"] = max(psnr(before + s * change, case.clean) for s in STRENGTHS.tolist())
     found["best shares"] = best_shares(mended, seen, case.clean)
@@ -197,7 +208,15 @@ def figures(case: Case, folder: Path, engine: Any) -> dict[str, float] | None:
 
 def summary(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Mean of every method; of `auto` also the median, the worst and the most below strength 1."""
-    kinds = ["noisy", "old auto", "auto", "strength 1", "best strength", "best shares"]
+    kinds = [
+        "noisy",
+        "old auto",
+        "auto",
+        "auto, not dithered",
+        "strength 1",
+        "best strength",
+        "best shares",
+    ]
     kinds += ["non-local means", "RawTherapee"]
     found: dict[str, dict[str, float]] = {}
     for kind in kinds:
@@ -224,6 +243,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("predictions", type=Path)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--only", nargs="+", help="titles of sets, such as clean or whole_half")
     parser.add_argument("--cached", action="store_true", help="only what was predicted already")
     parser.add_argument("--peers", type=Path, help="what strength_peers.py found")
     chosen = parser.parse_args()
@@ -235,6 +255,8 @@ def main() -> None:
     peers = json.loads(chosen.peers.read_text()) if chosen.peers else {}
     found: dict[str, dict[str, dict[str, float]]] = {}
     for case in cases(chosen.data):
+        if chosen.only and case.title not in chosen.only:
+            continue
         row = figures(case, predictions, engine)
         if row is None:
             continue

@@ -1,15 +1,18 @@
 """Train and measure the expected error of a result (src/invdn/inference/error_map.npz).
 
-    python -m benchmarks.uncertainty pairs ../shared/data FOLDER --model default
-    python -m benchmarks.uncertainty train FOLDER src/invdn/inference/error_map.npz
-    python -m benchmarks.uncertainty measure FOLDER benchmarks/results/uncertainty.json
+    python benchmarks/noise_shares.py material ../shared/data/clean MATERIAL --seed 1
+    python benchmarks/uncertainty.py pairs ../shared/data FOLDER
+    python benchmarks/uncertainty.py train FOLDER src/invdn/inference/error_map.npz \
+        --material MATERIAL
+    python benchmarks/uncertainty.py measure FOLDER benchmarks/results/uncertainty.json
 
-`pairs` runs the network once on crops of real pairs and of clean pictures with synthetic noise, and
-keeps what it gives. `train` learns the logarithm of the squared error of blocks of 8x8 pixels at
-strength 1, at automatic strength and at a random one. The interval is conformal and by photograph:
-on photographs that were not learned from, the quantile of the ratio of error to prediction, every
-photograph counting alike, the real and the synthetic ones half each. `measure` reports on what
-neither has seen: other photographs of the same kinds, and other scenes.
+`material` runs the network once on pictures with synthetic noise (those that automatic strength is
+trained on), `pairs` on crops of real pairs, on dim and smooth pictures with synthetic noise, and on
+other photographs with it, for measuring. `train` learns the logarithm of the squared error of
+blocks of 8x8 pixels at strength 1, at automatic strength and at a random one. The interval is
+conformal and by photograph: on photographs that were not learned from, the quantile of the ratio of
+error to prediction, every photograph counting alike, the real and the synthetic ones half each.
+`measure` reports on what neither has seen: other photographs of the same kinds, and other scenes.
 """
 
 import argparse
@@ -54,9 +57,15 @@ SIDD = ("sidd-mini-train-a", "sidd-mini-train-b", "sidd-mini-train-c", "sidd-tra
 SIDD += ("sidd-mini-val", "sidd-val-more")
 ONE_SCENE = dict.fromkeys(SIDD[:3], "colour checker")
 KINDS = ("strength 1", "auto", "random strength")
-WEIGHTS = {"synthetic": 1.0, "polyu": 5.0, "polyu, half size": 3.0}  # others: 4
+WEIGHTS = {
+    "synthetic": 1.0,
+    "synthetic, dim": 2.0,
+    "polyu": 5.0,
+    "polyu, half size": 3.0,  # others: 4
+}
 FLOOR = (0.25 / 255) ** 2
 STEPS, WIDTH, CROP = 2000, 24, 256
+SYNTHETIC, DIM, OTHERS = 340, 60, 60  # pictures to learn from, and to measure on
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,10 @@ class Item:
     def use(self) -> str:
         """Whether it is learned from, calibrated on or measured on."""
         name = self.photograph.rpartition("/")[2]
+        if self.set == "synthetic, other photographs":
+            return "calibrated" if int(name) % 2 == 0 else "measured"
         if self.set.startswith("synthetic"):
-            half = "calibrated" if int(name) % 2 == 0 else "measured"
-            return "learned" if self.set == "synthetic" else half
+            return "learned"
         for use, photographs in (("learned", LEARNED), ("calibrated", CALIBRATED)):
             chosen = photographs.get(self.set, ())
             if chosen is None or name in chosen:
@@ -137,22 +147,29 @@ def make_pairs(data: Path, folder: Path, model: str) -> None:
                 write(name, path.stem, part, whole)
     photographs = held_out(sorted((data / "clean").iterdir()))
     kinds, shares = ("none", "camera", "processed", "camera's JPEG"), (0.06, 0.44, 0.15, 0.35)
-    for name, files, count, seed in (
-        ("synthetic", photographs[1], 340, 3),
-        ("synthetic, other photographs", photographs[0], 100, 9),
-    ):
-        scenes = Scenes(files, np.random.default_rng(seed))
-        for number in range(count):
-            kind = str(scenes.rng.choice(kinds, p=shares))
-            scene = scenes.draw() if seed == 3 else scenes.photo()
-            pair = noise_of(kind, scene, scenes.rng, seed * 100_000 + number)
-            write(name, f"{name}/{number}", pair)
+    scenes = Scenes(photographs[0], np.random.default_rng(9))
+    name = "synthetic, other photographs"
+    for number in range(OTHERS):
+        kind = str(scenes.rng.choice(kinds, p=shares))
+        pair = noise_of(kind, scenes.photo(), scenes.rng, 900_000 + number)
+        write(name, f"{name}/{number}", pair)
+    scenes = Scenes(photographs[1], np.random.default_rng(3))
+    for number in range(DIM):
+        pair = noise_of("camera", dim(scenes), scenes.rng, 300_000 + number)
+        write("synthetic, dim", f"synthetic/{number}", pair)
 
 
-def read_items(folder: Path) -> list[Item]:
+def dim(scenes: Scenes) -> Values:
+    """Take the smoothest of four places, in weak light: what most of a phone's photograph is."""
+    places = [scenes.photo() for _ in range(4)]
+    smooth = min(places, key=lambda scene: float(np.abs(np.diff(scene, axis=1)).mean()))
+    return (smooth * scenes.rng.uniform(0.15, 0.8)).astype(np.float32)
+
+
+def read_items(paths: list[Path]) -> list[Item]:
     """Measure every crop at three strengths."""
     rng, items = np.random.default_rng(5), []
-    for path in sorted(folder.glob("*.npz")):
+    for path in paths:
         with np.load(path) as arrays:
             noisy, clean, result = (arrays[name] for name in ("noisy", "clean", "result"))
             name, photograph, facts = json.loads(str(arrays["facts"]))
@@ -217,10 +234,11 @@ def learn(items: list[Item], steps: int, seed: int = 0) -> dict[str, Values]:
     return {name: np.ascontiguousarray(value, np.float32) for name, value in numbers.items()}
 
 
-def train(folder: Path, target: Path, steps: int) -> None:
+def train(folder: Path, material: Path, target: Path, steps: int) -> None:
     """Learn the layers, and find the factor of the interval."""
     torch.set_num_threads(1)
-    items = read_items(folder)
+    synthetic = sorted(material.glob("*.npz"))[:SYNTHETIC]
+    items = read_items(sorted(folder.glob("*.npz")) + synthetic)
     numbers = learn([item for item in items if item.use == "learned"], steps)
     np.savez(target, **numbers, interval=np.float32(1))  # type: ignore[arg-type]
     module._layers.cache_clear()  # `target` is the module's own
@@ -251,7 +269,7 @@ def conformal(items: list[Item]) -> float:
 def measure(folder: Path, target: Path) -> None:
     """Report by set and strength."""
     rows = []
-    items = read_items(folder)
+    items = read_items(sorted(folder.glob("*.npz")))
     names = sorted({(item.use, item.set) for item in items}, reverse=True)
     factor = module.interval()
     for use, name in names:
@@ -304,11 +322,14 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--model", default="default")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--material", type=Path, help="what noise_shares.py made, to train")
     chosen = parser.parse_args()
     if chosen.what == "pairs":
         make_pairs(chosen.source, chosen.target, chosen.model)
     elif chosen.what == "train":
-        train(chosen.source, chosen.target, chosen.steps)
+        if not chosen.material:
+            parser.error("train needs --material")
+        train(chosen.source, chosen.material, chosen.target, chosen.steps)
     else:
         measure(chosen.source, chosen.target)
 

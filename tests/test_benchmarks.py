@@ -1,6 +1,7 @@
 """The scripts of ``benchmarks/`` still run: with tiny sizes, for they are long otherwise."""
 
 import ast
+import re
 import shlex
 import subprocess
 import sys
@@ -42,6 +43,16 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = random.integers(60, 180, (96, 128, 3), dtype=np.uint8)
             write_photo(Photo(pixels), root / folder / f"{name}.png")
     return root
+
+
+def test_scripts_that_import_others_are_named_by_their_path() -> None:
+    """``python -m benchmarks.NAME`` finds no script beside it, the path does."""
+    root = FOLDER.parent
+    for path in (*FOLDER.glob("*.py"), *(root / "docs").rglob("*.md")):
+        for name in re.findall(r"python -m benchmarks\.(\w+)", path.read_text(encoding="utf-8")):
+            tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+            imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            assert not imported & set(SCRIPTS), f"{path.name} names benchmarks.{name}"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

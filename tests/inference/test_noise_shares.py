@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from invdn.engines import open_engine
 from invdn.image.dtype import to_float
@@ -159,6 +159,32 @@ def test_the_spectrum_tells_noise_from_fine_texture() -> None:
     inner = np.s_[32:-32, 32:-32]
     shares = [noise_shares(noisy, denoised, noise)[inner].mean() for noise in (NOISE, still)]
     assert shares[0] > shares[1] + 0.1, shares
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_noise_of_colours_without_one_channel_is_noise(channel: int) -> None:
+    """Dark orange wood has no blue, and leaves that are none of sRGB's have no red."""
+    generator, side = np.random.default_rng(4), 128
+
+    def waves(*widths: float) -> NDArray[np.float64]:
+        noise = gaussian_filter(generator.normal(size=(side, side)), widths)
+        return np.asarray(noise / noise.std())
+
+    grain, luma, blue, red = waves(8, 1.2), waves(0.8, 0.8), waves(2.5, 2.5), waves(2.5, 2.5)
+    colour = 0.4 * np.stack([1.402 * red, -0.344 * blue - 0.714 * red, 1.772 * blue], -1)
+    noise = 2.5 / 255 * (luma[..., None] + colour)
+    # As estimated on such a photograph: moderate, correlated, and little of it is flat.
+    spectrum = (1.6, 0.8, 0.2, 0.9, 0.2, 0.1)
+    known = NoiseEstimate(2.6, (0.3, 0.7), (0.010, 0.005), (0.011, 0.006), 0.5, 0.15, spectrum)
+    shares = []
+    for least in (0.15, -0.1):
+        wood = np.insert([0.35, 0.147], channel, least) * (1 + 0.1 * grain[..., None])
+        seen, clean = (
+            to_float(np.rint(255 * x.clip(0, 1)).astype(np.uint8)) for x in (wood + noise, wood)
+        )
+        denoised = gaussian_filter(clean, (0.5, 0.5, 0))
+        shares.append(noise_shares(seen, denoised, known)[32:-32, 32:-32].mean((0, 1)))
+    assert (shares[1] > shares[0] - 0.15).all(), shares
 
 
 def test_strong_noise_is_trusted() -> None:
