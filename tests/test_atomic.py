@@ -235,3 +235,15 @@ def test_what_can_be_known_before(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         ensure_output(tmp_path / "a", overwrite=False)
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_is_read_is_never_replaced(tmp_path: Path) -> None:
+    source, link = tmp_path / "a", tmp_path / "link"
+    source.write_text("old")
+    link.hardlink_to(source)
+    for path in (source, tmp_path / "." / "a", link):
+        with pytest.raises(OutputError, match="which is read here; choose another name"):
+            ensure_output(path, overwrite=True, spare=[tmp_path / "b", source])
+    ensure_output(tmp_path / "b", overwrite=True, spare=[source])
+    with pytest.raises(OutputError, match="take the place"):  # though none of them exists
+        ensure_output(tmp_path / "b", overwrite=False, spare=[tmp_path / "x" / ".." / "b"])

@@ -9,7 +9,7 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -117,15 +117,32 @@ _REMEDY = {
 }
 
 
-def ensure_output(path: str | os.PathLike[str], overwrite: bool) -> None:
+def same_file(one: Path, other: Path) -> bool:
+    """Return whether two names are of one file, which need not exist.
+
+    Example:
+        >>> same_file(Path("a.png"), Path("./b/../a.png")), same_file(Path("a"), Path("b"))
+        (True, False)
+    """
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them does not exist
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def ensure_output(
+    path: str | os.PathLike[str], overwrite: bool, spare: Iterable[Path] = ()
+) -> None:
     """Raise what can be known before any work is done about a file that cannot be written.
 
     Args:
         path: the file to be written.
         overwrite: whether a file of that name may be replaced.
+        spare: files that are read, and never replaced.
 
     Raises:
-        OutputError: the folder is missing, the target is a folder, or it exists already.
+        OutputError: the folder is missing, the target is a folder, it exists already, or it is a
+            file that is read.
 
     Example:
         >>> ensure_output("no such folder/photo.png", overwrite=False)
@@ -139,6 +156,12 @@ exist; create the folder first
         target = path.resolve()
         if target.is_dir():
             raise OutputError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+        for source in spare:
+            if same_file(path, source):
+                raise OutputError(
+                    f"cannot write {str(path)!r}: it would take the place of {str(source)!r}, "
+                    "which is read here; choose another name"
+                )
         if not overwrite and os.path.lexists(path):
             raise _exists(path)
         if not stat.S_ISDIR(target.parent.stat().st_mode):

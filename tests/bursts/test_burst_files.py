@@ -105,3 +105,13 @@ def test_the_command(burst: list[Path]) -> None:
     assert result.exit_code == 0, result.output
     assert "2 photographs -> " in result.output
     assert read_photo(target).pixels.shape == (96, 112, 3)
+
+
+def test_no_frame_is_replaced_by_the_result(burst: list[Path]) -> None:
+    link = burst[0].with_name("link.png")
+    link.symlink_to(burst[1])
+    before = [path.read_bytes() for path in burst]
+    for target in (burst[2], link):
+        with pytest.raises(OutputError, match=r"take the place of .* which is read"):
+            denoise_burst(open_engine(device="cpu"), burst, target, overwrite=True)
+    assert [path.read_bytes() for path in burst] == before

@@ -160,5 +160,11 @@ def test_a_picture_is_written_for_each_photograph(
     assert CliRunner().invoke(group, [*both, f"--{option}", "sheets"]).exit_code == 0
     names = [path.name for path in sorted(Path("sheets").iterdir())]
     assert names == [f"one_denoised_{option}.jpg", f"two_denoised_{option}.jpg"]
+    write_photo(Photo(noisy), Path("sheets") / f"one_denoised_{option}.jpg", overwrite=True)
+    before = (Path("sheets") / f"one_denoised_{option}.jpg").read_bytes()
+    taken = ["denoise", "one.png", f"sheets/one_denoised_{option}.jpg", "--device", "cpu"]
+    result = CliRunner().invoke(group, [*taken, "--overwrite", f"--{option}", "sheets"])
+    assert result.exit_code == 2 and "written over the photograph sheets" in result.stderr
+    assert (Path("sheets") / f"one_denoised_{option}.jpg").read_bytes() == before
     result = _run("-o", "c.png", f"--{option}", "both.gif")
     assert result.exit_code != 0 and not Path("c.png").exists()

@@ -195,3 +195,32 @@ def test_the_places_are_those_with_the_highest_sums(shape: tuple[int, ...], seed
     places = telling_places(before, after, side=48)
     assert [(p[0].start, p[1].start) for p in places] == places_by_the_book(before, after, 48)
     assert all(p[0].stop - p[0].start == p[1].stop - p[1].start == 48 for p in places)
+
+
+@pytest.mark.parametrize("option", ["compare", "uncertainty"])
+@pytest.mark.parametrize(
+    ("name", "whose"), [("a.png", "the photograph"), ("b.png", "its result"), ("link.png", "the")]
+)
+def test_no_picture_takes_the_place_of_a_photograph(
+    tmp_path: Path, option: str, name: str, whose: str
+) -> None:
+    noisy = np.random.default_rng(6).integers(60, 190, (40, 48, 3)).astype(np.uint8)
+    write_photo(Photo(noisy), tmp_path / "a.png")
+    (tmp_path / "link.png").hardlink_to(tmp_path / "a.png")
+    for there in (False, True):  # a result of before, which may be replaced
+        if there:
+            write_photo(Photo(noisy), tmp_path / "b.png")
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        files = FileOptions(overwrite=True, **{option: tmp_path / "." / name})
+        with pytest.raises(OutputError, match=f"{name}.*: {whose}.* choose another name"):
+            denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png", files=files)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_two_pictures_have_two_names(tmp_path: Path) -> None:
+    noisy = np.random.default_rng(6).integers(60, 190, (40, 48, 3)).astype(np.uint8)
+    write_photo(Photo(noisy), tmp_path / "a.png")
+    files = FileOptions(compare=tmp_path / "c.png", uncertainty=tmp_path / "c.png")
+    with pytest.raises(OutputError, match=r"that of the comparison is there"):
+        denoise_file(open_engine(), tmp_path / "a.png", tmp_path / "b.png", files=files)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -379,6 +379,8 @@ def test_overwriting_when_asked(engine: TorchEngine, tmp_path: Path) -> None:
     (tmp_path / "taken.mp4").write_bytes(b"old")
     denoise_video(engine, source, tmp_path / "taken.mp4", overwrite=True)
     assert len(found(tmp_path / "taken.mp4").planes) == 1
+    with pytest.raises(OutputError, match="which is read here"):
+        denoise_video(engine, source, source, overwrite=True)
     assert source.read_bytes() == original
 
 

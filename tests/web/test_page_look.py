@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from playwright.sync_api import Page
 
 from invdn.cli import group
 from invdn.image.noise_estimation import estimate_noise
@@ -34,13 +35,19 @@ def _slide(visit: Visit, name: str, presses: str, times: int) -> None:
     visit.settled()
 
 
-def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
+def _result_at_full_size(visit: Visit, noisy: Path) -> Page:
+    """Open a photograph and show nothing but its result, at 100 %."""
     visit.drop(noisy)
     visit.until("done")
     page = visit.page
     page.locator("#view").focus()
     page.keyboard.press("1")
     page.locator("#wipe").press("Home")
+    return page
+
+
+def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
+    page = _result_at_full_size(visit, noisy)
     page.get_by_role("button", name="Auto strength").click()
     visit.settled()
     before = read_photo(noisy).pixels
@@ -87,12 +94,7 @@ def test_sliders_follow_the_formula_at_once(visit: Visit, noisy: Path) -> None:
 
 
 def test_gentle_and_strong_looks_are_those_of_the_command(visit: Visit, noisy: Path) -> None:
-    visit.drop(noisy)
-    visit.until("done")
-    page = visit.page
-    page.locator("#view").focus()
-    page.keyboard.press("1")
-    page.locator("#wipe").press("Home")
+    page = _result_at_full_size(visit, noisy)
     preset = page.get_by_role("combobox", name="Preset")
     preset.select_option("Everything removed")
     visit.settled()

@@ -96,7 +96,7 @@ def denoise_burst(
         raise InputError("a burst needs two photographs or more; a single one: invdn denoise")
     if len({source.resolve() for source in sources}) < len(sources):
         raise InputError("a photograph is named twice, which would count its noise as picture")
-    ensure_output(target, overwrite)
+    ensure_output(target, overwrite, spare=sources)
     first = read_photo(sources[0], max_pixels=max_pixels)
     check_writable(first, target, overwrite=overwrite)
     if min(first.height, first.width) < _SMALLEST:

@@ -56,7 +56,7 @@ def command(
     if picture is not None:
         from ..atomic import ensure_output
 
-        ensure_output(picture, overwrite)
+        ensure_output(picture, overwrite, spare=[first, second])
     arrays = load_arrays(first), load_arrays(second)
     differences = compare(*arrays, (first, second))
     far = [d for d in differences if not (d.relative if relative else d.largest) <= tolerance]

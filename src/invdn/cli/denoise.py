@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batch import Job, Plan, plan
+from ..batch.file_identity import InputIndex
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..errors import InputError, InvDNError
 from ..stores import is_url
@@ -246,18 +247,29 @@ def _picture_names(
     """Return the name of the picture that an option writes beside a photograph's result.
 
     Raises:
-        InputError: several photographs would have the same.
+        InputError: several photographs would have the same, or it is a photograph's own.
     """
     if chosen is None:
         return lambda job: None
-    if chosen.is_dir():
-        return lambda job: chosen / f"{job.target.stem}_{option}.jpg"
-    if isinstance(found, FolderScanner) or len(found.jobs) > 1:
+    in_folder = chosen.is_dir()
+    if not in_folder and (isinstance(found, FolderScanner) or len(found.jobs) > 1):
         raise InputError(
             f"--{option} {str(chosen)!r} is one file, and there are several photographs: make a "
             "folder and name that"
         )
-    return lambda job: chosen
+
+    def name(job: Job) -> Path:
+        return chosen / f"{job.target.stem}_{option}.jpg" if in_folder else chosen
+
+    if isinstance(found, Plan):
+        photographs = InputIndex(job.source for job in found.jobs)
+        for path in map(name, found.jobs):
+            if photograph := photographs.behind(path):
+                raise InputError(
+                    f"the picture of --{option} would be written over the photograph {photograph}; "
+                    "choose another name or folder"
+                )
+    return name
 
 
 def _told_on_the_desktop(run: BatchRun, found: Any) -> int:

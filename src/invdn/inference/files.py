@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ..atomic import ensure_output
-from ..errors import ImageError, InputError
+from ..atomic import ensure_output, same_file
+from ..errors import ImageError, InputError, OutputError
 from ..image.dtype import Pixels
 from ..image.noise_estimation import NoiseEstimate
 from ..image.orientation import apply_exif_orientation
@@ -177,7 +177,8 @@ def denoise_file(
 
     Raises:
         ImageError: the source is not a readable photograph.
-        OutputError: the target exists, or cannot be written.
+        OutputError: the target exists, or cannot be written; or a picture beside it would be
+            written over it or over the source.
         MissingDependencyError: the package that reads HEIC or raw files is not installed.
         InputError: the region lies outside the photograph, or the memory allowed is too small.
     """
@@ -198,8 +199,8 @@ def process_file(
         note: what the metadata says of the work.
     """
     start = time.perf_counter()
-    ensure_output(target, files.overwrite)
-    for path in files.pictures:
+    _check_pictures(source, target, files)
+    for path in (target, *files.pictures):
         ensure_output(path, files.overwrite)
     before = _status(source)
     photo = _read(source, target, files)
@@ -287,6 +288,21 @@ def denoise_content(
         notes += left
     facts = _result(source, target, photo, pipeline, notes, start)
     return ContentResult(encoded, facts, tuple(sidecars))
+
+
+def _check_pictures(source: Path, target: Path, files: FileOptions) -> None:
+    """Refuse pictures that would take the place of the photograph, of its result or of another."""
+    named = [("the photograph", source), ("its result", target)]
+    for what, path in (("comparison", files.compare), ("uncertainty", files.uncertainty)):
+        if path is None:
+            continue
+        for whose, other in named:
+            if same_file(path, other):
+                raise OutputError(
+                    f"cannot write the picture of the {what} to {str(path)!r}: {whose} is there; "
+                    "choose another name"
+                )
+        named.append((f"that of the {what}", path))
 
 
 def _read(source: Path, target: Path, files: FileOptions, content: BinaryIO | None = None) -> Photo:

@@ -105,7 +105,7 @@ def denoise_video(
     """
     start = time.perf_counter()
     container = _container_of(target)
-    ensure_output(target, overwrite)
+    ensure_output(target, overwrite, spare=[source])
     seen = probe_video(source, max_pixels=max_pixels)
     if seen.damage and not keep_readable:
         raise VideoError(
