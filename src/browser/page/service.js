@@ -34,7 +34,7 @@ const LOOK = Object.keys(NEUTRAL);
 const share = { minimum: 0, maximum: 1 };
 const MOST_BYTES = 400e6;
 // Of the network of `default`: that of `fast`, and everything but the network. Measured, docs/browser.md.
-const [FAST_COST, RULES] = [0.17, 0.3];
+const [FAST_COST, RULES] = [0.17, 0.12];
 const costOf = (quality) => (quality === "draft" ? FAST_COST : 1) + RULES;
 
 let studio = null;
