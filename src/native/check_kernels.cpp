@@ -235,7 +235,7 @@ std::vector<float> worked_on(const invdn::PixelWork& work, int height, int width
   const std::vector<float> spread(features, 2.0F);
   const double brightness[] = {60, 120, 200}, spreads[] = {9, 7, 4};
   const invdn::PhotographNoise noise{
-      {1, 2, 1, 0, 1, 1, 0.3F}, 4, 0.3F, 3, brightness, spreads, spreads, 0.2F};
+      {1, 2, 1, 0, 1, 1, 0.3F}, 4, 0.3F, 3, brightness, spreads, spreads};
   const invdn::ShareLayers layers{mean.data(),   spread.data(), first.data(), bias.data(),
                                   second.data(), bias.data(),   last.data(),  bias.data()};
   const invdn::Window before{noisy.data(), width * channels, height, width, channels},
@@ -244,7 +244,9 @@ std::vector<float> worked_on(const invdn::PixelWork& work, int height, int width
   const int cells = invdn::cells_of(height) * invdn::cells_of(width);
   std::vector<float> found(static_cast<std::size_t>(2 * cells)),
       shares(static_cast<std::size_t>(2 * height * width)), result(count);
-  work.shares(before, after, noise, layers, found.data(), scratch.data());
+  std::vector<double> logits(found.size());
+  work.logits(before, after, noise, layers, logits.data(), scratch.data());
+  work.bend(logits.data(), logits.size(), 0.2, found.data());
   work.to_pixels(found.data(), height, width, shares.data());
   const invdn::Buffer lines(invdn::dither_scratch(width, channels));
   work.dither(after, after, before, after, 0, 0, 11, 5, result.data(), lines.data());
