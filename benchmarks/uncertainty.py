@@ -5,6 +5,7 @@
     python benchmarks/uncertainty.py train FOLDER src/invdn/inference/error_map.npz \
         --material MATERIAL
     python benchmarks/uncertainty.py measure FOLDER benchmarks/results/uncertainty.json
+    python benchmarks/uncertainty.py check PREDICTIONS/WEIGHTS benchmarks/results/error-check.json
 
 `material` runs the network once on pictures with synthetic noise (those that automatic strength is
 trained on), `pairs` on crops of real pairs, on dim and smooth pictures with synthetic noise, and on
@@ -13,6 +14,7 @@ blocks of 8x8 pixels at strength 1, at automatic strength and at a random one. T
 conformal and by photograph: on photographs that were not learned from, the quantile of the ratio of
 error to prediction, every photograph counting alike, the real and the synthetic ones half each.
 `measure` reports on what neither has seen: other photographs of the same kinds, and other scenes.
+`check` does so on the pictures that `benchmarks/strength.py` predicted, without the network.
 
 The shipped file was made with the seventh edition of the model, 340 pictures with synthetic noise
 that an earlier version of these functions drew, and without dim ones: these commands make it anew,
@@ -30,6 +32,7 @@ import torch
 from noise_shares import FULL, Scenes, held_out, noise_of
 from numpy.typing import NDArray
 from PIL import Image
+from strength import cases
 from torch import nn
 
 from invdn.engines import open_engine
@@ -69,6 +72,7 @@ WEIGHTS = {
 }
 FLOOR = (0.25 / 255) ** 2
 STEPS, WIDTH, CROP = 2000, 24, 256
+CHECKED = ("sidd-mini-val", "sidd-val-more", "polyu_full", "polyu_half", "syn")
 SYNTHETIC, DIM, OTHERS = 340, 60, 60  # pictures to learn from, and to measure on
 
 
@@ -318,14 +322,50 @@ def measure(folder: Path, target: Path) -> None:
     target.write_text(json.dumps({"interval": factor, "rows": rows}, indent=1) + "\n")
 
 
+def check(predictions: Path, target: Path, data: Path) -> None:
+    """Report on unseen pictures of `benchmarks/strength.py`, whose results are there."""
+    samples: dict[tuple[str, str], list[BlockSamples]] = {}
+    seen = {name for used in (LEARNED, CALIBRATED) for name in used["polyu"] or ()}
+    for case in cases(data):
+        path = predictions / f"{case.title}__{case.name}.npz"
+        known = case.title.startswith("polyu") and case.name.rpartition("_")[0] in seen
+        if known or case.name == "0064" or case.title not in CHECKED or not path.exists():
+            continue
+        before, truth = (side.astype(np.float32) / 255 for side in (case.noisy, case.clean))
+        denoised = np.load(path)["den"].astype(np.float32) / 65535
+        noise = case.noise or estimate_noise(case.noisy)
+        for kind, strength in zip(KINDS[:2], (1.0, "auto"), strict=True):
+            after = blend(before, denoised, DenoiseOptions(strength=strength), noise)
+            after = np.rint(after.clip(0, 1) * 255).astype(np.float32) / 255
+            rows, columns = (size // BLOCK for size in after.shape[:2])
+            told = _run_layers(block_features(before, after, noise))[:rows, :columns].ravel()
+            error = np.abs(after - truth)[: rows * BLOCK, : columns * BLOCK]
+            cut = error.reshape(rows, BLOCK, columns, BLOCK, 3).transpose(0, 2, 1, 3, 4)
+            values = cut.reshape(rows * columns, -1)
+            inside = (values <= module.interval() * told[:, None]).mean(1)
+            root = np.sqrt(np.square(values).mean(1)).astype(float)
+            one = BlockSamples(told.astype(float), root, inside)
+            samples.setdefault((case.title, kind), []).append(one)
+    rows_of = []
+    for (title, kind), of in samples.items():
+        found = calibrate(of)
+        row = {"set": title, "strength": kind, "pictures": len(of)}
+        row |= {"spearman": round(found.spearman, 3), "coverage": round(found.coverage, 4)}
+        row |= {"ause of random": round(found.ause / found.ause_random, 3)}
+        rows_of.append(row)
+        print(row, flush=True)
+    target.write_text(json.dumps({"weights": predictions.name, "rows": rows_of}, indent=1) + "\n")
+
+
 def main() -> None:
     """Do what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("pairs", "train", "measure"))
+    parser.add_argument("what", choices=("pairs", "train", "measure", "check"))
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--model", default="default")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="of check")
     parser.add_argument("--material", type=Path, help="what noise_shares.py made, to train")
     chosen = parser.parse_args()
     if chosen.what == "pairs":
@@ -334,6 +374,8 @@ def main() -> None:
         if not chosen.material:
             parser.error("train needs --material")
         train(chosen.source, chosen.material, chosen.target, chosen.steps)
+    elif chosen.what == "check":
+        check(chosen.source, chosen.target, chosen.data)
     else:
         measure(chosen.source, chosen.target)
 
