@@ -85,7 +85,7 @@ def test_lossless(folder: Path) -> None:
         (("text.mp4",), 1, "cannot be read as a video"),
         ((".",), 1, "not a file"),
         (("sea.mp4", "-o", "text.mp4"), 1, "exists already"),
-        (("sea.mp4", "-o", "sea.mp4"), 1, "exists already"),
+        (("sea.mp4", "-o", "sea.mp4"), 1, "which is read here"),
         (("sea.mp4", "-o", "sea.gif"), 1, "names no known kind of video"),
         (("sea.mp4", "-o", "no/sea.mp4"), 1, "does not exist"),
         (("sea.mp4", "-o", "sea.webm", "--codec", "h264"), 1, "choose av1 or vp9"),

@@ -3,6 +3,7 @@
 
 import { Remote } from "../invdn/remote_engine.js";
 import { support } from "../invdn/support.js";
+import { sentence } from "./problems.js";
 
 /** What went wrong, in words for people. */
 export class Problem extends Error {
@@ -18,9 +19,6 @@ export class Problem extends Error {
     return false;
   }
 }
-
-/** `the file is damaged` as a sentence. */
-export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?)]$/.test(words) ? "" : ".");
 
 /** Values as the end of an address; those that are not given are left out. */
 export const query = (values) => {
