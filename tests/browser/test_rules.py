@@ -264,6 +264,7 @@ def test_dithering(rule: Any, unpacked: Any, compiled: Any, channels: int) -> No
         "f4"
     )
     means[:, 30:] += 0.1 * np.random.default_rng(1).random((height, 14, channels), np.float32)
+    means[14:] += np.float32(0.2)  # an edge, so that rows cannot be taken for others
     noisy = means + np.float32(0.03)
     core = slice(top, top + count), slice(0, width)
     expected = dithered(means[core], noisy, means, core, (top, 0))
