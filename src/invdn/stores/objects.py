@@ -117,9 +117,9 @@ class ObjectStore(Store):
         endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS.get(self._scheme, ()))), None)
         if self._scheme == "gs" and os.environ.get("STORAGE_EMULATOR_HOST"):  # knows no credentials
             endpoint = endpoint if endpoint and "://" in endpoint else f"http://{endpoint}"
-            nobody = {"gcs_base_url": endpoint, "disable_oauth": True, "client_email": ""}
-            nobody |= {"private_key": "", "private_key_id": ""}
-            settings["service_account_key"] = json.dumps(nobody)
+            anonymous = {"gcs_base_url": endpoint, "disable_oauth": True, "client_email": ""}
+            anonymous |= {"private_key": "", "private_key_id": ""}
+            settings["service_account_key"] = json.dumps(anonymous)
         if self._scheme == "http" or (endpoint or "").startswith("http:"):
             client["allow_http"] = True
         if self._scheme in ("s3", "s3a"):
@@ -391,8 +391,8 @@ def _kind_of(error: Exception) -> str:
 def _status(error: BaseException | None) -> int | None:
     """The status of the answer that an error is about, if there was an answer."""
     if answer := getattr(error, "response", None):
-        told = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return int(told) if told else None
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return int(status) if status else None
     found = _STATUS.search(str(error))
     return int(found[1]) if found else None
 

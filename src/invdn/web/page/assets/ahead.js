@@ -108,7 +108,7 @@ export class Ahead {
         done({ ...region, rgb });
         this.#goFirst(null);
       } catch {
-        // The region is a courtesy: what is wrong with the photograph is told by its job.
+        // The region is a courtesy: what is wrong with the photograph is reported by its job.
         begun(null);
         break;
       }

@@ -243,9 +243,9 @@ async function openFile(photo) {
 function dress(scene, photo) {
   const job = photo.result;
   if (job && scene.job !== job.id) {
-    const told = (problem) => arrived(photo, problem);
+    const settled = (problem) => arrived(photo, problem);
     const previous = [scene.clean, scene.explained, scene.uncertainty];
-    const layer = (link) => new Layer(link, scene.width, scene.height, told);
+    const layer = (link) => new Layer(link, scene.width, scene.height, settled);
     scene.clean = layer(job.links.rendering);
     scene.explained = scene.uncertainty = null;
     scene.job = job.id;
@@ -442,30 +442,30 @@ panel.addEventListener("remove", () => {
   (table.current ? $("view") : $("add")).focus();
 });
 panel.addEventListener("download", () => save());
-panel.addEventListener("download-all", () => busily(async (told) => {
+panel.addEventListener("download-all", () => busily(async (onProgress) => {
   const finished = table.photos.filter(({ result }) => result);
   if (!service.archive) {
-    for (const photo of finished) deliver.save(await photo.product(told, panel.output));
+    for (const photo of finished) deliver.save(await photo.product(onProgress, panel.output));
     return;
   }
   const ids = [];
-  for (const photo of finished) ids.push(await photo.made(told, panel.output));
+  for (const photo of finished) ids.push(await photo.made(onProgress, panel.output));
   deliver.saveArchive(ids);
   say(t("downloaded", { name: "denoised.zip" }));
 }));
-panel.addEventListener("to-folder", () => busily(async (told) => {
-  const count = await deliver.saveIntoFolder(table.photos.filter(({ result }) => result), told, panel.output);
+panel.addEventListener("to-folder", () => busily(async (onProgress) => {
+  const count = await deliver.saveIntoFolder(table.photos.filter(({ result }) => result), onProgress, panel.output);
   if (count !== null) say(t("toFolderDone", { count }));
 }));
-panel.addEventListener("copy", () => busily(async (told) => {
-  const id = await table.current.made(told);
+panel.addEventListener("copy", () => busily(async (onProgress) => {
+  const id = await table.current.made(onProgress);
   await deliver.copy(await service.job(id));
   say(t("copied"));
 }));
-panel.addEventListener("share", () => busily(async (told) => deliver.share(await table.current.product(told, panel.output))));
+panel.addEventListener("share", () => busily(async (onProgress) => deliver.share(await table.current.product(onProgress, panel.output))));
 
-const save = () => busily(async (told) => {
-  const file = await table.current.product(told, panel.output);
+const save = () => busily(async (onProgress) => {
+  const file = await table.current.product(onProgress, panel.output);
   deliver.save(file);
   say(t("downloaded", { name: file.name }));
 });

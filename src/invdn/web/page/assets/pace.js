@@ -1,4 +1,4 @@
-// How long the service takes, told before anything is begun: one number for every place of the page.
+// How long the service takes, estimated before anything is begun: one number for every place of the page.
 
 const PER_PICTURE = 0.4; // s, whatever its size
 const SECONDS_PER_MEGAPIXEL = 0.5; // to read, to blend and to write
@@ -39,8 +39,8 @@ export class Pace {
     const { self_ensemble, num_samples } = result.options;
     const passes = (self_ensemble ? 8 : 1) * (1 + num_samples);
     if (megapixels < 0.3) return;
-    const told = Math.max(0, seconds - PER_PICTURE - megapixels * SECONDS_PER_MEGAPIXEL) / (megapixels * passes);
-    const now = this.#perPass === null ? told : 0.5 * (this.#perPass + told);
+    const measured = Math.max(0, seconds - PER_PICTURE - megapixels * SECONDS_PER_MEGAPIXEL) / (megapixels * passes);
+    const now = this.#perPass === null ? measured : 0.5 * (this.#perPass + measured);
     if (this.#draft !== null && this.#perPass) this.#draft *= now / this.#perPass; // the machine is as busy for both
     this.#perPass = now;
   }

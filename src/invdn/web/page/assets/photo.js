@@ -26,7 +26,7 @@ export class Photo extends EventTarget {
   problem = null; // words
   silent = false; // the service does not answer
   wait = 0; // ms until the service may be asked again
-  asks = false; // it takes long: begin only when told to
+  asks = false; // it takes long: begin only when asked to
   there = null; // the Photo of the service
   result = null; // the finished Job that is shown
   patches = []; // regions denoised ahead: {x, y, w, h, edge, rgb}
@@ -139,14 +139,14 @@ export class Photo extends EventTarget {
         continue;
       }
       if (!latest()) return;
-      const told = { silent: false, progress: job.progress, secondsLeft: this.#left(job), position: job.position };
-      if (job.state === "done") return void this.#finish(job, told);
+      const news = { silent: false, progress: job.progress, secondsLeft: this.#left(job), position: job.position };
+      if (job.state === "done") return void this.#finish(job, news);
       if (job.state === "failed") {
         this.#job = null;
-        return void this.#become({ ...told, state: "failed", problem: problemInWords(job.problem) });
+        return void this.#become({ ...news, state: "failed", problem: problemInWords(job.problem) });
       }
       if (job.state === "cancelled") this.#job = null;
-      this.#become({ ...told, state: job.state === "cancelled" ? "stopped" : job.state });
+      this.#become({ ...news, state: job.state === "cancelled" ? "stopped" : job.state });
       if (job.state === "cancelled") return;
     }
   }
@@ -161,10 +161,10 @@ export class Photo extends EventTarget {
     return this.secondsLeft === null ? now : 0.75 * Math.max(0, this.secondsLeft - POLL / 1000) + 0.25 * now;
   }
 
-  #finish(job, told) {
+  #finish(job, news) {
     this.#discard();
     this.#job = null;
-    this.#become({ ...told, state: "done", result: { ...job, asked: this.#asked }, patches: [] });
+    this.#become({ ...news, state: "done", result: { ...job, asked: this.#asked }, patches: [] });
   }
 
   /** Remove what has been made of it from the service. */
@@ -176,10 +176,10 @@ export class Photo extends EventTarget {
 
   /**
    * The finished job of the file with the look, saved as `output` says. Where the look changes the result, the service makes
-   * it as the command does with these options, from what it remembers of the network's work; `told`
+   * it as the command does with these options, from what it remembers of the network's work; `onProgress`
    * hears how far it is.
    */
-  async made(told, output = {}) {
+  async made(onProgress, output = {}) {
     const { look, result } = this;
     const plain = Object.values(output).every((value) => value === undefined);
     if (plain && Object.entries(NEUTRAL).every(([name, value]) => look[name] === value)) return result.id;
@@ -195,7 +195,7 @@ export class Photo extends EventTarget {
         const job = await service.job(id);
         if (job.state === "done") return id;
         if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? problemInWords(job.problem) : t("wasStopped"));
-        told(job.progress);
+        onProgress(job.progress);
         await pause(POLL);
       }
     } catch (problem) {
@@ -208,8 +208,8 @@ export class Photo extends EventTarget {
   }
 
   /** The file with the look, `{blob, name}`. */
-  async product(told, output) {
-    return service.result(await this.made(told, output));
+  async product(onProgress, output) {
+    return service.result(await this.made(onProgress, output));
   }
 
   #failed(problem) {

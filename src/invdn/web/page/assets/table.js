@@ -127,7 +127,7 @@ export class Table extends EventTarget {
     return this.#first((photo) => photo.state === "ready" && !photo.wait && !photo.asks && !this.#later(photo));
   }
 
-  /** Begin what waited to be told, or for a preview. */
+  /** Begin what waited for a request, or for a preview. */
   begin() {
     this.#next();
   }
