@@ -1,13 +1,15 @@
-"""How long the page without a server takes in Chromium, and how much memory.
+"""How long photographs take without a server, and how much memory, beside the native command.
 
     python benchmarks/browser.py > benchmarks/results/browser.json
-    python benchmarks/browser.py --megapixels 0.066 --models fast --threads 1
+    python benchmarks/browser.py --megapixels 0.066 --models fast --threads 1 --places Chromium
 
-It needs the built page (`.ci/wasm`), Chromium and playwright. A noisy JPEG of each size goes
-through the page's worker, as the page sends it: decoded, denoised by automatic strength, encoded.
-Without isolation headers the network runs on one thread, with them on as many as the page takes.
-Besides the wall time, the processor time of the browser's renderer is told, which a busy machine
-changes less; and the most that the renderer had resident, with the memory of the network's module.
+It needs the built page and npm package (`.ci/wasm`), Chromium, playwright and node. A noisy JPEG of
+each size is decoded, denoised by automatic strength and encoded: in Chromium by the page's worker,
+as the page sends it; in node by the package; in Python by the native engine (AVX2, float32), which
+the command uses. One thread, or two; in Chromium isolation headers make them two. Besides the wall
+time, the processor time is told, which a busy machine changes less, and the most that the process
+had resident, in Chromium the renderer. `load` is the machine's average of a minute at the end, the
+measured process in it.
 """
 
 import argparse
@@ -17,27 +19,28 @@ import json
 import math
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from invdn.evaluation.machine import describe_machine
 from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
+from support.chromium import NAMES
+from support.renderers import cpu, renderers, resident
 from support.static_host import ISOLATION, served
 
 SITE = Path(__file__).parents[1] / "build/browser"
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PACKAGE = SITE.with_name("browser-npm")
 _AUTO = {"strength": "auto", "luminance": 1, "chroma": 1, "detail": 0}
 _BEGIN = """async () => {
   const { Remote } = await import("./invdn/remote_engine.js");
@@ -51,13 +54,42 @@ _SEND = """async ([text, model, look]) => {
     const value = await studio.call(name, values);
     return [value, (performance.now() - begun) / 1000];
   };
-  const [{ id }, open] = await timed("open", [bytes]);
+  const id = "photograph";
+  const [, open] = await timed("open", [bytes, id]);
   const [, denoise] = await timed("denoise", [id, model]);
   const [, encode] = await timed("product", [id, look]);
   const module = (await studio.call("memory", []))[model];
   await studio.call("forget", [id]);
-  return { threads: about.threads, told: about.pace, open, denoise, encode, module };
+  return { threads: about.threads, pace: about.pace, open, denoise, encode, module };
 }"""
+_NODE = """
+const [, path, folder, model, threads] = process.argv;
+const { Denoiser } = await import(`${folder}/index.js`);
+const { readFileSync } = await import("node:fs");
+const denoiser = await Denoiser.open({ model, threads: Number(threads) });
+const [bytes, begun, before] = [readFileSync(path), performance.now(), process.cpuUsage()];
+await denoiser.denoise(bytes);
+const { user, system } = process.cpuUsage(before);
+const seconds = (performance.now() - begun) / 1000;
+const peak = 1024 * process.resourceUsage().maxRSS;
+const found = { seconds, processor: (user + system) / 1e6, peak };
+process.stdout.write(JSON.stringify(found), () => process.exit());
+"""
+#: Run in a process of its own, for its memory.
+_PYTHON = """
+import json, resource, sys, time
+from pathlib import Path
+from invdn.engines.native_engine import NativeEngine
+from invdn.inference.files import denoise_file
+from invdn.weights import read_parameters
+source, weights, threads = sys.argv[1:]
+engine = NativeEngine(read_parameters(Path(weights)), threads=int(threads), instructions="avx2")
+begun, before = time.perf_counter(), time.process_time()
+denoise_file(engine, Path(source), Path(source).with_name("denoised.jpg"))
+seconds, processor = time.perf_counter() - begun, time.process_time() - before
+peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"seconds": seconds, "processor": processor, "peak": peak}))
+"""
 
 
 def main() -> None:
@@ -67,33 +99,23 @@ def main() -> None:
     )
     parser.add_argument("--megapixels", type=float, nargs="*", default=[0.066, 0.262, 1, 6, 12])
     parser.add_argument("--models", nargs="*", default=["fast", "default"])
-    parser.add_argument("--threads", nargs="*", default=["1", "more"], choices=["1", "more"])
-    parser.add_argument("--repeats", type=int, default=1, help="the best is told")
-    parser.add_argument("--site", type=Path, default=SITE, help="the built page")
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2], choices=[1, 2])
+    places = {"Chromium": in_chromium, "node": in_node, "command": in_python}
+    parser.add_argument("--places", nargs="*", default=[*places], choices=[*places])
     options = parser.parse_args()
-    if not (options.site / "sw.js").exists():
+    if not (SITE / "sw.js").exists():
         raise SystemExit("the page is missing: .ci/wasm builds it")
-    executable = next(filter(None, map(shutil.which, _NAMES)), None)
     rows = []
-    site, repeats = options.site, options.repeats
-    with sync_playwright() as driver:
-        for megapixels in options.megapixels:
-            photograph = jpeg(megapixels)
-            for model in options.models:
-                for threads in options.threads:
-                    browser = driver.chromium.launch(
-                        executable_path=executable, args=["--headless", "--no-sandbox"]
-                    )
-                    row = measure(browser, site, photograph, model, threads, repeats)
-                    browser.close()
-                    rows.append({"megapixels": megapixels, "model": model, **row})
+    for megapixels in options.megapixels:
+        photograph = jpeg(megapixels)
+        for model in options.models:
+            for threads in options.threads:
+                for place in options.places:
+                    row = {"place": place, "megapixels": megapixels, "model": model}
+                    row |= {"threads": threads, **places[place](photograph, model, threads)}
+                    rows.append({**row, "load": round(os.getloadavg()[0], 1)})
                     sys.stderr.write(f"{rows[-1]}\n")
-    result = {
-        "machine": describe_machine(),
-        "load": os.getloadavg(),
-        "runs": rows,
-        "files": files(options.site),
-    }
+    result = {"machine": describe_machine(), "runs": rows, "files": files(SITE)}
     json.dump(result, sys.stdout, indent=1)
     sys.stdout.write("\n")
 
@@ -111,23 +133,20 @@ def jpeg(megapixels: float) -> bytes:
         return path.read_bytes()
 
 
-def measure(
-    browser: Browser, site: Path, photograph: bytes, model: str, threads: str, repeats: int
-) -> dict[str, Any]:
+def in_chromium(photograph: bytes, model: str, threads: int) -> dict[str, Any]:
     """Send a photograph through a page that is opened for it."""
-    with served(site, {} if threads == "1" else ISOLATION) as (address, _):
-        window = browser.new_context(service_workers="block")
-        page = window.new_page()
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    headers = {} if threads == 1 else ISOLATION
+    with sync_playwright() as driver, served(SITE, headers) as (address, _):
+        flags = ["--headless", "--no-sandbox"]
+        browser = driver.chromium.launch(executable_path=executable, args=flags)
+        page = browser.new_context(service_workers="block").new_page()
         page.goto(address)
         page.set_default_timeout(0)
         page.evaluate(_BEGIN)
-        best: dict[str, Any] = {}
-        for _ in range(repeats):
-            row = observed(page, photograph, model)
-            if not best or row["seconds"] < best["seconds"]:
-                best = row
-        window.close()
-    return best
+        row = observed(page, photograph, model)
+        browser.close()
+    return row
 
 
 def observed(page: Page, photograph: bytes, model: str) -> dict[str, Any]:
@@ -143,7 +162,6 @@ def observed(page: Page, photograph: bytes, model: str) -> dict[str, Any]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     text = base64.b64encode(photograph).decode()
-    begun = time.perf_counter()
     try:
         found = page.evaluate(_SEND, [text, model, _AUTO])
     finally:
@@ -155,43 +173,39 @@ def observed(page: Page, photograph: bytes, model: str) -> dict[str, Any]:
         "threads": found["threads"],
         "seconds": round(sum(steps.values()), 3),
         **steps,
-        "elapsed": round(time.perf_counter() - begun, 3),
-        "processor_seconds": round(used, 2),
-        "told_seconds_per_megapixel": round(found["told"] * 1e6, 2),
+        "processor_seconds": round(used, 2),  # the opening of engine and model in it
+        "expected_seconds_per_megapixel": round(found["pace"] * 1e6, 2),
         "module_megabytes": round(found["module"] / 1e6),
-        "renderer_megabytes": round(peak / 1e6),
+        "resident_megabytes": round(peak / 1e6),
     }
 
 
-def renderers() -> list[psutil.Process]:
-    """Return the renderers of the browser that this process has started."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "--type=renderer" in " ".join(arguments(child))]
+def in_node(photograph: bytes, model: str, threads: int) -> dict[str, Any]:
+    """Send a photograph through the npm package."""
+    arguments = [str(PACKAGE), model, str(threads)]
+    return apart(["node", "--input-type=module", "-e", _NODE], photograph, arguments)
 
 
-def arguments(process: psutil.Process) -> list[str]:
-    """Return the arguments of a process; none where it has ended."""
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+def in_python(photograph: bytes, model: str, threads: int) -> dict[str, Any]:
+    """Send a photograph through the native engine, with the page's weights."""
+    arguments = [str(SITE / f"models/{model}.safetensors"), str(threads)]
+    return apart([sys.executable, "-c", _PYTHON], photograph, arguments)
 
 
-def cpu(process: psutil.Process) -> float:
-    """Return the processor time that a process has used, in seconds."""
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
-
-
-def resident(process: psutil.Process) -> int:
-    """Return the resident bytes of a process."""
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+def apart(command: list[str], photograph: bytes, arguments: list[str]) -> dict[str, Any]:
+    """Run a command on a photograph; it writes what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noisy.jpg"
+        path.write_bytes(photograph)
+        done = subprocess.run([*command, str(path), *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found = json.loads(done.stdout)
+    return {
+        "seconds": round(found["seconds"], 3),
+        "processor_seconds": round(found["processor"], 2),
+        "resident_megabytes": round(found["peak"] / 1e6),
+    }
 
 
 def files(site: Path) -> dict[str, tuple[int, int]]:

@@ -40,7 +40,7 @@ from invdn.engines import available_processors, open_engine
 from invdn.evaluation.machine import describe_machine
 from invdn.evaluation.profiling import peak_memory
 from invdn.inference import DenoiseOptions, denoise_pixels
-from invdn.inference.sampling import WHOLE
+from invdn.inference.blocks import WHOLE
 
 SIDES = (256, 384, 512, 768, 1024, 1536, 2048)  # 0.066 to 4.2 megapixels
 FULL_SIDES = (3464, 5000, 10000)  # 12 to 100 megapixels

@@ -24,7 +24,7 @@ from matplotlib import pyplot
 from sidd_development import recover_development
 from torch import Tensor
 
-from invdn.data.camera import PHONE, Cameras, sample_cameras
+from invdn.data.camera import Cameras, sample_cameras
 from invdn.data.noise import NoisyPair, add_camera_noise
 from invdn.image.dtype import to_float
 from invdn.photo.photo import Photo
@@ -32,6 +32,7 @@ from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.cameras import PLAIN
 from support.noise_statistics import NoiseStatistics, measure_noise
 
 SETS = {
@@ -64,21 +65,7 @@ def read_pairs(data: Path, folders: tuple[str, ...]) -> list[tuple[Tensor, Tenso
 
 def samsung(matrix: Tensor, shot: float, read: float, lift: float = 1.0) -> Cameras:
     """The phone of SIDD's pairs at a given noise strength."""
-    plain = replace(
-        PHONE,
-        exposure=(1.0, 1.0),
-        shot=(shot, shot),
-        bits=(10, 10),
-        contrast=(0.0, 0.0),
-        banding_share=0.0,
-        hot_share=0.0,
-        bilinear_share=0.0,
-        binned_share=0.0,
-        smoothing_share=0.0,
-        jpeg_share=0.0,
-        clipped_black_share=1.0,
-        lift=(lift, lift),
-    )
+    plain = replace(PLAIN, shot=(shot, shot), bits=(10, 10), hot_share=0.0, lift=(lift, lift))
     camera = sample_cameras(1, torch.Generator().manual_seed(0), plain)
     gains = torch.tensor([GAINS])
     return replace(camera, read=torch.tensor([read]), matrix=matrix[None].float(), gains=gains)

@@ -220,10 +220,10 @@ def noise_of(kind: str, scene: Values, rng: np.random.Generator, seed: int) -> t
         if rng.random() < 0.6:
             clean = through_jpeg(clean, int(rng.integers(75, 98)), int(rng.choice([0, 2])))
         return clean, clean
-    if kind == "camera":
+    if kind in ("camera", "phone"):
         generator = torch.Generator().manual_seed(seed)
-        phone = rng.random() < 0.45
-        low, high = (50, 3200) if phone else (100, 12800)
+        phone = kind == "phone" or rng.random() < 0.45
+        low, high = (300 if kind == "phone" else 50, 3200) if phone else (100, 12800)
         camera = (PHONE if phone else DSLR).at_iso(float(np.exp(rng.uniform(*np.log((low, high))))))
         if rng.random() < 0.5:
             camera = replace(camera, exposure=(1.0, 1.0))

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from invdn.inference.sampling import WHOLE
+from invdn.inference.blocks import WHOLE
 
 COLOURS = ("#8a8a8a", "#c98a2b", "#2b6cb0", "#7fb2e5")
 
@@ -77,7 +77,7 @@ def _peers(result: dict[str, Any]) -> Any:
 def _uncertainty(result: dict[str, Any]) -> Any:
     """Predicted and true error, and coverage, in tenths of the blocks of every set not learned."""
     figure, (reliable, covered) = pyplot.subplots(1, 2, figsize=(9.5, 3.4))
-    rows = [row for row in result["rows"] if row["strength"] == "auto" and row["use"] == "measured"]
+    rows = [row for row in result["rows"] if row["strength"] == "auto"]
     for row in rows:
         (line,) = reliable.plot(row["predicted"], row["observed"], "o-", ms=3, lw=0.8)
         shares = [100 * share for share in row["covered"]]

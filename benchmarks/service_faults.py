@@ -10,7 +10,8 @@
   another client asks for /healthz and denoises meanwhile.
 * bombs: small files that unpack to much, of every format; their answer, and how long another
   client's upload takes meanwhile.
-* cancel: how long after a DELETE the engine takes another client's work.
+* cancel: how long after a DELETE the engine takes another client's work; free, and with a busy
+  program for every core.
 """
 
 import argparse
@@ -19,25 +20,30 @@ import os
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import imagecodecs
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from invdn.evaluation.machine import describe_machine
 from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.vips import pyvips
 from invdn.photo.write import write_photo
+from support.bombs import dng_deflated, dng_of_one_tile, heic_of_one_tile
 
 CLIENTS = 32
 JOBS = 20
@@ -54,7 +60,7 @@ def main() -> None:
         "server": server_killed,
         "shared": one_of_two_killed,
         "stalled": stalled,
-        "bombs": bombs,
+        "bombs": lambda _, __: bombs(options.kinds),
         "cancel": cancelled,
     }
     parser = argparse.ArgumentParser(
@@ -62,6 +68,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", choices=list(scenes), default=list(scenes))
     parser.add_argument("--seconds", type=float, default=60, help="of load")
+    parser.add_argument("--kinds", nargs="*", default=[], help="of bombs: heic, dng and so on")
     options = parser.parse_args()
     result: dict[str, Any] = {
         "machine": describe_machine(),
@@ -277,22 +284,27 @@ def stalled(folder: Path, _: float) -> dict[str, Any]:
     }
 
 
-def bombs(_folder: Path, __: float) -> dict[str, Any]:
+def bombs(kinds: Sequence[str]) -> dict[str, Any]:
     """Send small files that unpack to much, and something small beside each."""
-    big = pyvips.Image.black(9900, 9900, bands=3).copy(interpretation="srgb")
-    made = {
-        "png 98 MP": big.pngsave_buffer(compression=9),
-        "jpeg 98 MP": big.jpegsave_buffer(Q=20),
-        "webp 98 MP": pyvips.Image.black(9900, 9900, bands=3)
-        .copy(interpretation="srgb")
-        .webpsave_buffer(Q=10),
-        "tiff 98 MP": big.tiffsave_buffer(compression="deflate"),
-        "avif 64 MP": pyvips.Image.black(8000, 8000, bands=3)
-        .copy(interpretation="srgb")
-        .heifsave_buffer(compression="av1", Q=1, effort=0),
-        "png 50,000,000 x 2": pyvips.Image.black(50_000_000, 2).pngsave_buffer(),
-        "png 400 MP": pyvips.Image.black(20_000, 20_000).pngsave_buffer(),
+    makers: dict[str, Callable[[], Any]] = {
+        "png 98 MP": lambda: black(9900).pngsave_buffer(compression=9),
+        "jpeg 98 MP": lambda: black(9900).jpegsave_buffer(Q=20),
+        "webp 98 MP": lambda: black(9900).webpsave_buffer(Q=10),
+        "tiff 98 MP": lambda: black(9900).tiffsave_buffer(compression="deflate"),
+        "avif 64 MP": lambda: black(8000).heifsave_buffer(compression="av1", Q=1, effort=0),
+        "gif 98 MP": lambda: pyvips.Image.black(9900, 9900).gifsave_buffer(),
+        "bmp 98 MP, run lengths": lambda: bmp_of_runs(9900),
+        "jxl 98 MP": lambda: imagecodecs.jpegxl_encode(black(9900).numpy(), effort=1),
+        "jp2 64 MP": lambda: imagecodecs.jpeg2k_encode(black(8000).numpy(), level=20),
+        "heic 100 MP": lambda: heic_of_one_tile(12, 8, (12_288, 8130)),
+        "dng 98 MP, lossless JPEG": lambda: dng_of_one_tile(9900, 9900),
+        "dng 98 MP, deflate": lambda: dng_deflated(9900),
+        "heic 268 MP": lambda: heic_of_one_tile(16, 16),
+        "dng of 900 MP that shows 0.15": lambda: dng_of_one_tile(30_000, 30_000, (500, 300)),
+        "png 50,000,000 x 2": lambda: pyvips.Image.black(50_000_000, 2).pngsave_buffer(),
+        "png 400 MP": lambda: pyvips.Image.black(20_000, 20_000).pngsave_buffer(),
     }
+    made = {name: make() for name, make in makers.items() if name.split()[0] in kinds or not kinds}
     small = pyvips.Image.black(40, 30).pngsave_buffer()
     rows = {}
     with served() as (address, process):
@@ -338,27 +350,63 @@ def bombs(_folder: Path, __: float) -> dict[str, Any]:
     return rows
 
 
+def black(side: int) -> Any:
+    """A black square in sRGB, of libvips."""
+    return pyvips.Image.black(side, side, bands=3).copy(interpretation="srgb")
+
+
+def bmp_of_runs(side: int) -> bytes:
+    """A black BMP of 8 bits, every row coded as runs of 255."""
+    runs, rest = divmod(side, 255)
+    row = b"\xff\0" * runs + (bytes((rest, 0)) if rest else b"") + b"\0\0"
+    pixels = row * side + b"\0\1"
+    start = 14 + 40 + 4 * 256
+    head = struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start)
+    info = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(pixels), 2835, 2835, 256, 0)
+    return head + info + b"".join(bytes((v, v, v, 0)) for v in range(256)) + pixels
+
+
 def cancelled(folder: Path, _: float) -> dict[str, Any]:
-    """Cancel long jobs, and see when another client's work is begun."""
-    body, small = small_photograph(folder, 512), small_photograph(folder)
-    rows = []
-    with served() as (address, _process), httpx.Client(base_url=address, timeout=120) as client:
-        for _round in range(5):
-            job = client.post("api/v1/jobs?num_samples=500", content=body).json()["id"]
-            while client.get(f"api/v1/jobs/{job}").json()["progress"] == 0:
-                time.sleep(0.1)
-            other = client.post("api/v1/jobs", content=small).json()["id"]
-            start = time.monotonic()
-            client.delete(f"api/v1/jobs/{job}")
-            answered = time.monotonic() - start
-            while client.get(f"api/v1/jobs/{other}").json()["state"] == "queued":
-                time.sleep(0.01)
-            rows.append((round(answered, 3), round(time.monotonic() - start, 3)))
-            ends_of(client, [other])
-    return {
-        "answer_seconds": [row[0] for row in rows],
-        "engine_free_seconds": [row[1] for row in rows],
-    }
+    """Cancel long jobs, and see when another client's work is begun; beside busy programs too."""
+    body, small = small_photograph(folder, 1400), small_photograph(folder)
+    rows = {}
+    with served() as (address, process), httpx.Client(base_url=address, timeout=120) as client:
+        for name, programs in (("free", 0), ("busy", os.cpu_count() or 1)):
+            workers = workers_of(process)
+            others = [
+                subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                for _ in range(programs)
+            ]
+            try:
+                found = [_cancel(client, body, small) for _round in range(5)]
+            finally:
+                for other in others:
+                    other.kill()
+                    other.wait()
+            rows[name] = {
+                "busy_programs": programs,
+                "answer_seconds": [row[0] for row in found],
+                "engine_free_seconds": [row[1] for row in found],
+                "workers_ended": len(set(workers) - set(workers_of(process))),
+            }
+    return rows
+
+
+def _cancel(client: httpx.Client, body: bytes, small: bytes) -> tuple[float, float]:
+    """Seconds from a DELETE to its answer, and until the engine takes another job."""
+    job = client.post("api/v1/jobs?num_samples=8", content=body).json()["id"]
+    while client.get(f"api/v1/jobs/{job}").json()["state"] == "queued":
+        time.sleep(0.02)
+    time.sleep(1.5)  # within the first passes of the network
+    other = client.post("api/v1/jobs", content=small).json()["id"]
+    start = time.monotonic()
+    client.delete(f"api/v1/jobs/{job}")
+    answered = time.monotonic() - start
+    while client.get(f"api/v1/jobs/{other}").json()["state"] == "queued":
+        time.sleep(0.01)
+    free = time.monotonic() - start
+    ends_of(client, [other])
+    return round(answered, 3), round(free, 3)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the tests share: real data, where it is."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from support.azure_server import ACCOUNT, azure_server, make_container
 from support.drawn_data import draw
-from support.s3_server import environment, make_bucket, s3_server
+from support.s3_server import environment, make_bucket, s3_server, seaweed_server
 
 # Properties are tested without a clock: the machine may be busy.
 settings.register_profile("invdn", deadline=None)
@@ -60,10 +61,18 @@ def scene() -> NDArray[np.float32]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of a server that speaks S3."""
+    """The address of a server that speaks S3; INVDN_TEST_S3=seaweed takes SeaweedFS for moto."""
     pytest.importorskip("obstore")
     pytest.importorskip("moto")
-    with s3_server() as address:
+    with seaweed_server() if os.environ.get("INVDN_TEST_S3") == "seaweed" else s3_server() as there:
+        yield there
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[str]:
+    """The address of a SeaweedFS."""
+    pytest.importorskip("obstore")
+    with seaweed_server() as address:
         yield address
 
 

@@ -92,6 +92,22 @@ def test_without_hard_links_it_works_too(tmp_path: Path, monkeypatch: pytest.Mon
     assert [p.read_text() for p in tmp_path.iterdir()] == ["new"]
 
 
+def test_a_network_drive_that_loses_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.link
+
+    def link(source: Path, target: Path) -> None:
+        real(source, target)
+        real(source, target)  # as a client of NFS that asks again
+
+    monkeypatch.setattr(os, "link", link)
+    write(tmp_path / "a", "mine")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(OutputError, match="exists already"):
+        write(tmp_path / "a")
+
+
 def test_of_many_writers_one_wins(tmp_path: Path) -> None:
     won: list[int] = []
 

@@ -1,6 +1,7 @@
 """The scripts of ``benchmarks/`` still run: with tiny sizes, for they are long otherwise."""
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -25,6 +26,7 @@ TINY = {
     "loader": "PAIRS --crop 16 --batch 2 --seconds 0.1 --repeats 1",
     "memory": "--megapixels 0.1 --formats jpg --windows 64",
     "peers": "--sizes 32 --threads 1 --repeats 1 --only native onnxruntime",
+    "runtimes": "--size 64 --repeats 1 --model fast",
     "service": "--sizes 0.01 --runs 1 --seconds 1 --side 32",
     "shadow_boost": "PHOTO -o OUT/boost.jpg --crop 32",
     "tiling": "PHOTO",
@@ -83,6 +85,16 @@ def test_it_runs(script: str, pairs: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr[-3000:]
 
 
+def test_the_table_of_runtimes_is_that_of_its_result() -> None:
+    spec = spec_from_file_location("benchmark_runtimes_table", FOLDER / "runtimes.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    report = json.loads((FOLDER / "results" / "runtimes.json").read_text(encoding="utf-8"))
+    document = (FOLDER.parent / "docs" / "export.md").read_text(encoding="utf-8")
+    assert module.table(report) in document
+
+
 def test_the_best_shares_are_more_than_any_single_strength(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the picture is noise that the network removed, the other texture that it removed."""
     monkeypatch.syspath_prepend(str(FOLDER))
@@ -99,3 +111,57 @@ def test_the_best_shares_are_more_than_any_single_strength(monkeypatch: pytest.M
     assert module.best_shares(noisy, flat / 255, clean) == 100
     assert module.best_shares(noisy, flat / 255, flat) == 100
     assert module.psnr(flat / 255, clean) < 30 > module.psnr(noisy / 255, clean)
+
+
+def test_the_table_of_kinds_is_that_of_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec = spec_from_file_location("photographs", FOLDER / "photographs.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = module.table(json.loads(module.RESULT.read_text(encoding="utf-8"))["rows"])
+    assert f"<!-- kinds -->\n{made}\n<!-- end -->" in module.DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_intervals_are_as_wide_as_errors_of_unseen_photographs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Errors of one kind are normal, others have heavy tails: each gets the width that is its own.
+
+    And the layers that it was put into say what both said one after the other.
+    """
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = spec_from_file_location("benchmark_uncertainty", FOLDER / "uncertainty.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "WIDTH_STEPS", 300)
+    random = np.random.default_rng(2)
+    weights = {
+        "first": (43, module.WIDTH),
+        "second": (module.WIDTH,) * 2,
+        "last": (module.WIDTH, 1),
+    }
+    layers = {f"{k}.weight": random.normal(0, 0.2, shape) for k, shape in weights.items()}
+    layers |= {f"{k}.bias": random.normal(0, 0.2, shape[1]) for k, shape in weights.items()}
+    layers |= {"mean": random.normal(0, 1, 43), "spread": random.uniform(0.5, 2, 43)}
+    layers["last.bias"] -= 6
+    items = []
+    for number in range(20):
+        heavy = number % 2
+        features = random.normal(0, 1, (module.BLOCKS, 43))
+        features[:, 7] = (6 * heavy - 3) * layers["spread"][7] + layers["mean"][7]
+        told = np.full(module.BLOCKS, 0.02)
+        shape = (module.BLOCKS, module.VALUES)
+        values = np.abs(random.standard_t(2, shape) if heavy else random.normal(0, 1, shape)) * 0.02
+        items.append(module.Item("s", f"p{number}", "auto", features, told, values))
+    line = module.learn_width(items, layers)
+    for item, quantile in ((items[0], 1.645), (items[1], 2.92)):  # of 90 % on both sides
+        width = np.exp(module.width_of(line, layers, item.features)) * module.NORMAL
+        assert np.median(width) == pytest.approx(quantile, rel=0.12)
+        both = module.run(layers, item.features) * width / module.NORMAL
+        assert module.run(module.joined(layers, line), item.features) == pytest.approx(
+            np.maximum(both, 0.3 / 255), rel=1e-3
+        )

@@ -68,8 +68,18 @@ _JPEG_LINK = (
 )
 #: Modules of the page that ask the service; the browser's own take their place.
 _REPLACED = ("service.js",)
+#: Assets of the service's other pages.
+_ELSEWHERE = ("docs.css",)
 #: What goes into the head of the page.
 _HEAD = "head.html"
+#: What of ``src/browser`` is no module for JavaScript, and what of it programs alone need.
+_NO_MODULES = ("*.c", "page", "*.md", "package.json")
+_FOR_PROGRAMS = ("index.*", "node.js")
+#: What of the service's page is of no use without it, and what stands in its place.
+_OF_SERVICE = {
+    r'(<input type="file"[^>]* accept=)"[^"]*"': r'\1"image/jpeg,image/png"',
+    r'\s*<p class="soft"><a href="docs"[^\n]*': "",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -153,14 +163,15 @@ def assemble(site: Path, builds: dict[str, Path], codec: Path) -> None:
         )
     for name in ("noise_shares", "error_map"):
         (models / f"{name}.json").write_text(layers_as_json(LAYERS / f"{name}.npz"))
-    shutil.copytree(
-        SOURCE, site / "invdn", ignore=shutil.ignore_patterns("*.c", "page", "*.md", "package.json")
-    )
+    ignored = shutil.ignore_patterns(*_NO_MODULES, *_FOR_PROGRAMS)
+    shutil.copytree(SOURCE, site / "invdn", ignore=ignored)
     _assemble_page(site)
 
 
 def _assemble_page(site: Path) -> None:
-    shutil.copytree(PAGE / "assets", site / "assets", ignore=shutil.ignore_patterns(*_REPLACED))
+    ignored = shutil.ignore_patterns(*_REPLACED, *_ELSEWHERE)
+    shutil.copytree(PAGE / "assets", site / "assets", ignore=ignored)
+    shutil.copy(PAGE / "manifest.webmanifest", site)
     for path in (SOURCE / "page").iterdir():
         if path.name == _HEAD:
             continue
@@ -170,10 +181,13 @@ def _assemble_page(site: Path) -> None:
     names.remove("sw.js")
     worker = site / "sw.js"
     text = worker.read_text()
-    told = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode())
     for name in names:
-        told.update(name.encode() + (site / name).read_bytes())
-    text = text.replace('"VERSION"', json.dumps(told.hexdigest()[:16]))
+        digest.update(name.encode() + (site / name).read_bytes())
+    policy = re.search(r'content="([^"]+)"', (SOURCE / "page" / _HEAD).read_text())
+    known = {"POLICY": policy and policy[1], "VERSION": digest.hexdigest()[:16]}
+    for word, value in known.items():
+        text = text.replace(json.dumps(word), json.dumps(value))
     worker.write_text(text.replace('["FILES"]', json.dumps(["./", *names])))
 
 
@@ -185,7 +199,7 @@ def package(site: Path, folder: Path) -> None:
         folder: that is made anew.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(site / "invdn", folder)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns(*_NO_MODULES))
     for name in ("package.json", "README.md"):
         shutil.copy(SOURCE / name, folder / name)
     for name in ("LICENSE", "NOTICE"):
@@ -199,7 +213,10 @@ def package(site: Path, folder: Path) -> None:
 def page(html: str) -> str:
     """Turn the service's page into one that lies in any folder and asks no server."""
     head = (SOURCE / "page" / _HEAD).read_text()
-    html = re.sub(r'(href|src)="/assets/', r'\1="assets/', html)
+    for pattern, replacement in _OF_SERVICE.items():
+        html, count = re.subn(pattern, replacement, html)
+        if count != 1:
+            raise SystemExit(f"the service's page has {count} places like {pattern}, not 1")
     return html.replace('<link rel="icon"', f'{head}<link rel="icon"', 1)
 
 

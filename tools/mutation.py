@@ -113,7 +113,9 @@ def _prepare(folder: Path) -> Path:
     sys.path.insert(0, str(copy / "src"))
     # the hook of an editable install goes before any path
     sys.meta_path[:] = [
-        finder for finder in sys.meta_path if "editable" not in type(finder).__name__.lower()
+        finder
+        for finder in sys.meta_path
+        if "editable" not in f"{type(finder).__module__}.{type(finder).__name__}".lower()
     ]
     import hypothesis  # noqa: F401  loaded once, before the forks
     import numpy  # noqa: F401

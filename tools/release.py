@@ -3,6 +3,7 @@
 python tools/release.py v0.2.0
 """
 
+import json
 import re
 import sys
 import tomllib
@@ -16,7 +17,8 @@ def notes(tag: str, repository: Path = REPOSITORY) -> str:
 
     Args:
         tag: ``v`` and the version.
-        repository: where ``pyproject.toml``, ``CITATION.cff`` and ``CHANGELOG.md`` lie.
+        repository: where ``pyproject.toml``, ``CITATION.cff``, ``CHANGELOG.md`` and
+            ``src/browser/package.json`` lie.
 
     Raises:
         SystemExit: a file says another version, or the changelog has no section of it.
@@ -24,7 +26,13 @@ def notes(tag: str, repository: Path = REPOSITORY) -> str:
     version = tag.removeprefix("v")
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["version"]
     citation = re.search(r"^version: (\S+)$", (repository / "CITATION.cff").read_text(), re.M)
-    for name, found in (("pyproject.toml", project), ("CITATION.cff", citation and citation[1])):
+    package = json.loads((repository / "src/browser/package.json").read_text())["version"]
+    versions = {
+        "pyproject.toml": project,
+        "CITATION.cff": citation and citation[1],
+        "src/browser/package.json": package,
+    }
+    for name, found in versions.items():
         if found != version:
             raise SystemExit(f"the tag is {tag}, but {name} has the version {found}")
     changelog = (repository / "CHANGELOG.md").read_text()

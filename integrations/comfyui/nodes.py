@@ -54,7 +54,8 @@ class DenoiseInvDN(io.ComfyNode):
         chosen = "auto" if automatic else float(strength)
         frames = image.detach().float().cpu().clamp(0, 1).numpy()
         clean = [denoiser(np.ascontiguousarray(frame), strength=chosen) for frame in frames]
-        return io.NodeOutput(torch.from_numpy(np.stack(clean)).to(image))
+        result = np.array(clean, np.float32).reshape(frames.shape)  # of an empty batch, too
+        return io.NodeOutput(torch.from_numpy(result).to(image))
 
 
 class InvDNExtension(ComfyExtension):

@@ -7,17 +7,18 @@
 //
 // As the command does it: src/invdn/inference/pipeline.py.
 
-import { blend, isNothing, isWhole, lookOf, needsShares } from "./image/blending.js";
+import { blend, isNothing, isWhole, keepsStars, lookOf, needsShares } from "./image/blending.js";
 import { fromNetwork, toNetwork } from "./image/colors.js";
 import { AROUND as BLOCKS_AROUND, BLOCK, errorOfBlocks } from "./image/error_map.js";
 import { mend } from "./image/defects.js";
-import { estimateNoise } from "./image/noise_estimation.js";
+import { estimateNoise, warningOf } from "./image/noise_estimation.js";
 import { CELL, logitsOfCells, REACH, sharesOfRow, trustIn } from "./image/noise_shares.js";
 import { AROUND } from "./image/pixel_work.js";
 import { floatRows, mirrored, rounded, white, withData, withoutEqualColours } from "./image/picture.js";
+import { AROUND as STARS_AROUND, keepStars } from "./image/stars.js";
 
 /** Pixels that the picture is mirrored around its border before the network sees it. */
-export const BORDER = 8;
+const BORDER = 8;
 const BAND = 256; // rows whose shares are found together
 // Larger pictures of 8 bits keep the network's result in steps of 16, between these.
 const LARGE = 24e6; // pixels
@@ -78,16 +79,21 @@ export class Denoising {
    */
   constructor(picture, space, work) {
     this.original = picture;
-    this.space = space;
     this.work = work;
     // Grey in three colours is denoised as grey, and stays grey.
-    this.neutral = picture.channels === 3 && withoutEqualColours(picture).channels === 1;
-    this.seen = this.neutral ? withoutEqualColours(picture) : picture;
-    if (this.neutral) this.space = space?.grey ?? null;
+    this.seen = withoutEqualColours(picture);
+    this.neutral = this.seen !== picture;
+    this.whole = space;
+    this.space = this.neutral ? (space?.grey ?? null) : space;
     this.remarks = [];
     this.result = null;
     this.logits = null;
     this.shown = { towards: NaN, cells: null };
+  }
+
+  /** The same of a picture, or of this one once more. */
+  anew(picture = this.original) {
+    return new Denoising(picture, this.whole, this.work);
   }
 
   /** Rows as the network sees them, float32. */
@@ -99,13 +105,17 @@ export class Denoising {
    * @param {import("./engine.js").Engine} engine
    * @param {(share: number) => Promise<void> | void} [between]
    */
-  async run(engine, between = () => {}) {
+  async run(engine, between) {
     const { picture, found } = mend(this.seen);
     this.remarks = found;
-    this.noise = estimateNoise(picture, (values) => toNetwork(this.space, values, picture.channels));
+    this.noise = this.#estimate(picture);
+    const outside = warningOf(this.noise);
+    if (outside) this.remarks.unshift(outside);
     this.#begin(picture);
     await this.#through(engine, between);
   }
+
+  #estimate = (picture) => estimateNoise(picture, (values) => toNetwork(this.space, values, picture.channels));
 
   #begin(picture) {
     const { width, height } = picture;
@@ -115,7 +125,7 @@ export class Denoising {
     this.shared = 0; // rows whose logits are known
   }
 
-  async #through(engine, between) {
+  async #through(engine, between = () => {}) {
     const rows = (top, count) => this.#rows(this.mended, top, count);
     await through(engine, this.mended, rows, this.result, async (share, finished) => {
       this.#findShares(finished);
@@ -195,6 +205,11 @@ export class Denoising {
     const seen = this.space ? toNetwork(this.space, noisy.slice(), channels) : noisy;
     let clean = this.result.rows(top, count);
     if (!isWhole(look)) blend(seen, clean, needsShares(look) ? this.shares(look, top, count) : null, look, channels);
+    if (keepsStars(look)) {
+      const before = Math.min(STARS_AROUND, top);
+      const around = this.#rows(this.mended, top - before, Math.min(this.seen.height, top + count + STARS_AROUND) - top + before);
+      keepStars(clean, around, { width, channels, count, before });
+    }
     const dithers = look.strength === "auto" && white(this.original) === 255;
     const blended = dithers && this.space ? clean.slice() : clean;
     fromNetwork(this.space, clean, noisy, channels);
@@ -214,7 +229,7 @@ export class Denoising {
    * A part denoised by itself, without what is around it but for `REACH` pixels: the change of the
    * network in full, as samples of the photograph.
    */
-  async part(engine, { x, y, w, h }, look, between) {
+  async part(engine, { x, y, w, h }, look) {
     const { width, height, channels, data } = this.original;
     const left = Math.max(0, x - REACH) & ~3;
     const top = Math.max(0, y - REACH) & ~3;
@@ -225,10 +240,10 @@ export class Denoising {
       const from = (row * width + left) * channels;
       window.set(data.subarray(from, from + (right - left) * channels), (row - top) * (right - left) * channels);
     }
-    const piece = new Denoising({ width: right - left, height: bottom - top, channels, data: window }, this.space, this.work);
-    piece.noise = this.noise ??= estimateNoise(this.seen, (values) => toNetwork(this.space, values, this.seen.channels));
+    const piece = this.anew({ width: right - left, height: bottom - top, channels, data: window });
+    piece.noise = this.noise ??= this.#estimate(this.seen);
     piece.#begin(piece.seen);
-    await piece.#through(engine, between ?? (() => {}));
+    await piece.#through(engine);
     const rows = piece.rows(look, y - top, h);
     const out = new data.constructor(w * h * channels);
     for (let row = 0; row < h; row += 1) {

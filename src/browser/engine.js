@@ -11,14 +11,15 @@ export class Stopped extends Error {
 }
 
 /** Most pixels that go through in one piece; more go in rows. The same bits come out. */
-export const WHOLE = 1 << 18;
+const WHOLE = 1 << 18;
 const PIECE = 1e5; // pixels that are worth a push
-/** Bytes that rows in flight take for each column (docs/native.md), and pixels of a whole picture. */
-const [PER_COLUMN, PER_PIXEL, OWN] = [80_000, 160, 70e6];
+/** Bytes that rows in flight take for each column (docs/native.md), by model, and pixels of a whole picture. */
+const PER_COLUMN = { default: 80_000, fast: 40_000 };
+const [PER_PIXEL, OWN] = [160, 70e6];
 
 /** Bytes of the engine's memory for a picture of this size. */
-export const memoryFor = (width, height) =>
-  OWN + (width * height <= WHOLE ? width * height * PER_PIXEL : width * PER_COLUMN);
+export const memoryFor = (width, height, model) =>
+  OWN + (width * height <= WHOLE ? width * height * PER_PIXEL : width * PER_COLUMN[model]);
 
 export class Engine {
   #module;
@@ -76,7 +77,7 @@ export const pieceFor = (height, width) =>
   height * width <= WHOLE ? height : Math.min(height, Math.max(16, 4 * Math.round(PIECE / width / 4)));
 
 /** One picture on its way, from top to bottom, with the latent 0. */
-export class Session {
+class Session {
   #module;
   #encoder = 0;
   #decoder = 0;

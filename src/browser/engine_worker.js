@@ -1,15 +1,13 @@
 // A worker that owns one engine. A classic script, since emscripten's is one.
 /* global Invdn, importScripts */
-const ready = Promise.all([import("./engine.js"), import("./model.js"), import("./remote_engine.js")]);
+const ready = Promise.all([import("./engine.js"), import("./model.js"), import("./remote_engine.js"), import("./support.js")]);
 let engine = null;
 const sessions = new Map();
 
 const methods = {
   async open({ folder, model, threads }) {
-    const [{ Engine }, { readModel }] = await ready;
-    const answer = await fetch(model);
-    if (!answer.ok) throw new Error("The model could not be loaded. Reload the page when you are online.");
-    const weights = readModel(await answer.arrayBuffer());
+    const [{ Engine }, { readModel }, , { loaded }] = await ready;
+    const weights = readModel(await (await loaded(model)).arrayBuffer());
     importScripts(`${folder}invdn.js`);
     const options = { locateFile: (file) => folder + file, mainScriptUrlOrBlob: `${folder}invdn.js` };
     engine = await Engine.open(Invdn, weights, { threads, options });
@@ -38,9 +36,8 @@ const methods = {
 };
 
 const early = []; // messages that came before the modules
-let answer = (event) => early.push(event);
-onmessage = (event) => answer(event);
+onmessage = (event) => early.push(event);
 ready.then(([, , { serve }]) => {
-  answer = serve(methods);
-  for (const event of early.splice(0)) answer(event);
+  onmessage = serve(methods);
+  for (const event of early.splice(0)) onmessage(event);
 });

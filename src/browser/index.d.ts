@@ -7,6 +7,8 @@ export interface Look {
   detail?: number;
   /** How far automatic strength goes; `"natural"` unless it is said. */
   look?: "gentle" | "natural" | "strong";
+  /** Keeps stars and other points of light where the strength is a number; automatic strength keeps them anyway. */
+  stars?: boolean;
 }
 
 export interface DenoiseOptions extends Look {

@@ -12,10 +12,10 @@ export class Remote {
   /** @param {Worker} worker */
   constructor(worker) {
     this.#worker = worker;
-    worker.onmessage = ({ data: { id, value, problem, told } }) => {
+    worker.onmessage = ({ data: { id, value, problem, report } }) => {
       const call = this.#asked.get(id);
       if (!call) return;
-      if (told !== undefined) return void call.told?.(told);
+      if (report !== undefined) return void call.report?.(report);
       this.#asked.delete(id);
       if (problem) call.failed(revived(problem));
       else call.done(value);
@@ -29,12 +29,12 @@ export class Remote {
     };
   }
 
-  /** @param {(value: unknown) => void} [told] hears what the worker says meanwhile */
-  call(name, values = [], { transfer = [], told } = {}) {
+  /** @param {(value: unknown) => void} [report] hears what the worker says meanwhile */
+  call(name, values = [], { transfer = [], report } = {}) {
     if (this.broken) return Promise.reject(new Error(this.broken));
     const id = (this.#count += 1);
     return new Promise((done, failed) => {
-      this.#asked.set(id, { done, failed, told });
+      this.#asked.set(id, { done, failed, report });
       this.#worker.postMessage({ id, name, values }, transfer);
     });
   }
@@ -52,11 +52,11 @@ function revived({ name, message }) {
   return error;
 }
 
-/** The side of the worker: `methods` by name; each gets its values, and `told`. */
+/** The side of the worker: `methods` by name; each gets its values, and `report`. */
 export function serve(methods) {
   return async ({ data: { id, name, values } }) => {
     try {
-      const value = await methods[name](...values, (told) => postMessage({ id, told }));
+      const value = await methods[name](...values, (report) => postMessage({ id, report }));
       postMessage({ id, value }, transferable(value));
     } catch (error) {
       postMessage({ id, problem: { name: error.name, message: error.message } });

@@ -1,23 +1,23 @@
 // Photographs at work: files in, pictures to look at, files out. Runs in a worker of the page, and in
 // node; the network runs in an engine, which may be another worker (remote_engine.js).
 
-import { NOTHING_LEFT, readable } from "./words.js";
 import { memoryFor } from "./engine.js";
-import { Denoising } from "./denoising.js";
+import { Denoising, rendered } from "./denoising.js";
+import { NEUTRAL, USUAL } from "./image/blending.js";
 import { networkSpace } from "./image/colors.js";
 import { white } from "./image/picture.js";
 import { BLOCK, errorAt } from "./image/error_map.js";
 import { sharesOfRow } from "./image/noise_shares.js";
 import { readExif, stored, upright } from "./formats/exif.js";
-import { decodeJpeg, encodeJpeg, FormatError, isJpeg } from "./formats/jpeg.js";
+import { FormatError } from "./formats/format.js";
+import { decodeJpeg, encodeJpeg, isJpeg } from "./formats/jpeg.js";
 import { decodePng, encodePng, isPng } from "./formats/png.js";
+import { words } from "./words.js";
 
-export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
-export const USUAL = Object.freeze({ ...NEUTRAL, strength: "auto" });
 const MOST_MEMORY = 2e9; // bytes that the engine's memory may become
 
 /** Thrown where the user stopped the work. */
-export class Cancelled extends Error {
+class Cancelled extends Error {
   name = "AbortError";
 }
 
@@ -25,7 +25,6 @@ export class Studio {
   #tools;
   #photos = new Map();
   #jobs = new Map(); // AbortController by the photograph's id
-  #count = 0;
 
   /**
    * @param {object} tools
@@ -48,25 +47,25 @@ export class Studio {
    * Read a photograph.
    *
    * @param {Uint8Array} bytes
+   * @param {string} id  that it goes by
    * @returns {Promise<object>} its id, format, size (upright) and depth
    */
-  async open(bytes) {
+  async open(bytes, id) {
     const { picture, alpha = null, head, format } = await this.#decode(bytes);
     const { orientation, adobe } = readExif(head.exif);
     const { space, shown, remark } = networkSpace(picture, head.icc, adobe);
-    if (memoryFor(picture.width, picture.height) > MOST_MEMORY) throw new FormatError(readable.tooWide(picture.width));
-    const id = `photo-${(this.#count += 1)}`;
+    if (memoryFor(picture.width, picture.height, "fast") > MOST_MEMORY) throw new FormatError(words.tooWide(picture.width));
     const work = await this.#tools.work();
-    const remarks = [...(remark ? [remark] : []), ...(head.dropped ?? []).map(readable.dropped)];
-    this.#photos.set(id, { picture, alpha, head, format, orientation, shown, denoising: new Denoising(picture, space, work), remarks, neutral: null });
+    const remarks = [...(remark ? [remark] : []), ...(head.dropped ?? []).map(words.dropped)];
+    const denoising = new Denoising(picture, space, work);
+    this.#photos.set(id, { picture, alpha, head, format, orientation, shown, denoising, neutral: null });
     return { id, format, ...upright(picture, orientation), depth: white(picture) > 255 ? "uint16" : "uint8", remarks };
   }
 
   async #decode(bytes) {
     if (isJpeg(bytes)) return { ...decodeJpeg(await this.#tools.jpeg(), bytes), format: "jpeg" };
     if (isPng(bytes)) return { ...(await decodePng(bytes)), format: "png" };
-    if (!bytes.length) throw new FormatError("This file is empty.");
-    throw new FormatError(NOTHING_LEFT);
+    throw new FormatError(bytes.length ? words.unknownFormat : words.empty);
   }
 
   forget(id) {
@@ -83,25 +82,26 @@ export class Studio {
    * Run the network over a photograph.
    *
    * @param {string} model              "default" or "fast"
-   * @param {(share: number) => void} [told]
+   * @param {(share: number) => void} [report]
    * @returns {Promise<{seconds: number, remarks: string[], noise: object | null}>}
    */
-  async denoise(id, model, told = () => {}) {
+  async denoise(id, model, report = () => {}) {
     const photo = this.#photo(id);
+    const { width, height } = photo.picture;
+    if (memoryFor(width, height, model) > MOST_MEMORY) throw new FormatError(words.tooWideForModel(width));
     const job = new AbortController();
     this.stop(id);
     this.#jobs.set(id, job);
     const begun = performance.now();
     try {
       const engine = await this.#tools.engine(model);
-      const denoising = new Denoising(photo.picture, photo.denoising.space, photo.denoising.work);
-      denoising.space = photo.denoising.space;
+      const denoising = photo.denoising.anew();
       await denoising.run(engine, async (share) => {
-        told(share);
+        report(share);
         await turn();
         if (job.signal.aborted) throw new Cancelled("stopped");
       });
-      photo.neutral = rendered8(photo, denoising);
+      photo.neutral = rendered(denoising, NEUTRAL);
       photo.denoising = denoising;
       return { seconds: (performance.now() - begun) / 1000, remarks: denoising.remarks, noise: denoising.noise };
     } finally {
@@ -109,13 +109,23 @@ export class Studio {
     }
   }
 
-  /** Bytes R, G, B of a denoised part, to be looked at; coordinates of the upright picture. */
-  async preview(id, region, look, model = "fast") {
-    const photo = this.#photo(id);
-    const part = within(photo, region);
-    const data = await photo.denoising.part(await this.#tools.engine(model), part, look);
-    const piece = { ...photo.picture, width: part.w, height: part.h, data };
-    return means(piece, photo.orientation, { x: 0, y: 0, ...upright({ width: part.w, height: part.h }, photo.orientation) }, 1, photo.shown);
+  /**
+   * Bytes R, G, B of a denoised part, to be looked at, as means of `edge` x `edge` pixels; coordinates of
+   * the upright picture.
+   */
+  async preview(id, { x, y, w, h, edge = 1 }, look, model) {
+    const { picture, orientation, shown, denoising } = this.#photo(id);
+    const engine = await this.#tools.engine(model);
+    if (edge === 1) {
+      const part = within(picture, orientation, { x, y, w, h });
+      const piece = { ...picture, width: part.w, height: part.h, data: await denoising.part(engine, part, look) };
+      return means(piece, orientation, { x: 0, y: 0, width: w, height: h }, 1, shown);
+    }
+    const size = { width: Math.ceil(w / edge), height: Math.ceil(h / edge), channels: picture.channels };
+    const rgb = means(picture, orientation, { x, y, width: w, height: h }, edge, null);
+    const small = denoising.anew({ ...size, data: size.channels === 1 ? rgb.filter((_, i) => i % 3 === 0) : rgb });
+    await small.run(engine);
+    return means({ ...size, data: small.rows(look, 0, size.height) }, 1, { x: 0, y: 0, ...size }, 1, shown);
   }
 
   /**
@@ -136,25 +146,19 @@ export class Studio {
   /**
    * The file with a look.
    *
-   * @returns {Promise<{blob: Blob, extension: string}>}
+   * @returns {Promise<Blob>}
    */
-  async product(id, look, told = () => {}) {
+  async product(id, look, report = () => {}) {
     const { picture, alpha, head, format, denoising } = this.#photo(id);
     if (!denoising.result) throw new Error("it is not denoised yet");
     const rows = (top, count) => {
-      told(top / picture.height);
+      report(top / picture.height);
       return denoising.rows(look, top, count);
     };
     if (format === "jpeg") {
-      return { blob: new Blob([encodeJpeg(await this.#tools.jpeg(), picture, rows, head)], { type: "image/jpeg" }), extension: "jpg" };
+      return new Blob([encodeJpeg(await this.#tools.jpeg(), picture, rows, head)], { type: "image/jpeg" });
     }
-    return { blob: await encodePng(picture, rows, { deep: white(picture) > 255, alpha, kept: head.kept }), extension: "png" };
-  }
-
-  /** The samples of the result, as they lie in the file. */
-  pixels(id, look) {
-    const { picture, denoising } = this.#photo(id);
-    return { ...picture, data: denoising.rows(look, 0, picture.height) };
+    return encodePng(picture, rows, { deep: white(picture) > 255, alpha, kept: head.kept });
   }
 }
 
@@ -174,16 +178,8 @@ function turn() {
   });
 }
 
-/** The network's own result as samples of the file. */
-function rendered8(photo, denoising) {
-  const { width, height, channels, data } = photo.picture;
-  const result = new data.constructor(data.length);
-  for (let top = 0; top < height; top += 256) result.set(denoising.rows(NEUTRAL, top, Math.min(256, height - top)), top * width * channels);
-  return { ...photo.picture, data: result };
-}
-
 /** A region of the upright picture in the picture of the file. */
-function within({ picture, orientation }, { x, y, w, h }) {
+function within(picture, orientation, { x, y, w, h }) {
   const at = stored(picture, orientation);
   const [[ax, ay], [bx, by]] = [at(x, y), at(x + w - 1, y + h - 1)];
   return { x: Math.min(ax, bx), y: Math.min(ay, by), w: Math.abs(ax - bx) + 1, h: Math.abs(ay - by) + 1 };

@@ -1,5 +1,7 @@
 // What this browser can run: SIMD, relaxed SIMD, threads.
 
+import { words } from "./words.js";
+
 const module = (...code) => Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, code.length + 4, 1, code.length + 2, 0, ...code, 11]);
 /** A function whose body is `v128.const 0; i8x16.popcnt`. */
 const SIMD = module(0xfd, 12, ...Array(16).fill(0), 0xfd, 98);
@@ -18,21 +20,37 @@ export function support() {
 }
 
 /** Threads that leave the page one processor where there are more than two. */
-export function threadsFor(processors = globalThis.navigator?.hardwareConcurrency ?? 1) {
+function threadsFor(processors = globalThis.navigator?.hardwareConcurrency ?? 1) {
   return Math.min(8, processors > 2 ? processors - 1 : processors);
 }
 
+/** Why this browser cannot work; null where it can. */
+export function lacking() {
+  if (typeof WebAssembly !== "object") return words.noWebAssembly;
+  return support().simd ? null : words.noSimd;
+}
+
+/** A file of the page's own. */
+export async function loaded(address) {
+  const answer = await fetch(address).catch(() => null);
+  if (!answer?.ok) throw new Error(words.notLoaded);
+  return answer;
+}
+
 /**
- * The build of the engine that suits this browser.
+ * The builds of the engine that this browser may run, the fastest first: one that takes shared memory
+ * may still be refused it.
  *
  * @param {string} base  address of the folder that holds `engine/`
- * @returns {Promise<{folder: string, threads: number}>}
+ * @returns {Promise<{folder: string, threads: number}[]>}
  */
-export async function buildFor(base) {
-  const { simd, relaxed, threads } = support();
-  if (!simd) throw new Error("This browser is too old: it lacks WebAssembly with SIMD, which Chrome 91, Firefox 89, Safari 16.4 and later have.");
-  const builds = await fetch(`${base}engine/builds.json`).then((answer) => answer.json());
-  const wanted = ["relaxed", "simd"].filter((kind) => kind === "simd" || relaxed).flatMap((kind) => (threads ? [`${kind}-threads`, kind] : [kind]));
-  const name = wanted.find((one) => builds.includes(one));
-  return { folder: `${base}engine/${name}/`, threads: name.endsWith("threads") ? threadsFor() : 1 };
+export async function buildsFor(base) {
+  const lack = lacking();
+  if (lack) throw new Error(lack);
+  const { relaxed, threads } = support();
+  const there = await (await loaded(`${base}engine/builds.json`)).json();
+  const kinds = relaxed ? ["relaxed", "simd"] : ["simd"];
+  const wanted = [...(threads ? kinds.map((kind) => `${kind}-threads`) : []), ...kinds];
+  return wanted.filter((name) => there.includes(name))
+    .map((name) => ({ folder: `${base}engine/${name}/`, threads: name.endsWith("threads") ? threadsFor() : 1 }));
 }

@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -269,11 +270,34 @@ def _flush(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
+def lock_descriptor(descriptor: int) -> None:
+    """Lock an open file until it is closed, by the system if the process dies.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: the drive knows no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt  # late: Windows only
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, "another process holds it") from error
+    else:
+        import fcntl  # late: everywhere else
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _move_exclusively(temporary: Path, target: Path) -> None:
     """Rename, but raise ``FileExistsError`` where ``rename`` would replace."""
     try:
         os.link(temporary, target)
     except OSError as error:
+        if isinstance(error, FileExistsError) and same_file(temporary, target):
+            temporary.unlink()  # a network drive lost its answer, and tried again
+            return
         if error.errno not in _NO_HARD_LINKS:
             raise
         # memory cards and some network drives: reserve the name, then replace our own empty file

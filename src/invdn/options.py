@@ -150,8 +150,8 @@ class DenoiseOptions:
         max_memory: bytes that the process may need with this photograph; tiles become smaller
             than ``tile_size`` until they fit. Default: no limit.
         strength: share of the change that is made; 0 keeps the photograph exactly, 1 is the
-            network's result exactly, ``auto`` decides it for every pixel by the noise that was
-            found, so that a clean photograph stays nearly as it is.
+            network's result exactly, ``auto`` decides it for every pixel by
+            the noise that was found, so that a clean photograph stays nearly as it is.
         luminance: share of the change of brightness (luma).
         chroma: share of the change of colour.
         detail: share of the fine structure in the removed brightness that is given back. What
@@ -165,6 +165,9 @@ class DenoiseOptions:
             where they are found; stripes of the picture stay.
         blotches: take off colour noise of 8 to 40 pixels, before the network. Only where it is
             found; colours that go with brightness, or differ by more than the blotches, stay.
+        stars: keep stars and other small points of light as they are where the strength is a
+            number, since the network softens them. Automatic strength keeps them anyway; in
+            strong noise a speck may be taken for one.
         dither: round 8-bit results by a fixed fine pattern where they are smoother than 8 bits can
             show, so that skies have no bands. With automatic strength, and where it removed noise.
 
@@ -199,6 +202,7 @@ class DenoiseOptions:
     hot_pixels: bool = field(default=True, metadata=_from(None))
     banding: bool = field(default=True, metadata=_from(None))
     blotches: bool = field(default=True, metadata=_from(None))
+    stars: bool = field(default=False, metadata=_from(None))
     dither: bool = field(default=True, metadata=_from(None))
 
     def __post_init__(self) -> None:
@@ -207,7 +211,7 @@ class DenoiseOptions:
                 f"self_ensemble must be True or False, not {self.self_ensemble!r}: all 8 "
                 "symmetries, or the photograph as it stands"
             )
-        for name in ("hot_pixels", "banding", "blotches", "dither"):
+        for name in ("hot_pixels", "banding", "blotches", "stars", "dither"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
         for name in SHARES:
@@ -261,23 +265,28 @@ class DenoiseOptions:
         )
 
     def of_the_network(self) -> "DenoiseOptions":
-        """Return the options with which the network itself is measured, and nothing before it.
+        """Return the options with which the network itself is measured, and nothing beside it.
 
         Automatic strength stays what photographers get, and what is mended for them.
         """
         if self.strength == "auto":
             return self
-        return replace(self, hot_pixels=False, banding=False, blotches=False)
+        return replace(self, hot_pixels=False, banding=False, blotches=False, stars=False)
 
     @property
     def is_full_strength(self) -> bool:
-        """Whether the result is the network's own."""
+        """Whether the blend is the network's own, before stars are given back."""
         return self.strength == self.luminance == self.chroma == 1 and self.detail == 0
 
     @property
     def is_identity(self) -> bool:
         """Whether the result is the photograph as it was, so that no network is needed."""
         return self.strength == 0 or self.luminance == self.chroma == 0
+
+    @property
+    def keeps_stars(self) -> bool:
+        """Whether stars are given back after the network."""
+        return self.stars and self.strength != "auto"
 
     @property
     def dithers(self) -> bool:
@@ -309,6 +318,7 @@ class Overrides(TypedDict, total=False):
     hot_pixels: bool
     banding: bool
     blotches: bool
+    stars: bool
     dither: bool
 
 

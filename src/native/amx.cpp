@@ -17,29 +17,12 @@
 namespace invdn::INVDN_TARGET {
 namespace {
 
-using Half = std::uint16_t;
-
-INVDN_INLINE __m256i rounded(Vector16 a) { return (__m256i)_mm512_cvtneps_pbh(a.value); }
-INVDN_INLINE __m128i rounded(Vector8 a) { return (__m128i)_mm256_cvtneps_pbh(a.value); }
-INVDN_INLINE Vector16 widened(__m256i a) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))};
-}
-INVDN_INLINE Vector8 widened(__m128i a) {
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16))};
-}
-INVDN_INLINE void store_half(Half* to, __m256i a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a);
-}
-INVDN_INLINE void store_half(Half* to, __m128i a) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), a);
-}
-
 // A value as bfloat16, and what its rounding left where `low` is a place for it.
 template <class V>
 INVDN_INLINE void store_terms(Half* to, Half* low, V value) {
   const auto high = rounded(value);
-  store_half(to, high);
-  if (low != nullptr) store_half(low, rounded(value - widened(high)));
+  store(to, high);
+  if (low != nullptr) store(low, rounded(value - widened(high)));
 }
 
 // Eight tiles of 16 rows of 64 bytes while it lives.
@@ -121,14 +104,14 @@ INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels,
       high[i] = rounded(values[i]);
     }
     INVDN_UNROLL
-    for (int i = 0; i < Vectors; ++i) store_half(to + i * V::width, high[i]);
+    for (int i = 0; i < Vectors; ++i) store(to + i * V::width, high[i]);
     if constexpr (Exact) {
       INVDN_UNROLL
       for (int i = 0; i < Vectors; ++i) {
-        store_half(to + inputs + i * V::width, rounded(values[i] - widened(high[i])));
+        store(to + inputs + i * V::width, rounded(values[i] - widened(high[i])));
       }
       INVDN_UNROLL
-      for (int i = 0; i < Vectors; ++i) store_half(to + 2 * inputs + i * V::width, high[i]);
+      for (int i = 0; i < Vectors; ++i) store(to + 2 * inputs + i * V::width, high[i]);
     }
   }
 }
@@ -142,7 +125,7 @@ INVDN_INLINE void round_pixels(const float* from, std::size_t pixel, int pixels,
       for (int i = 0; i < channels; i += Vector8::width) {
         const auto value = loaded<Vector8>(from + i);
         const auto high = rounded(value);
-        store_half(to + i, part == 1 ? rounded(value - widened(high)) : high);
+        store(to + i, part == 1 ? rounded(value - widened(high)) : high);
       }
     }
   }
@@ -172,7 +155,7 @@ struct Strip {
 
 class Block {
  public:
-  static constexpr bool bfloat16 = true;
+  static constexpr Halves halves = Halves::tiles;
 
   Block(const Grid& grid, int begin, int end, const Weights& weights, float* scratch)
       : grid_(grid),
@@ -201,7 +184,7 @@ class Block {
         to += static_cast<std::size_t>(pixels) * pixel_;
       }
       for (int i = 0; i < chunk_depth; i += 16) {
-        store_half(to + i, rounded(set1<Vector16>(0.0F)));
+        store(to + i, rounded(set1<Vector16>(0.0F)));
       }
       to += chunk_depth;
     }

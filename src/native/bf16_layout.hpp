@@ -21,12 +21,23 @@ constexpr int panel_width = 16;  // outputs of a tile of weights
 constexpr std::size_t weights_tile = 512;
 constexpr int tile_pixels = 64;  // four rows of 16 that are multiplied together
 
+// How kernels multiply bfloat16, if they do.
+enum class Halves {
+  none,
+  pairs,  // Winograd's points, two at once
+  tiles,  // direct convolutions, as told above
+};
+
 // Products of bfloat16 for each one of float32.
 struct Products {
-  int features;  // of a wide map: 1 or 3; 0: all is float32
-  int inputs;    // of what the subnet reads: 1 or 3
+  Halves halves;
+  int features;  // of a wide map: with tiles 1 or 3, else 1 or 0: those stay float32
+  int inputs;    // of what the subnet reads, likewise
   bool paired;   // a chunk of the wide map holds 16 channels and what their rounding left
 
+  constexpr bool tiles() const { return halves == Halves::tiles; }
+  constexpr bool feature_pairs() const { return halves == Halves::pairs && features == 1; }
+  constexpr bool input_pairs() const { return halves == Halves::pairs && inputs == 1; }
   constexpr int group() const { return paired ? chunk_depth / 2 : chunk_depth; }
   // Tiles of weights for a chunk of a wide map: the second one is what the first one's rounding
   // left.

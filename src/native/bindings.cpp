@@ -134,7 +134,8 @@ class Model {
         const std::string& precision)
       : kernels_(invdn::find_kernels(instructions.c_str(), precision_of(precision))),
         network_(blocks, features, channels, checked(blocks, features, channels, tensors),
-                 precision_of(precision)),
+                 precision_of(precision),
+                 kernels_ == nullptr ? invdn::Halves::none : kernels_->halves),
         pool_((require(threads >= 1 && threads <= 1024, "threads must be from 1 to 1024"), threads),
               network_.scratch()) {
     require(kernels_ != nullptr, "this processor has no such instructions for this precision");
@@ -326,7 +327,7 @@ double multiply_add_rate(const std::string& instructions, double seconds) {
 
 std::vector<std::string> instruction_sets(const std::string& precision) {
   std::vector<std::string> result;
-  for (const char* name : {"amx", "avx512", "avx2", "neon", "plain"}) {
+  for (const char* name : {"amx", "avx512_bf16", "avx512", "avx2", "neon_bf16", "neon", "plain"}) {
     if (invdn::find_kernels(name, precision_of(precision)) != nullptr) result.emplace_back(name);
   }
   return result;

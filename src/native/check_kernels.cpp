@@ -92,7 +92,7 @@ double half(const float* pixel, int channel) {
 double features_error(const invdn::Kernels& kernels, invdn::Precision precision, int height,
                       int width, int inputs, int outputs, int shift) {
   const Values values(inputs, outputs);
-  const invdn::Rules rules = invdn::rules(precision, outputs);
+  const invdn::Rules rules = invdn::rules(precision, kernels.halves, outputs);
   const invdn::Products& products = rules.outer;
   invdn::Convolution convolution(0, inputs, outputs, products);
   std::vector<int> positions;
@@ -101,7 +101,7 @@ double features_error(const invdn::Kernels& kernels, invdn::Precision precision,
   const invdn::Plane source = filled(height, width, inputs);
   const int wide = padded(outputs);
   // As wide maps lie: numbers, or planes of bfloat16 and of what rounding left.
-  const bool halves = rules.bfloat16();
+  const bool halves = rules.tiles();
   const int group = products.group(), chunks = invdn::chunks_of(wide, group);
   const int planes = !halves ? 1 : products.paired ? chunks : rules.map_terms() * chunks;
   const invdn::Plane target(height, width, halves ? 16 : wide, height, planes);
@@ -284,6 +284,12 @@ int main() {
       {"avx2", Precision::float32, "", 5e-6, 1e-5, 1e-4},
       {"avx512", Precision::float32, "", 5e-6, 1e-5, 1e-4},
       {"neon", Precision::float32, "", 5e-6, 1e-5, 1e-4},
+      {"avx512_bf16", Precision::mixed, " mixed", 5e-6, 1e-2, 2e-1},
+      {"avx512_bf16", Precision::mixed_inputs, " mixed_inputs", 5e-6, 1e-2, 2e-1},
+      {"avx512_bf16", Precision::bfloat16, " bfloat16", 4e-2, 1e-2, 2e-1},
+      {"neon_bf16", Precision::mixed, " mixed", 5e-6, 1e-2, 2e-1},
+      {"neon_bf16", Precision::mixed_inputs, " mixed_inputs", 5e-6, 1e-2, 2e-1},
+      {"neon_bf16", Precision::bfloat16, " bfloat16", 4e-2, 1e-2, 2e-1},
       {"amx", Precision::bfloat16x3, " bfloat16x3", 2e-5, 1e-4, 5e-4},
       {"amx", Precision::mixed, " mixed", 2e-5, 1e-2, 2e-1},
       {"amx", Precision::mixed_inputs, " mixed_inputs", 2e-2, 1e-2, 2e-1},
@@ -311,7 +317,8 @@ int main() {
     for (const int features : {8, 16, 24, 64}) {
       generator.seed(2);
       const Published published(2, features);
-      const invdn::Network network({2, 2}, features, 3, published.blocks, test.precision);
+      const invdn::Network network({2, 2}, features, 3, published.blocks, test.precision,
+                                   kernels->halves);
       const int height = features == 24 ? 92 : 36, width = 52;
       const auto noisy = drawn(static_cast<std::size_t>(3 * height * width));
       const auto latent = drawn(static_cast<std::size_t>(2 * 45 * height * width / 16));

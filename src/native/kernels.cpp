@@ -8,11 +8,23 @@
 namespace invdn::INVDN_TARGET {
 namespace {
 
+#if defined(INVDN_BF16)
+constexpr bool multiplies_pairs = true;
+#else
+constexpr bool multiplies_pairs = false;
+#endif
+
+// How many units of inputs and kernels (see Weights) are pairs; these come first.
+struct Units {
+  int pairs, all;
+};
+
 // ---- inputs ------------------------------------------------------------------------------------
 
-template <class V>
+// `Number` is float, or Half: the tile's points are rounded.
+template <class V, class Number>
 INVDN_INLINE void input_tile(float* const (&rows)[input_edge], std::ptrdiff_t start,
-                             std::size_t pixel, float* to, std::size_t stride) {
+                             std::size_t pixel, Number* to, std::size_t stride) {
   V half[6][6];
   INVDN_UNROLL
   for (int j = 0; j < 6; ++j) {
@@ -37,8 +49,9 @@ INVDN_INLINE void input_tile(float* const (&rows)[input_edge], std::ptrdiff_t st
 
 // Tiles begin to end of `channels` channels into `to`, [36][tile][depth] with `stride` from point
 // to point.
+template <class Number>
 void transform_inputs(const Grid& grid, const Rows& source, int channels, int begin, int end,
-                      float* to, std::size_t depth, std::size_t stride) {
+                      Number* to, std::size_t depth, std::size_t stride) {
   for (int tile = begin; tile < end; ++tile, to += depth) {
     const int top = (grid.first_tile_row + tile / grid.tile_columns) * tile_edge + grid.shift - 1;
     const int left = tile % grid.tile_columns * tile_edge - 1;
@@ -58,17 +71,12 @@ void transform_inputs(const Grid& grid, const Rows& source, int channels, int be
 
 // ---- products ----------------------------------------------------------------------------------
 
-// to[Rows][N] = inputs[Rows][count] * kernels[count][N], N = Vectors * V::width.
-template <class V, int Rows, int Vectors>
-INVDN_INLINE void multiply_rows(const float* inputs, std::size_t depth, const float* kernels,
-                                std::size_t outputs, int count, float* to, std::size_t columns) {
-  V sums[Rows][Vectors];
-  INVDN_UNROLL
-  for (int r = 0; r < Rows; ++r) {
-    INVDN_UNROLL
-    for (int n = 0; n < Vectors; ++n) fill(0.0F, sums[r][n]);
-  }
-  for (int k = 0; k < count; ++k, kernels += outputs) {
+// sums += inputs[Rows][begin to end] * kernels[begin to end][N].
+template <bool Pairs, class V, int Rows, int Vectors>
+INVDN_INLINE void add_products(const float* inputs, std::size_t depth, const float* kernels,
+                               std::size_t outputs, int begin, int end, V (&sums)[Rows][Vectors]) {
+  kernels += static_cast<std::size_t>(begin) * outputs;
+  for (int k = begin; k < end; ++k, kernels += outputs) {
     V row[Vectors];
     INVDN_UNROLL
     for (int n = 0; n < Vectors; ++n) load(kernels + n * V::width, row[n]);
@@ -77,10 +85,26 @@ INVDN_INLINE void multiply_rows(const float* inputs, std::size_t depth, const fl
       const V input = set1<V>(inputs[static_cast<std::size_t>(r) * depth + k]);
       INVDN_UNROLL
       for (int n = 0; n < Vectors; ++n) {
-        sums[r][n] = multiply_add(input, row[n], sums[r][n]);
+        sums[r][n] = multiply_add_units<Pairs>(input, row[n], sums[r][n]);
       }
     }
   }
+}
+
+// to[Rows][N] = inputs[Rows][units] * kernels[units][N], N = Vectors * V::width.
+template <class V, int Rows, int Vectors>
+INVDN_INLINE void multiply_rows(const float* inputs, std::size_t depth, const float* kernels,
+                                std::size_t outputs, Units units, float* to, std::size_t columns) {
+  V sums[Rows][Vectors];
+  INVDN_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    INVDN_UNROLL
+    for (int n = 0; n < Vectors; ++n) fill(0.0F, sums[r][n]);
+  }
+  if constexpr (multiplies_pairs) {
+    add_products<true>(inputs, depth, kernels, outputs, 0, units.pairs, sums);
+  }
+  add_products<false>(inputs, depth, kernels, outputs, units.pairs, units.all, sums);
   INVDN_UNROLL
   for (int r = 0; r < Rows; ++r) {
     INVDN_UNROLL
@@ -92,12 +116,12 @@ INVDN_INLINE void multiply_rows(const float* inputs, std::size_t depth, const fl
 
 template <class V, int Rows, int Vectors>
 void multiply_rest(const float* inputs, std::size_t depth, const float* kernels,
-                   std::size_t outputs, int count, float* to, std::size_t columns, int rows) {
+                   std::size_t outputs, Units units, float* to, std::size_t columns, int rows) {
   if constexpr (Rows > 0) {
     if (rows == Rows) {
-      multiply_rows<V, Rows, Vectors>(inputs, depth, kernels, outputs, count, to, columns);
+      multiply_rows<V, Rows, Vectors>(inputs, depth, kernels, outputs, units, to, columns);
     } else {
-      multiply_rest<V, Rows - 1, Vectors>(inputs, depth, kernels, outputs, count, to, columns,
+      multiply_rest<V, Rows - 1, Vectors>(inputs, depth, kernels, outputs, units, to, columns,
                                           rows);
     }
   }
@@ -105,31 +129,31 @@ void multiply_rest(const float* inputs, std::size_t depth, const float* kernels,
 
 template <class V, int Vectors>
 void multiply_strip(const float* inputs, std::size_t depth, const float* kernels,
-                    std::size_t outputs, int count, float* to, std::size_t columns, int tiles) {
+                    std::size_t outputs, Units units, float* to, std::size_t columns, int tiles) {
   constexpr int rows = rows_at_once(Vectors);
   for (; tiles >= rows; tiles -= rows) {
-    multiply_rows<V, rows, Vectors>(inputs, depth, kernels, outputs, count, to, columns);
+    multiply_rows<V, rows, Vectors>(inputs, depth, kernels, outputs, units, to, columns);
     inputs += rows * depth;
     to += rows * columns;
   }
-  multiply_rest<V, rows - 1, Vectors>(inputs, depth, kernels, outputs, count, to, columns, tiles);
+  multiply_rest<V, rows - 1, Vectors>(inputs, depth, kernels, outputs, units, to, columns, tiles);
 }
 
 // As many vectors of outputs as fit into what is left; returns how many outputs that were.
 template <int Vectors>
 INVDN_INLINE int multiply_widest(int left, const float* inputs, std::size_t depth,
-                                 const float* kernels, std::size_t outputs, int count, float* to,
+                                 const float* kernels, std::size_t outputs, Units units, float* to,
                                  std::size_t columns, int tiles) {
   if constexpr (Vectors == 0) {
     constexpr int vectors = channel_unit / Narrow::width;
-    multiply_strip<Narrow, vectors>(inputs, depth, kernels, outputs, count, to, columns, tiles);
+    multiply_strip<Narrow, vectors>(inputs, depth, kernels, outputs, units, to, columns, tiles);
     return channel_unit;
   } else {
     if (left < Vectors * Wide::width) {
-      return multiply_widest<Vectors - 1>(left, inputs, depth, kernels, outputs, count, to, columns,
+      return multiply_widest<Vectors - 1>(left, inputs, depth, kernels, outputs, units, to, columns,
                                           tiles);
     }
-    multiply_strip<Wide, Vectors>(inputs, depth, kernels, outputs, count, to, columns, tiles);
+    multiply_strip<Wide, Vectors>(inputs, depth, kernels, outputs, units, to, columns, tiles);
     return Vectors * Wide::width;
   }
 }
@@ -139,12 +163,12 @@ void multiply(const float* inputs, std::size_t depth, std::size_t input_stride,
               const Weights& weights, int first, int columns, float* to, int tiles) {
   const auto outputs = static_cast<std::size_t>(weights.outputs);
   const auto wide = static_cast<std::size_t>(columns);
-  const int count = weights.features + weights.inputs;
+  const Units units{weights.pairs(), weights.units()};
   for (int point = 0; point < winograd_points; ++point) {
     const float* kernels =
-        weights.kernels + static_cast<std::size_t>(point * count) * outputs + first;
+        weights.kernels + static_cast<std::size_t>(point * units.all) * outputs + first;
     for (int n = 0; n < columns;) {
-      n += multiply_widest<most_vectors>(columns - n, inputs, depth, kernels + n, outputs, count,
+      n += multiply_widest<most_vectors>(columns - n, inputs, depth, kernels + n, outputs, units,
                                          to + n, wide, tiles);
     }
     inputs += input_stride;
@@ -214,20 +238,23 @@ INVDN_INLINE void transform_outputs(const Grid& grid, const float* from, int col
 // Inputs of the tiles begin to end, transformed: [36][tile][features, inputs].
 class Block {
  public:
-  static constexpr bool bfloat16 = false;
+  static constexpr Halves halves = multiplies_pairs ? Halves::pairs : Halves::none;
 
   Block(const Grid& grid, int begin, int end, const Weights& weights, float* scratch)
       : grid_(grid),
         begin_(begin),
         end_(end),
-        features_(weights.features),
-        inputs_(padded(weights.inputs)),
+        weights_(weights),
         depth_(static_cast<std::size_t>(depth_of(weights))),
         inputs_of_points_(scratch),
         products_(scratch + winograd_points * product_stride(depth_of(weights))) {}
 
-  void read_features(const Rows& rows) { read(rows, features_, 0); }
-  void read_input(const Rows& rows) { read(rows, inputs_, features_); }
+  void read_features(const Rows& rows) {
+    read(rows, weights_.features, 0, weights_.products.feature_pairs());
+  }
+  void read_input(const Rows& rows) {
+    read(rows, padded(weights_.inputs), weights_.feature_units(), weights_.products.input_pairs());
+  }
 
   template <class MakeRow>
   INVDN_INLINE_METHOD void convolve(const Weights& weights, MakeRow rows) {
@@ -256,13 +283,24 @@ class Block {
   }
 
  private:
-  void read(const Rows& rows, int channels, int first) {
-    transform_inputs(grid_, rows, channels, begin_, end_, inputs_of_points_ + first, depth_,
-                     product_stride(static_cast<int>(depth_)));
+  // Transforms channels into the units from `first` on.
+  void read(const Rows& rows, int channels, int first, bool pairs) {
+    float* const to = inputs_of_points_ + first;
+    const std::size_t stride = product_stride(static_cast<int>(depth_));
+#if defined(INVDN_BF16)
+    if (pairs) {
+      transform_inputs(grid_, rows, channels, begin_, end_, reinterpret_cast<Half*>(to),
+                       2 * depth_, 2 * stride);
+      return;
+    }
+#endif
+    (void)pairs;
+    transform_inputs(grid_, rows, channels, begin_, end_, to, depth_, stride);
   }
 
   const Grid& grid_;
-  int begin_, end_, features_, inputs_;
+  int begin_, end_;
+  const Weights& weights_;  // of a convolution of these sizes
   std::size_t depth_;
   float* inputs_of_points_;
   float* products_;

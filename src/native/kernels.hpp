@@ -25,17 +25,18 @@ constexpr int padded(int channels) {
 }
 
 // What convolutions multiply. Sums, the planes that couplings change and their arithmetic are
-// float32 always.
+// float32 always. "Exact" is bfloat16x3 with tiles and float32 with pairs (see Halves).
 enum class Precision {
   float32,
   bfloat16,      // both factors rounded to 8 bits
-  mixed_inputs,  // bfloat16 from wide maps; what the subnets read as bfloat16x3
-  mixed,         // bfloat16 between wide maps, where most of the work is; the rest as bfloat16x3
+  mixed_inputs,  // bfloat16 from wide maps; what the subnets read exact
+  mixed,         // bfloat16 between wide maps, where most of the work is, with pairs those of the
+                 // first level; the rest exact
   bfloat16x3,    // both factors as sums of two bfloat16, without the product of the small parts
 };
 
 // Rows of a map; row[y - first] is pixel 0 of row y of the picture. Where the kernels multiply
-// bfloat16, wide maps hold it, as bf16_layout.hpp says; steps are in floats all the same.
+// tiles, wide maps hold bfloat16, as bf16_layout.hpp says; steps are in floats all the same.
 struct Rows {
   float* const* row;
   int first;
@@ -59,13 +60,25 @@ struct Grid {
 // Kernels and biases [outputs] of a convolution of [features, inputs]: channels of a wide map,
 // padded, and those that the subnet reads. `outputs` is padded.
 struct Weights {
-  const float* kernels;         // transformed [36][features + inputs][outputs], or
+  const float* kernels;         // transformed [36][units][outputs], or
   const std::uint16_t* halves;  // bfloat16, as bf16_layout.hpp has them
   Products products;
   const float* biases;
   int features;
   int inputs;
   int outputs;
+
+  // Units at a point, features before inputs: a number in float32, or two in bfloat16, which come
+  // before those in float32.
+  constexpr int feature_units() const {
+    return products.feature_pairs() ? features / 2 : features;
+  }
+  constexpr int input_units() const { return products.input_pairs() ? (inputs + 1) / 2 : inputs; }
+  constexpr int units() const { return feature_units() + input_units(); }
+  constexpr int pairs() const {
+    return (products.feature_pairs() ? feature_units() : 0) +
+           (products.input_pairs() ? input_units() : 0);
+  }
 };
 
 // LeakyReLU(convolution): the first two convolutions of a subnet.
@@ -110,7 +123,7 @@ struct Affine {
 // tiles_in_block of them; scratch holds scratch_floats() and is the caller's alone.
 struct Kernels {
   const char* name;
-  bool bfloat16;  // whether wide maps and weights are bfloat16
+  Halves halves;
   void (*features)(const Features&, int begin, int end, float* scratch);
   void (*additive)(const Additive&, int begin, int end, float* scratch);
   void (*affine)(const Affine&, int begin, int end, float* scratch);
@@ -118,12 +131,13 @@ struct Kernels {
   double (*multiply_adds)(long rounds);  // does that many rounds; returns operations (2 each)
 };
 
-// Channels of a tile's inputs at one point, padded so that each tile begins on a cache line.
+// Floats of a tile's inputs at one point, padded so that each tile begins on a cache line.
 constexpr int depth_of(int features, int inputs) {
   return (features + padded(inputs) + 15) / 16 * 16;
 }
 constexpr int depth_of(const Weights& weights) {
-  return depth_of(weights.features, weights.inputs);
+  const int inputs = padded(weights.inputs);
+  return depth_of(weights.feature_units(), weights.products.input_pairs() ? inputs / 2 : inputs);
 }
 
 // From point to point of a block's inputs or products: not a multiple of 4096 bytes, where all
@@ -150,9 +164,9 @@ constexpr std::size_t scratch_floats(int features, int inputs, int outputs) {
 }
 
 // The kernels named "avx512", "avx2", "neon", "wasm" or "plain", which compute in float32, or
-// "amx", which multiplies bfloat16; with "auto" the fastest for the precision that this processor
-// can run. Null where the name is unknown here, the processor cannot, or the kernels do not have
-// the precision.
+// "amx", "avx512_bf16" or "neon_bf16", which multiply bfloat16; with "auto" the first for the
+// precision that this processor can run. Null where the name is unknown here, the processor cannot,
+// or the kernels do not have the precision.
 const Kernels* find_kernels(const char* name, Precision precision = Precision::float32);
 
 }  // namespace invdn

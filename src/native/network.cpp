@@ -65,12 +65,6 @@ float from_bfloat16(std::uint16_t half) {
   return value;
 }
 
-std::size_t weights_floats(int features, int inputs, int outputs, const Products& products) {
-  if (products.features > 0) return (bf16_weights(features, inputs, outputs, products) + 1) / 2;
-  return static_cast<std::size_t>(winograd_points * (features + inputs)) *
-         static_cast<std::size_t>(outputs);
-}
-
 }  // namespace
 
 Convolution::Convolution(int features, int inputs, int outputs, const Products& products)
@@ -78,13 +72,23 @@ Convolution::Convolution(int features, int inputs, int outputs, const Products& 
       inputs_(inputs),
       outputs_(padded(outputs)),
       products_(products),
-      kernels_(weights_floats(features, inputs, outputs_, products)),
+      kernels_(products.tiles()
+                   ? (bf16_weights(features, inputs, outputs_, products) + 1) / 2
+                   : static_cast<std::size_t>(winograd_points * outputs_ *
+                                              Weights{.kernels = nullptr,
+                                                      .halves = nullptr,
+                                                      .products = products,
+                                                      .biases = nullptr,
+                                                      .features = features,
+                                                      .inputs = inputs,
+                                                      .outputs = outputs_}
+                                                  .units())),
       biases_(static_cast<std::size_t>(panels_of(outputs) * panel_width)) {}
 
 Weights Convolution::weights() const {
-  const bool halves = products_.features > 0;
-  return {halves ? nullptr : kernels_.data(),
-          halves ? reinterpret_cast<const std::uint16_t*>(kernels_.data()) : nullptr,
+  const float* const values = kernels_.data();
+  return {products_.tiles() ? nullptr : values,
+          products_.tiles() ? reinterpret_cast<const std::uint16_t*>(values) : nullptr,
           products_,
           biases_.data(),
           features_,
@@ -109,16 +113,36 @@ void Convolution::add(const Tensors& tensors, int outputs, int first_output,
 }
 
 void Convolution::set(std::size_t output, int position, const Kernel& kernel) {
-  if (products_.features == 0) {
-    const Transformed transformed = transform_kernel(kernel);
-    const auto depth = static_cast<std::size_t>(features_ + inputs_);
-    for (std::size_t point = 0; point < winograd_points; ++point) {
-      const std::size_t input = point * depth + static_cast<std::size_t>(position);
-      kernels_.data()[input * static_cast<std::size_t>(outputs_) + output] =
-          static_cast<float>(transformed[point / 6][point % 6]);
-    }
-    return;
+  if (products_.tiles()) {
+    set_tiles(output, position, kernel);
+  } else {
+    set_points(output, position, kernel);
   }
+}
+
+void Convolution::set_points(std::size_t output, int position, const Kernel& kernel) {
+  const Transformed transformed = transform_kernel(kernel);
+  const Weights sizes = weights();
+  const bool feature = position < features_;
+  const bool rounded = feature ? products_.feature_pairs() : products_.input_pairs();
+  const int number = feature ? position : position - features_;
+  const int unit = (feature ? 0 : sizes.feature_units()) + (rounded ? number / 2 : number);
+  for (int point = 0; point < winograd_points; ++point) {
+    const auto value = static_cast<float>(
+        transformed[static_cast<std::size_t>(point / 6)][static_cast<std::size_t>(point % 6)]);
+    float* const place = kernels_.data() +
+                         static_cast<std::size_t>(point * sizes.units() + unit) *
+                             static_cast<std::size_t>(outputs_) +
+                         output;
+    if (rounded) {
+      reinterpret_cast<std::uint16_t*>(place)[number % 2] = to_bfloat16(value);
+    } else {
+      *place = value;
+    }
+  }
+}
+
+void Convolution::set_tiles(std::size_t output, int position, const Kernel& kernel) {
   const int stored = products_.stored();
   const int first_input = feature_chunks(features_, products_) * stored;
   for (int y = 0; y < 3; ++y) {
@@ -166,7 +190,7 @@ Block block(const BlockTensors& tensors, int split, int rest, int features, cons
     return result;
   };
   const auto second = [&](const Tensors& values) {
-    Convolution result(wide, 0, wide, rules.inner);
+    Convolution result(wide, 0, wide, first_level ? rules.inner : rules.deep);
     result.add(values, features, 0, consecutive(features));
     return result;
   };
@@ -199,8 +223,10 @@ Block block(const BlockTensors& tensors, int split, int rest, int features, cons
 }  // namespace
 
 Network::Network(const std::vector<int>& blocks, int features, int channels,
-                 const std::vector<BlockTensors>& tensors, Precision precision)
-    : channels_(channels), features_(padded(features)), rules_(invdn::rules(precision, features)) {
+                 const std::vector<BlockTensors>& tensors, Precision precision, Halves halves)
+    : channels_(channels),
+      features_(padded(features)),
+      rules_(invdn::rules(precision, halves, features)) {
   auto next = tensors.begin();
   int all = channels;
   for (const int count : blocks) {

@@ -19,35 +19,40 @@ struct Tensors {
   const float* biases;
 };
 
-// How a precision multiplies the convolutions between wide maps, and the others; of these F's last
-// one, and those of G and H behind the first level, take `last`: their rounded weights show less.
+// How a precision multiplies the convolutions between wide maps, those behind the first level and
+// the others; of these F's last one, and those of G and H behind the first level, take `last`:
+// their rounded weights show less.
 struct Rules {
-  Products inner, outer, last;
+  Products inner, deep, outer, last;
 
-  constexpr bool bfloat16() const { return outer.features > 0; }
+  constexpr bool tiles() const { return outer.tiles(); }
   // Numbers that a wide map holds for each of its own.
   constexpr int map_terms() const { return outer.features == 3 || inner.features == 3 ? 2 : 1; }
 };
 
 constexpr int narrow = chunk_depth / 2;  // channels of a map that one chunk holds twice
 
-constexpr Rules rules(Precision precision, int features) {
-  const auto terms = [&](int inner, int outer, int inputs) {
+constexpr Rules rules(Precision precision, Halves halves, int features) {
+  const int exact = halves == Halves::tiles ? 3 : 0;
+  const auto terms = [&](int inner, int deep, int outer, int inputs) {
     const bool paired = padded(features) <= narrow && (inner == 3 || outer == 3);
     const int last = paired ? inner : outer;
-    return Rules{{inner, inputs, paired}, {outer, inputs, paired}, {last, inputs, paired}};
+    return Rules{{halves, inner, inputs, paired},
+                 {halves, deep, inputs, paired},
+                 {halves, outer, inputs, paired},
+                 {halves, last, inputs, paired}};
   };
+  if (halves == Halves::none) return terms(0, 0, 0, 0);
   switch (precision) {
-    case Precision::float32:
-      return terms(0, 0, 0);
     case Precision::bfloat16:
-      return terms(1, 1, 1);
+      return terms(1, 1, 1, 1);
     case Precision::mixed_inputs:
-      return terms(1, 1, 3);
+      return terms(1, 1, 1, exact);
     case Precision::mixed:
-      return terms(1, 3, 3);
+      // Winograd's points, rounded, err more than pixels do.
+      return terms(1, halves == Halves::tiles ? 1 : exact, exact, exact);
     default:
-      return terms(3, 3, 3);
+      return terms(exact, exact, exact, exact);
   }
 }
 
@@ -55,7 +60,7 @@ constexpr Rules rules(Precision precision, int features) {
 // across chunks.
 constexpr int second_of_pair(int features, const Rules& rules) {
   const int wide = padded(features), group = rules.outer.group();
-  if (!rules.bfloat16() || wide % group == 0 || group % wide == 0) return wide;
+  if (!rules.tiles() || wide % group == 0 || group % wide == 0) return wide;
   return chunks_of(wide, group) * group;
 }
 
@@ -83,6 +88,8 @@ class Convolution {
 
  private:
   void set(std::size_t output, int position, const Kernel& kernel);
+  void set_points(std::size_t output, int position, const Kernel& kernel);
+  void set_tiles(std::size_t output, int position, const Kernel& kernel);
   void put(std::size_t output, int tile, int place, std::uint16_t half);
 
   int features_;
@@ -111,7 +118,8 @@ class Network {
  public:
   // blocks: coupling blocks of each level, as many tensors in all.
   Network(const std::vector<int>& blocks, int features, int channels,
-          const std::vector<BlockTensors>& tensors, Precision precision = Precision::float32);
+          const std::vector<BlockTensors>& tensors, Precision precision = Precision::float32,
+          Halves halves = Halves::none);
 
   const std::vector<Level>& levels() const { return levels_; }
   int channels() const { return channels_; }

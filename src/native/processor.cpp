@@ -1,8 +1,21 @@
 #include "processor.hpp"
 
+#include <cstddef>
+
 #if defined(INVDN_HAS_X86) && defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
 #include <intrin.h>
+#elif defined(INVDN_HAS_X86)
+#include <cpuid.h>
+#endif
+#if defined(INVDN_HAS_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#if defined(INVDN_HAS_NEON_BF16) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(INVDN_HAS_NEON_BF16)
+#include <sys/auxv.h>
 #endif
 
 namespace invdn {
@@ -34,7 +47,41 @@ bool has_avx(bool wide) {
          (!wide || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")));
 }
 
+bool has_avx512_bf16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx(true) && __builtin_cpu_supports("avx512bw") &&
+         __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
+}
+
+#if defined(INVDN_HAS_AMX)
+
+// Linux documentation, arch/x86/xstate.
+bool has_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!has_avx512_bf16() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  const bool tiles = (d >> 22 & 1) != 0 && (d >> 24 & 1) != 0;  // AMX-BF16, AMX-TILE
+  constexpr int request_permission = 0x1023, tile_data = 18;
+  return tiles && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
 #endif
+
+#endif
+
+#endif
+
+#if defined(INVDN_HAS_NEON_BF16)
+
+bool has_neon_bf16() {
+#if defined(__APPLE__)
+  int known = 0;
+  std::size_t size = sizeof known;
+  return sysctlbyname("hw.optional.arm.FEAT_BF16", &known, &size, nullptr, 0) == 0 && known != 0;
+#else
+  constexpr unsigned long bf16 = 1UL << 14;  // HWCAP2_BF16 of Linux
+  return (getauxval(AT_HWCAP2) & bf16) != 0;
+#endif
+}
 
 #endif
 

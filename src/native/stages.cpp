@@ -40,14 +40,14 @@ Workspace::Workspace(const Network& network, int height, int width, bool pair, i
       planes_(planes(second_of_pair_ + network.features())),
       band_(band_rows(height, width, threads)),
       first_(band_ * tile_edge, width,
-             rules_.bfloat16() ? chunk_depth / 2 : second_of_pair_ + network.features(),
+             rules_.tiles() ? chunk_depth / 2 : second_of_pair_ + network.features(),
              band_ * tile_edge, planes_),
       second_(rows(band_ * tile_edge)),
       zeros_(1, width, std::max(first_.channels() * planes_, padded(widest)), 1) {}
 
 // Planes of chunks: one for both parts of paired channels, else one for each.
 int Workspace::planes(int channels) const {
-  if (!rules_.bfloat16()) return 1;
+  if (!rules_.tiles()) return 1;
   const int chunks = chunks_of(channels, rules_.outer.group());
   return rules_.outer.paired ? chunks : rules_.map_terms() * chunks;
 }

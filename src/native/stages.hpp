@@ -66,7 +66,7 @@ class Workspace {
   int second_of_pair() const { return second_of_pair_; }
   std::size_t pixel() const { return static_cast<std::size_t>(first_.channels()); }
   std::size_t plane() const {
-    return rules_.bfloat16() ? first_.stride() / static_cast<std::size_t>(planes_) : 0;
+    return rules_.tiles() ? first_.stride() / static_cast<std::size_t>(planes_) : 0;
   }
   std::size_t low() const;
   int group() const { return rules_.outer.group(); }

@@ -148,6 +148,6 @@ double multiply_adds(long rounds) {
 
 extern const Kernels kernels;
 const Kernels kernels = {
-    INVDN_TEXT(INVDN_TARGET), Block::bfloat16, features, additive, affine, uncouple, multiply_adds};
+    INVDN_TEXT(INVDN_TARGET), Block::halves, features, additive, affine, uncouple, multiply_adds};
 
 }  // namespace invdn::INVDN_TARGET

@@ -72,6 +72,8 @@ INVDN_INLINE Vector16 times_power_of_two(Vector16 y, Vector16 n) {
 
 #endif
 
+using Half = std::uint16_t;  // a bfloat16
+
 #if defined(INVDN_AVX512) || defined(INVDN_AVX2)
 
 struct Vector8 {
@@ -96,6 +98,33 @@ INVDN_INLINE Vector8 times_power_of_two(Vector8 y, Vector8 n) {
   const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.value), _mm256_set1_epi32(127));
   return {_mm256_mul_ps(y.value, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
 }
+
+#if defined(INVDN_AVX512) && defined(INVDN_BF16)
+// The nearest bfloat16, ties to even.
+INVDN_INLINE __m256i rounded(Vector16 a) { return (__m256i)_mm512_cvtneps_pbh(a.value); }
+INVDN_INLINE __m128i rounded(Vector8 a) { return (__m128i)_mm256_cvtneps_pbh(a.value); }
+INVDN_INLINE Vector16 widened(__m256i a) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))};
+}
+INVDN_INLINE Vector8 widened(__m128i a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16))};
+}
+INVDN_INLINE void store(Half* to, __m256i a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a);
+}
+INVDN_INLINE void store(Half* to, __m128i a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), a);
+}
+INVDN_INLINE void store(Half* to, Vector16 a) { store(to, rounded(a)); }
+INVDN_INLINE void store(Half* to, Vector8 a) { store(to, rounded(a)); }
+// The float of each lane of a and b is a pair of bfloat16: c and both products.
+INVDN_INLINE Vector16 multiply_add_pairs(Vector16 a, Vector16 b, Vector16 c) {
+  return {_mm512_dpbf16_ps(c.value, (__m512bh)a.value, (__m512bh)b.value)};
+}
+INVDN_INLINE Vector8 multiply_add_pairs(Vector8 a, Vector8 b, Vector8 c) {
+  return {_mm256_dpbf16_ps(c.value, (__m256bh)a.value, (__m256bh)b.value)};
+}
+#endif
 
 using Narrow = Vector8;
 #if defined(INVDN_AVX512)
@@ -128,6 +157,14 @@ INVDN_INLINE Vector4 times_power_of_two(Vector4 y, Vector4 n) {
   const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.value), vdupq_n_s32(127));
   return {vmulq_f32(y.value, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)))};
 }
+#if defined(INVDN_BF16)
+INVDN_INLINE void store(Half* to, Vector4 a) {
+  vst1_u16(to, vreinterpret_u16_bf16(vcvt_bf16_f32(a.value)));
+}
+INVDN_INLINE Vector4 multiply_add_pairs(Vector4 a, Vector4 b, Vector4 c) {
+  return {vbfdotq_f32(c.value, vreinterpretq_bf16_f32(a.value), vreinterpretq_bf16_f32(b.value))};
+}
+#endif
 
 using Narrow = Vector4;
 using Wide = Vector4;
@@ -239,6 +276,16 @@ INVDN_INLINE V set1(float x) {
   V result;
   fill(x, result);
   return result;
+}
+
+// a b + c; with Pairs every lane of a and b is two bfloat16, and both products are added.
+template <bool Pairs, class V>
+INVDN_INLINE V multiply_add_units(V a, V b, V c) {
+  if constexpr (Pairs) {
+    return multiply_add_pairs(a, b, c);
+  } else {
+    return multiply_add(a, b, c);
+  }
 }
 
 // Registers for accumulators: rows of the product that are worked on at once, by the number of

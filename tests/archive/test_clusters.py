@@ -28,7 +28,7 @@ def test_ray_loses_a_node(filled: str, by_command: Callable[[str], dict[str, byt
     for number in range(120):
         store.create(f"{number:03d}.jpg", photograph(number))
     where = [f"{filled}/many", f"{filled}/out", f"{filled}/plan"]
-    manifest = plan_archive(*where, NAMING, shards=6).manifest
+    manifest = plan_archive(*where, NAMING, shards=2).manifest
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:
@@ -39,7 +39,7 @@ def test_ray_loses_a_node(filled: str, by_command: Callable[[str], dict[str, byt
         process = subprocess.Popen(
             [*command, "--cores-per-engine", "1"], stderr=subprocess.PIPE, text=True
         )
-        _wait_for_results(manifest, 25, process)
+        _wait_for_two_shards(manifest, process)
         assert process.poll() is None, process.stderr.read()
         cluster.remove_node(second, allow_graceful=False)
         _, messages = process.communicate(timeout=240)
@@ -65,9 +65,17 @@ def _statuses(manifest: Manifest) -> Counter[str]:
     )
 
 
-def _wait_for_results(manifest: Manifest, number: int, process: subprocess.Popen) -> None:
+def _wait_for_two_shards(manifest: Manifest, process: subprocess.Popen) -> None:
+    """Wait until both nodes have results of a shard that they have not ended."""
+    shards = [
+        {NAMING.target(row.key) for row in manifest.rows_of(shard)}
+        for shard in range(len(manifest.shards))
+    ]
+    target = open_store(manifest.target)
     while process.poll() is None:
-        if len(list(open_store(manifest.target).entries())) >= number:
+        results = {entry.key for entry in target.entries()}
+        begun = [shard for shard in shards if results & shard and not shard <= results]
+        if len(begun) >= 2:
             return
         time.sleep(0.1)
 

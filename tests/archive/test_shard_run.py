@@ -27,8 +27,8 @@ from invdn.archive import (
 )
 from invdn.batch import StopEvent
 from invdn.inference import DenoiseOptions, Engine
-from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Photo
+from invdn.photo.read import output_suffix
 from invdn.photo.write import encode_photo
 from invdn.stores import open_store
 from support.fault_proxy import fault_proxy
@@ -153,6 +153,30 @@ def test_a_scheduler_that_wants_its_machine_back(planned: Manifest) -> None:
     _, messages = process.communicate(timeout=120)
     assert process.returncode == 0, messages
     assert archive_status(planned).done == 24
+
+
+@pytest.mark.parametrize(("lines", "objects"), [(500, 1), (10, 3)])
+def test_a_slow_worker_writes_its_ledger_often_and_into_few_objects(
+    filled: str, engine: Engine, monkeypatch: pytest.MonkeyPatch, lines: int, objects: int
+) -> None:
+    monkeypatch.setattr("invdn.archive.ledger._LINES", lines)
+    monkeypatch.setattr("invdn.archive.ledger._SECONDS", 0)  # half a minute for each photograph
+    where = [f"{filled}/in", f"{filled}/out", f"{filled}/plan"]
+    manifest = plan_archive(*where, NAMING, shards=1).manifest
+    known: list[int] = []
+    summary = run_shard(
+        manifest,
+        0,
+        SETTINGS,
+        engine=engine,
+        on_outcome=lambda outcome: known.append(archive_status(manifest).done),
+    )
+    assert summary.exit_code == 0
+    assert known == list(range(1, 25)), "each is known when the next is done"
+    written = [entry.key for entry in manifest.store.entries(manifest.ledger)]
+    assert sum(key.endswith("jsonl") for key in written) == objects
+    assert len(_done_lines(manifest)) == 24, "every line once"
+    assert archive_status(manifest).megapixels == pytest.approx(24 * 256e-6)
 
 
 def test_a_stop_from_the_start(planned: Manifest, engine: Engine) -> None:

@@ -62,7 +62,7 @@ def test_kubernetes() -> None:
     job = yaml.safe_load(KUBERNETES.read_text())
     validator.validate(job, validator.latest_version(), strict=True)
     (rule, _) = job["spec"]["podFailurePolicy"]["rules"]
-    assert rule["action"] == "FailIndex" and rule["onExitCodes"]["values"] == [PERMANENT]
+    assert rule["action"] == "FailIndex" and rule["onExitCodes"]["values"] == [2, PERMANENT]
 
 
 def test_aws_batch() -> None:
@@ -141,7 +141,7 @@ def test_slurm_script(tmp_path: Path, code: int, again: bool) -> None:
 
 
 def test_slurm_script_passes_the_signal_on(tmp_path: Path) -> None:
-    ending = "trap 'exit 75' TERM; sleep 0.5; kill -TERM $PPID; sleep 20 & wait; exit 1"
+    ending = "trap 'exit 75' TERM; sleep 0.5; kill -TERM $PPID; sleep 20 >&- 2>&- & wait; exit 1"
     done = _slurm(tmp_path, ending, SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
     assert done.returncode == TRY_AGAIN, done.stderr
     assert "scontrol requeue 7_3" in done.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invdn.batch.file_identity import InputIndex, Listing
+from invdn.batch.plan import InputIndex, Listing
 
 
 @pytest.fixture

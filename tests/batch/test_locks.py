@@ -1,11 +1,19 @@
 """A result is claimed by one living run at a time."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from invdn import atomic
+from invdn.batch import runner
 from invdn.batch.runner import lock_output, remove_old_claims
+from support.systems import needs_posix
 
 _HOLDER = """
 import sys, time
@@ -84,3 +92,48 @@ def test_a_link_in_the_place_of_a_claim_is_not_followed(tmp_path: Path) -> None:
         assert ours
     remove_old_claims(tmp_path)
     assert claim.is_symlink() and precious.read_text() == "mine"
+
+
+@needs_posix
+def test_windows_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as this can be imitated: its module of locks, no open file removed, no O_NOFOLLOW."""
+    import fcntl
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        assert (mode, count) == (2, 1)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermissionError(errno.EACCES, "Permission denied") from error
+
+    opened: set[Path] = set()
+    open_file, unlink = os.open, Path.unlink
+    windows = SimpleNamespace(**{name: getattr(os, name) for name in dir(os) if name[0] != "_"})
+    windows.name = "nt"
+
+    def opening(path: Path, *given: int) -> int:
+        opened.add(path)
+        return open_file(path, *given)
+
+    def closing(descriptor: int) -> None:
+        opened.clear()
+        os.close(descriptor)
+
+    def removing(path: Path, missing_ok: bool = False) -> None:
+        if path in opened:
+            raise PermissionError(errno.EACCES, "used by another process")
+        unlink(path, missing_ok)
+
+    windows.open, windows.close = opening, closing
+    monkeypatch.setattr(Path, "unlink", removing)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    monkeypatch.setattr(atomic, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(runner, "os", windows)
+    monkeypatch.setattr(runner, "_NO_FOLLOW", 0)
+    target = tmp_path / "a.jpg"
+    with lock_output(target) as ours, lock_output(target) as theirs:
+        assert (ours, theirs) == (True, False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".invdn-0123456789abcdef.claim").touch()
+    remove_old_claims(tmp_path)
+    assert list(tmp_path.iterdir()) == []

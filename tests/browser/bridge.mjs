@@ -65,6 +65,15 @@ const rules = {
     blend(array(noisy), result, shares && array(shares), look, channels);
     return packed(result);
   },
+  async stars({ noisy, clean, top, count }) {
+    const { findStars, keepStars } = await load("image/stars.js");
+    const { height, width, channels, data } = picture(noisy);
+    const [first, last] = [Math.max(0, top - 3), Math.min(height, top + count + 3)];
+    const rows = (values, from, to) => values.slice(from * width * channels, to * width * channels);
+    const result = rows(array(clean), top, top + count);
+    keepStars(result, rows(data, first, last), { width, channels, count, before: top - first });
+    return { places: findStars(data, width, channels), kept: packed(result) };
+  },
   async engine({ build, model, noisy, piece, threads, stopAfter, larger }) {
     // What node 20 has behind a flag, and later ones do unasked.
     if (build.includes("relaxed")) setFlagsFromString("--experimental-wasm-relaxed-simd");

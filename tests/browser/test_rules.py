@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from invdn.image.defects import mend
 from invdn.image.noise_estimation import NoiseEstimate, estimate_noise
+from invdn.image.stars import find_stars, with_stars
 from invdn.inference import error_map
 from invdn.inference import noise_shares as shares_module
 from invdn.inference.blending import blend, dithered
@@ -257,6 +258,30 @@ def test_looks(rule: Any, unpacked: Any, look: dict[str, Any], channels: int) ->
     np.testing.assert_allclose(unpacked(answer, "<f4", noisy.shape), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("top", "count"), [(0, 64), (10, 3), (37, 4), (41, 20)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_stars(rule: Any, unpacked: Any, channels: int, top: int, count: int) -> None:
+    """Points of light, at the borders and in parts of them; noise, a line and a broad light."""
+    generator = np.random.default_rng(5)
+    picture = generator.normal(0.1, 0.03, (64, 80, channels))
+    colours = np.linspace(1, 0.5, channels)
+    down, along = np.mgrid[-2:3, -2:3]
+    shape = np.exp(-(down**2 + along**2) / (2 * 0.7**2))[..., None] * colours
+    for row, column, height in ((2, 2, 0.8), (40, 70, 0.4), (10, 12, 0.35), (61, 77, 0.9)):
+        picture[row - 2 : row + 3, column - 2 : column + 3] += height * shape
+    picture[30:, 40] += 0.5
+    picture[20:30, 20:30] += 0.4
+    noisy = picture.clip(0, 1).astype(np.float32)
+    clean = np.full_like(noisy, 0.1)
+    found = rule("stars", noisy=noisy, clean=clean, top=top, count=count)
+    places = np.stack(find_stars(noisy), axis=1).tolist()
+    assert found["places"] == places
+    assert len(places) == 4
+    expected = with_stars(clean, noisy)[top : top + count]
+    np.testing.assert_array_equal(unpacked(found["kept"], "<f4", expected.shape), expected)
+    assert count < 64 or (expected != clean).any(axis=2).sum() == 36
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_dithering(rule: Any, unpacked: Any, compiled: Any, channels: int) -> None:
     height, width, top, count = 30, 44, 9, 12
@@ -298,5 +323,5 @@ def test_the_service_modules_have_the_same_functions() -> None:
     served, alone = names
     assert alone <= served
     # what needs a server, and what the page asks for before it uses it
-    assert served - alone == {"picture", "photo", "session", "enter", "shrinks", "archive"}
+    assert served - alone == {"picture", "session", "enter", "archive", "installs"}
     assert "describe" in names[0]

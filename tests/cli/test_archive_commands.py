@@ -70,6 +70,10 @@ def test_exit_codes(folder: Path) -> None:
     assert json.loads(named.stdout)["key"] == "bad.jpg"
     assert _denoise("--manifest", "plan", "--shard", "5/5").exit_code == 2
     assert _run("plan", "in", "-o", "out", "--manifest", "plan").exit_code == 2
+    for part in (folder / "plan").glob("shards-*/*"):
+        part.write_bytes(part.read_bytes()[:20])
+    damaged = _denoise("--manifest", "plan")
+    assert damaged.exit_code == 42 and "plan again" in damaged.stderr
 
 
 def test_a_bucket_without_a_plan(folder: Path, bucket: str) -> None:
@@ -107,6 +111,8 @@ def test_estimate(folder: Path) -> None:
     assert found["megapixels"] == pytest.approx(3 * 256 / 1e6)
     default, fast = found["default"]["hours"], found["fast"]["hours"]
     assert default > fast > 0
+    told = _run("plan", "in", "--estimate").stdout
+    assert "core-hours" in told and "GPU-hours: not measured" in told
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What all commands have in common: help in groups, names explained, one policy of reports."""
 
+import inspect
 import json
 import re
 import subprocess
@@ -142,3 +143,10 @@ def test_one_of_several_processes_ends_without_taking_python_apart(how: str) -> 
     assert ended.returncode == 3, ended.stderr
     assert "last words" in ended.stdout
     assert ("taken apart" in ended.stdout) == (how == "alone")
+
+
+def test_click_of_8_1_does() -> None:
+    """``click.ParamType`` has no parameter before 8.4; ``options.ParamType`` has."""
+    package = Path(inspect.getfile(Command)).parent
+    wrong = [path.name for path in package.glob("*.py") if "(click.ParamType[" in path.read_text()]
+    assert wrong == []

@@ -1,6 +1,7 @@
 """Editors hand a file over and wait for that file to change: whole or not at all."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -102,6 +103,25 @@ def test_a_full_disk_leaves_the_file(photograph: Path) -> None:
         assert done.returncode == 1 and "too large" in done.stderr, done.stderr
         assert photograph.read_bytes() == before
         assert list(photograph.parent.iterdir()) == [photograph]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system in memory")
+def test_a_really_full_disk_is_told_in_one_line(photograph: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    room = photograph.stat().st_size * 5 // 4
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        copied = shutil.copy(photograph, disk)
+        done = run(Path(copied))
+        assert done.exit_code == 1
+        assert done.stderr.count("the disk is full") == 1 and done.stderr.count("\n") == 1
+        assert Path(copied).read_bytes() == photograph.read_bytes()
+        assert [path.name for path in disk.iterdir()] == [photograph.name]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 @not_for_root

@@ -205,6 +205,19 @@ def test_compare_matches_folders_by_name(pairs: Path) -> None:
     assert result.stdout.startswith(("0_0: largest", "0_1: largest"))
 
 
+@pytest.mark.parametrize("read", ["first", "second", "linked", "in a folder"])
+def test_compare_never_replaces_what_it_reads(pairs: Path, tmp_path: Path, read: str) -> None:
+    noisy, clean = (sorted((pairs / side).iterdir())[0] for side in ("Noisy", "GT"))
+    (tmp_path / "link.png").symlink_to(noisy)
+    places = {"first": noisy, "second": clean, "linked": tmp_path / "link.png"}
+    picture = places.get(read, clean)
+    sides = (pairs / "Noisy", pairs / "GT") if read == "in a folder" else (noisy, clean)
+    before = noisy.read_bytes(), clean.read_bytes()
+    error = fails(compare, *sides, "--picture", picture, "--overwrite")
+    assert isinstance(error, OutputError) and "which is read here" in str(error)
+    assert (noisy.read_bytes(), clean.read_bytes()) == before
+
+
 @pytest.mark.slow
 def test_bench_measures_every_case(model: Path, tmp_path: Path) -> None:
     result = call(

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invdn.data.camera import DSLR, sample_cameras
-from invdn.data.noise import add_camera_noise, render, unprocess
+from invdn.data.noise import add_camera_noise, add_display_noise, render, unprocess
 from invdn.errors import InputError
-from support.cameras import PLAIN, batch, random
+from support.cameras import PLAIN, UNPROCESSED, batch, random
 from support.noise_statistics import measure_noise
 
 
@@ -135,6 +135,26 @@ def test_developed_reference_is_the_average_of_developed_frames() -> None:
         assert bias.abs().max() < 1.5 / 255
 
 
+def test_it_is_so_where_a_channel_is_dark_and_clipped() -> None:
+    """A saturated colour under heavy noise has two clippings: the sensor's and the display's."""
+    heavy = replace(
+        UNPROCESSED,
+        shot=(0.02, 0.02),
+        hot_share=0.0,
+        developed_reference_share=1.0,
+        lift=(1.0, 1.0),
+    )
+    n = 48
+    colors = 0.2 + 0.8 * torch.rand(n, 3, 1, 1, generator=random(3))
+    colors[torch.arange(n), torch.arange(n) % 3] *= 0.15
+    cameras = sample_cameras(n, random(), heavy)
+    noisy, target = add_camera_noise(colors.expand(n, 3, 48, 48), cameras, random(4))
+    bias = (target - noisy).mean((2, 3)) * 255
+    lifted = (noisy - colors).mean((2, 3)) * 255
+    assert lifted.max() > 30  # so much does clipping add
+    assert abs(bias.mean()) < 1 and bias.std() < 3.5
+
+
 def test_saturated_highlights_have_no_noise() -> None:
     over = replace(PLAIN, exposure=(1.6, 1.6), shot=(1e-3, 1e-3))
     clean = torch.ones(4, 3, 16, 16)
@@ -214,3 +234,38 @@ def test_wrong_shapes_are_refused() -> None:
         add_camera_noise(torch.rand(2, 1, 8, 8), cameras, random())
     with pytest.raises(InputError, match="as many cameras"):
         add_camera_noise(torch.rand(3, 3, 8, 8), cameras, random())
+
+
+@pytest.mark.parametrize("strength", [2 / 255, 20 / 255])
+@pytest.mark.parametrize(
+    ("kind", "neighbours", "channels", "dark"),
+    [
+        ((0.0, 0.0, 0.0), 0.0, 0.0, 1.0),
+        ((1.0, 0.0, 0.0), 0.0, 1.0, 1.0),
+        ((0.0, 1.0, 0.0), 0.0, 0.0, 0.5),
+        ((0.0, 0.0, 1.0), 0.78, 0.0, 1.0),
+    ],
+)
+def test_added_noise_is_of_its_kind(
+    strength: float, kind: tuple[float, ...], neighbours: float, channels: float, dark: float
+) -> None:
+    """Neighbours after a blur of one pixel share exp(-1/4)."""
+    n, size = 8, 64
+    clean = torch.full((n, 3, size, size), 0.8)
+    clean[..., size // 2 :] = 0.2  # a quarter of the light
+    noisy = add_display_noise(
+        clean, torch.full((n,), strength), torch.tensor([kind] * n), random(5)
+    )
+    assert torch.equal((noisy * 255).round() / 255, noisy)
+    noise = (noisy - clean)[..., 4:-4]
+    bright, shadow = noise[..., : size // 2 - 8], noise[..., size // 2 :]
+    spread = strength * (0.8**0.5 if kind[1] else 1)
+    rounding = 1 / 12 / 255**2
+    assert bright.var() == pytest.approx(spread**2 + rounding, rel=0.1)
+    assert shadow.var() == pytest.approx((dark * spread) ** 2 + rounding, rel=0.1)
+    assert abs(bright.mean()) < 0.06 * spread and abs(shadow.mean()) < 0.06 * spread
+    whole = bright.var() - rounding
+    assert (bright[..., 1:] * bright[..., :-1]).mean() / whole == pytest.approx(
+        neighbours, abs=0.06
+    )
+    assert (bright[:, 0] * bright[:, 1]).mean() / whole == pytest.approx(channels, abs=0.06)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from invdn.data.camera_range import PHONE
 from invdn.data.colors import ColorOptions, draw_color_matrix
 from invdn.data.drawings import KINDS, Drawing, draw_color, render, sketch
 from invdn.data.noise import NoisyPair
@@ -116,6 +117,46 @@ def test_unchanged_crops_have_no_noise_and_faint_ones_little() -> None:
     assert errors["unchanged"].max() < 0.5  # of rounding alone
     assert errors["faint"].median() < 0.4 * errors["plain"].median()
     assert errors["plain"].min() > 0.5
+
+
+def test_added_noise_moves_no_colour() -> None:
+    """Cameras' noise moves the means of dark places; added noise leaves them, and its target."""
+    grey = torch.full((60, 3, 32, 32), 0.35)
+    means = {}
+    for added_share in (0.0, 1.0):
+        options = SynthesisOptions(added_share=added_share, full_exposure_share=1.0)
+        pair = synthesize(grey, range(60), options, 0, random())
+        means[added_share] = (pair.noisy - pair.clean).mean((1, 2, 3)).abs() * 255
+        if added_share:
+            spread = (pair.noisy - pair.clean).std((1, 2, 3)) * 255
+            assert torch.allclose(pair.clean, torch.tensor(round(0.35 * 255) / 255))
+            assert 0.8 < spread.min() < 3 and 30 < spread.max() < 77
+    assert means[1.0].median() < min(0.2, 0.3 * means[0.0].median())
+
+
+def test_a_share_of_the_crops_has_added_noise_and_untouched_ones_none() -> None:
+    grey = torch.full((300, 3, 16, 16), 0.5)
+    options = SynthesisOptions(added_share=0.4, unchanged_share=0.25)
+    pair = synthesize(grey, range(300), options, 0, random())
+    kept = ((pair.clean - round(0.5 * 255) / 255).abs().amax((1, 2, 3)) < 1e-6).float()
+    assert kept.mean() == pytest.approx(0.75 * 0.4, abs=0.08)  # a camera's exposure darkens
+    same = (pair.noisy - pair.clean).abs().amax((1, 2, 3)) < 0.51 / 255
+    assert same.float().mean() == pytest.approx(0.25, abs=0.08)
+
+
+def test_averaged_colours_are_those_of_the_noisy_picture() -> None:
+    """The target of drawn pictures is the mean of photographs, where a perfect one is darker."""
+    bias = {}
+    for averaged_share in (0.0, 1.0):
+        options = SynthesisOptions(
+            cameras={replace(PHONE, shot=(0.02, 0.02), hot_share=0.0, lift=(0.0, 0.0)): 1.0},
+            drawn_share=1.0,
+            full_exposure_share=1.0,
+            averaged_share=averaged_share,
+        )
+        pair = made(list(range(120)), options)
+        bias[averaged_share] = float((pair.clean - pair.noisy).mean() * 255)
+    assert abs(bias[1.0]) < 1 and bias[0.0] < bias[1.0] - 3
 
 
 def test_colours_stay_without_noise_more_often() -> None:

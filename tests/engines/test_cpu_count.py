@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invdn.engines import available_processors
-from invdn.inference import engine
+from invdn.engines import available_processors, factory
 
 _ASK = "from invdn.engines import available_processors as ask; print(ask())"
 _V1, _V2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
@@ -73,7 +72,7 @@ def test_the_files_of_version_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     if not groups.exists() or "\n0::/" not in "\n" + groups.read_text():
         pytest.skip("this process is in no group of version 2")
     here = available_processors()
-    monkeypatch.setattr(engine, "_GROUPS", tmp_path)
+    monkeypatch.setattr(factory, "_GROUPS", tmp_path)
     for text, expected in (("max 100000\n", here), ("50000 100000\n", 1), ("110000 100000\n", 2)):
         (tmp_path / "cpu.max").write_text(text)
         assert available_processors() == min(here, expected)

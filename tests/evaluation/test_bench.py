@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from invdn.architecture import Architecture
+from invdn.evaluation import profiling
 from invdn.evaluation.bench import Case, Outcome, StopwatchEngine, cost_chart, measure_case
 
 
@@ -118,3 +119,11 @@ assert 38_000_000 < meter.memory < 80_000_000, meter.memory
 assert peak_memory() > block.nbytes
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_time_is_that_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((100.0, 102.5))
+    monkeypatch.setattr(profiling.time, "perf_counter", lambda: next(times))
+    with profiling.profile_block() as meter:
+        pass
+    assert meter.seconds == 2.5

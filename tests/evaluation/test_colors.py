@@ -6,8 +6,8 @@ import pytest
 from invdn.engines import open_engine
 from invdn.inference.engine import Engine
 from support.color_patches import (
-    MEAN_BAR,
     NOISE,
+    Noise,
     color_grid,
     compare_patch,
     edges,
@@ -15,8 +15,8 @@ from support.color_patches import (
     measure_edges,
     measure_flat,
     measure_ramps,
-    photograph,
     ramps,
+    with_noise,
 )
 
 WHOLE = [np.s_[:, :]]
@@ -60,22 +60,26 @@ def test_between_true_colour_and_noisy_mean_all_is_right() -> None:
 def test_the_bar_depends_on_the_noise() -> None:
     clean = flat(100)
     error = compare_patch("grey", clean, clean, flat(103), WHOLE)
-    assert [noise for noise in NOISE if error.fails(noise)] == ["none", "light"]
+    assert [noise for noise in NOISE if error.fails(noise)] == ["none", "light", "added light"]
     spot = clean.copy()
     spot[5, 5] = 113
     error = compare_patch("grey", clean, clean, spot, WHOLE)
-    assert error.mean < MEAN_BAR["none"]
+    assert error.mean < NOISE["none"].bar
     assert [noise for noise in NOISE if error.fails(noise)] == ["none"]
 
 
 @pytest.mark.parametrize("color", [(128, 128, 128), (255, 255, 28), (28, 57, 113), (255, 0, 0)])
 def test_noise_is_equally_strong_in_every_colour(color: tuple[int, ...]) -> None:
     clean = np.full((64, 64, 3), color, np.uint8)
-    for spread in NOISE.values():
-        noise = photograph(clean, spread, 3).astype(float) - clean
+    for kind in NOISE.values():
+        noise = with_noise(clean, kind, 3).astype(float) - clean
+        clipped = kind.added and {0, 255} >= set(color)  # half of it is cut off in every channel
+        spread = kind.spread * (np.sqrt(0.5 - 0.5 / np.pi) if clipped else 1)
         assert noise.std((0, 1)).max() == pytest.approx(spread, rel=0.25)
-    assert np.array_equal(photograph(clean, 9.0, 3), photograph(clean, 9.0, 3))
-    assert not np.array_equal(photograph(clean, 9.0, 3), photograph(clean, 9.0, 4))
+    for added in (False, True):
+        kind = Noise(9.0, 4.0, added)
+        assert np.array_equal(with_noise(clean, kind, 3), with_noise(clean, kind, 3))
+        assert not np.array_equal(with_noise(clean, kind, 3), with_noise(clean, kind, 4))
 
 
 def test_ramps_and_edges_join_every_two_corners() -> None:

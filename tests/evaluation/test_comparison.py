@@ -84,7 +84,14 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "nothing.npz")
     (tmp_path / "cut.npy").write_bytes((tmp_path / "words.npy").read_bytes()[:40])
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
-    for name in ("object.npy", "words.npy", "nothing.npz", "cut.npy", "cut.npz"):
+    np.savez_compressed(tmp_path / "deflated.npz", x=np.arange(300))
+    content = bytearray((tmp_path / "deflated.npz").read_bytes())
+    content[60:160] = bytes(100)
+    (tmp_path / "deflated.npz").write_bytes(content)
+    header = (tmp_path / "words.npy").read_bytes().replace(b"}", b"{")
+    (tmp_path / "header.npy").write_bytes(header)
+    names = ("object.npy", "words.npy", "nothing.npz", "cut.npy", "cut.npz")
+    for name in (*names, "deflated.npz", "header.npy"):
         with pytest.raises(DataError, match=name):
             load_arrays(tmp_path / name)
 

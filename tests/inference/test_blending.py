@@ -196,3 +196,25 @@ def test_amounts_outside_their_range_are_refused(name: str, value: float) -> Non
 def test_other_words_than_auto_are_refused() -> None:
     with pytest.raises(InputError, match="'auto', from 0 to 1, or in percent as 60%, not 'full'"):
         DenoiseOptions(strength="full")  # type: ignore[arg-type]
+
+
+def test_stars_stay_at_every_strength(engine: TorchEngine) -> None:
+    pixels = np.random.default_rng(0).normal(30, 4, (48, 64, 3)).clip(0, 255).astype(np.uint8)
+    pixels[19:22, 29:32] += np.array([[40, 90, 40], [90, 200, 90], [40, 90, 40]], np.uint8)[
+        ..., None
+    ]
+    around = np.s_[19:22, 29:32]
+    for strength in (1.0, 0.6):
+        chosen = DenoiseOptions(strength=strength, stars=True)
+        kept = denoise_pixels(engine, pixels, chosen)
+        softened = denoise_pixels(engine, pixels, DenoiseOptions(strength=strength))
+        assert np.array_equal(kept[around], pixels[around])
+        assert (softened[around] != pixels[around]).any()
+        elsewhere = np.ones(pixels.shape[:2], bool)
+        elsewhere[around] = False
+        assert np.array_equal(kept[elsewhere], softened[elsewhere])
+    with_stars = DenoiseOptions(strength=1, stars=True)
+    network = DenoiseOptions(strength=1, hot_pixels=False)
+    assert denoise_pixels(engine, pixels, with_stars.of_the_network()).tolist() == (
+        denoise_pixels(engine, pixels, network).tolist()
+    )

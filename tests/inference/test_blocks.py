@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from invdn.engines.torch_engine import TorchEngine
-from invdn.image.tiling import read_window, tiles
 from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels
-from invdn.inference.blocks import iter_windows_in_place
+from invdn.inference.blocks import iter_windows_in_place, read_window, tiles
 
 
 @settings(max_examples=150)

@@ -178,8 +178,7 @@ def features_by_the_book(
                 mean = near.reshape(-1, 14).mean(axis=0)
                 features += list(np.log(mean[:10] + 0.03))
                 features.append(mean[10] / (np.sqrt(mean[1] * mean[2]) + 0.1))
-                # as the layers were trained: with the change itself, and not its differences
-                features.append(mean[11] / (np.sqrt(mean[5] * mean[6]) + 0.1))
+                features.append(mean[11] / (np.sqrt(mean[6] * mean[7]) + 0.1))
             bright = table[row, column, 12] / 255
             features += [bright, bright**2, table[row, column, 13]]
             for spread in (noise.luma, noise.colour):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from invdn.engines import open_engine
 from invdn.engines.torch_engine import TorchEngine
 from invdn.errors import EngineError
-from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, denoise_pixels
+from invdn.inference import DenoiseOptions, Engine, Pipeline, Prediction, blocks, denoise_pixels
 from invdn.inference import sampling as inference_sampling
 from invdn.web.predictions import PredictionWriter, prediction_bytes, read_prediction
 
@@ -53,8 +53,9 @@ def test_another_strength_is_as_a_run_of_its_own(
     if runtime == "native":
         pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
         used = open_engine(backend="native")
-        monkeypatch.setattr(inference_sampling, "WHOLE", 0)
-        monkeypatch.setattr(inference_sampling, "_ROWS", 24)
+        monkeypatch.setattr(blocks, "WHOLE", 0)
+        for module in (blocks, inference_sampling):
+            monkeypatch.setattr(module, "ROWS", 24)
         picture = picture[:40, :72]
     kinds: dict[str, NDArray[Any]] = {
         "rgb": picture,
@@ -75,8 +76,8 @@ def test_another_strength_is_as_a_run_of_its_own(
     assert np.array_equal(first, denoise_pixels(used, pixels, plain))
     assert np.array_equal(muted.blend(look), wanted)
     assert not np.array_equal(wanted, first)
-    blocks = read_prediction(saved(used, pixels, plain), *pixels.shape[:2])
-    assert np.array_equal(Pipeline(Mute(used), look).blend_saved(pixels, blocks), wanted)
+    saved_blocks = read_prediction(saved(used, pixels, plain), *pixels.shape[:2])
+    assert np.array_equal(Pipeline(Mute(used), look).blend_saved(pixels, saved_blocks), wanted)
 
 
 def test_mean_and_std_are_those_of_the_network(
@@ -112,9 +113,9 @@ def test_a_damaged_file_is_refused(
         "foreign": b"not an array" * 99,
         "block": first_block,
     }[damage]
-    blocks = read_prediction(io.BytesIO(content), *picture.shape[:2])
+    saved_blocks = read_prediction(io.BytesIO(content), *picture.shape[:2])
     with pytest.raises(EngineError, match="run the network again"):
-        Pipeline(engine).blend_saved(picture, blocks)
+        Pipeline(engine).blend_saved(picture, saved_blocks)
 
 
 def test_the_estimate_of_a_file_is_near(engine: TorchEngine, picture: NDArray[np.uint8]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from invdn.inference import DenoiseOptions, Pipeline, denoise_pixels, sampling
+from invdn.inference import DenoiseOptions, Pipeline, blocks, denoise_pixels, sampling
 from invdn.options import QUALITIES
 from invdn.photo.demo_photo import camera_noise, demo_photo
 
@@ -35,8 +35,9 @@ def test_rows_give_the_same_as_the_whole(
     noisy = np.random.default_rng(0).random(size, np.float32)
     options = DenoiseOptions(num_samples=draws, seed=5, **choices)
     whole = denoise_pixels(engine, noisy, options)
-    monkeypatch.setattr(sampling, "WHOLE", 0)
-    monkeypatch.setattr(sampling, "_ROWS", 24)
+    monkeypatch.setattr(blocks, "WHOLE", 0)
+    for module in (blocks, sampling):
+        monkeypatch.setattr(module, "ROWS", 24)
     steps: list[tuple[int, int]] = []
     cut = denoise_pixels(engine, noisy, options, progress=lambda *step: steps.append(step))
     assert np.abs(cut - whole).max() <= (1e-6 if choices else 0)  # means over squares round

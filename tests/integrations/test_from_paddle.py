@@ -23,6 +23,19 @@ from invdn.weights.network import parameters_of
 DOCUMENT = Path(__file__).parents[2] / "docs" / "from-paddle.md"
 SMALL = "--set network.blocks=[1,1] --set network.features=4 --set phases.0.crop=16 "
 SMALL += "--set phases.0.steps=2 --set phases.0.batch=2 --set phases.0.halve_at=[] "
+# The scripts, options and files of the reproduction's README.
+THEIRS = """
+generate_patches_sidd.py generate_patches_SIDD.py generate_lq.py extract_valid_patches_sidd.py
+pretrained/InvDN_ResUnit_x4.pdparams pretrained/default_invdn.pdparams
+pretrained/model_best.pdparams train_denoising_1card.py training_1card.yml
+train_denoising_4cards.py training_4cards.yml
+paddle.distributed.launch training_4cards.py config.py losses.py train.py ./experiments
+--data_dir --val_dir --log_dir --iter --batchSize --weights --data_path --result_dir
+test_denoising_sidd.py predict.py export_model.py --save-inference-dir networks/InvDN_model.py
+networks/InvDN_model_oneForward.py model.pdmodel model.pdiparams model.pdiparams.info
+infer.py --model-dir --noisy-dir --clean-dir --use-gpu --batch-size --benchmark AutoLog reprod_log
+test_tipc/prepare.sh test_train_inference_python.sh train_infer_python.txt norm_train_gpus_0
+"""
 # What makes a command of the document small: by how the command begins.
 SMALLER = {
     "invdn data sidd": "--size 32 --count 2 --processes 1",
@@ -87,7 +100,7 @@ def test_every_command_of_the_document_works(folder: Path) -> None:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         outputs[command] = done.stdout
-    assert len(outputs) > 14
+    assert len(outputs) > 15
     patches = folder / "SIDD_Medium_Srgb_Patches_512" / "train"
     assert len(list((patches / "LQ").glob("*.png"))) == len(list((patches / "GT").glob("*.png")))
     assert read_parameters(folder / "pretrained" / "default_invdn.pdparams").count
@@ -99,6 +112,17 @@ def test_every_command_of_the_document_works(folder: Path) -> None:
     assert logged["psnr"][0] == float(score)
     chain = outputs[next(command for command in outputs if "dev smoke --mode" in command)]
     assert chain.count("Run successfully with command - invdn ") == 4
+
+
+def _rows() -> list[tuple[str, str]]:
+    """The document's tables: what the reproduction has, and what is here."""
+    lines = re.findall(r"^\| (.+?) \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    return [(theirs, ours) for theirs, ours in lines if theirs != "reproduction"]
+
+
+@pytest.mark.parametrize("name", THEIRS.split())
+def test_nothing_of_the_reproduction_is_left_out(name: str) -> None:
+    assert any(name in theirs for theirs, _ in _rows())
 
 
 def test_every_option_that_the_document_names_exists() -> None:

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 import invdn
 from invdn.architecture import Architecture
 from invdn.cli import group
-from invdn.network import InvDN
+from invdn.errors import WeightsError
+from invdn.network import DenoisingModule, InvDN
 from invdn.weights import read_parameters, write_parameters
 from invdn.weights.network import parameters_of
 
@@ -43,6 +44,32 @@ def test_there_and_back_through_a_folder(hub: Any, network: InvDN, tmp_path: Pat
     assert found.architecture == network.architecture
     assert _same(found, network)
     assert read_parameters(tmp_path / "mine" / "model.safetensors").architecture.blocks == (1, 2)
+
+
+def test_a_folder_of_the_hub_is_a_model_like_any(hub: Any, network: InvDN, tmp_path: Path) -> None:
+    network.save_pretrained(tmp_path / "mine")
+    noisy = torch.rand(16, 20, 3).numpy()
+    with invdn.Denoiser.from_pretrained(tmp_path / "mine", dtype="float32") as denoiser:
+        found = denoiser.predict(noisy, strength=1, hot_pixels=False).mean
+    with torch.inference_mode():
+        image = torch.from_numpy(noisy).permute(2, 0, 1)[None]
+        expected = DenoisingModule(network)(image)[0].permute(1, 2, 0).numpy()
+    assert abs(found - expected).max() < 1e-5
+    (tmp_path / "mine" / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"neither weights\.safetensors nor"):
+        invdn.Denoiser.from_pretrained(tmp_path / "mine")
+
+
+def test_folders_that_are_not_ours_are_refused(hub: Any, network: InvDN, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no config\.json"):
+        InvDN.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(WeightsError, match=r"no model\.safetensors"):
+        InvDN.from_pretrained(tmp_path)
+    network.save_pretrained(tmp_path / "mine")
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(WeightsError, match="describes no InvDN"):
+        InvDN.from_pretrained(tmp_path / "mine")
 
 
 def test_what_is_pushed_is_the_folder(

@@ -1,5 +1,8 @@
 """Paddle Inference on what ``invdn export --format paddle`` writes; runs where Paddle is."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +10,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from invdn import Denoiser
 from invdn.architecture import Architecture
 from invdn.cli import group
-from invdn.errors import MissingDependencyError
+from invdn.engines.exported import ExportedModel
+from invdn.errors import EngineError, MissingDependencyError
 from invdn.network import InvDN
 from invdn.weights import paddle_runtime, write_parameters
 from invdn.weights.network import parameters_of
@@ -76,6 +81,64 @@ def test_paddle_inference_gives_what_torch_gives(
     again = CliRunner().invoke(group, ["export", str(weights), str(folder), "--format", "paddle"])
     assert again.exit_code != 0
     assert "exists already" in str(again.exception)
+
+
+@pytest.mark.slow
+def test_every_layout_gives_the_result_of_predict(
+    weights: Path, network: InvDN, tmp_path: Path
+) -> None:
+    """Both of Paddle's and ONNX Runtime's, with the same border, seed and latent."""
+    pytest.importorskip("paddle", reason="needs Paddle")
+    export_paddle(network, tmp_path / "two inputs")
+    export_paddle(network, tmp_path / "joined", noise_input=True)
+    noisy = np.random.default_rng(4).random((11, 18, 3), np.float32)
+    options = {"hot_pixels": False, "banding": False, "blotches": False, "dtype": "float32"}
+    with Denoiser.from_pretrained(weights, **options) as denoiser:
+        expected = denoiser.predict(noisy, seed=5, latent_std=1.0).mean
+    for name in ("two inputs", "joined"):
+        found = ExportedModel(tmp_path / name)(noisy, seed=5, latent_std=1.0)
+        assert np.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_the_old_kind_of_program_is_written_or_refused(weights: Path, tmp_path: Path) -> None:
+    """By Paddle's own flag, which it reads when it is imported; 3.0 can, 3.3 cannot."""
+    pytest.importorskip("paddle", reason="needs Paddle")
+    command = [sys.executable, "-m", "invdn", "export", str(weights), str(tmp_path / "old")]
+    ended = subprocess.run(
+        [*command, "--format", "paddle"],
+        env={**os.environ, "FLAGS_enable_pir_api": "0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if ended.returncode:
+        assert "cannot write model.pdmodel" in ended.stderr.splitlines()[-1]
+        assert not list((tmp_path / "old").glob("model*"))
+    else:
+        assert (tmp_path / "old" / "model.pdmodel").is_file()
+        assert ExportedModel(tmp_path / "old")(np.zeros((6, 9, 3), np.float32)).shape == (6, 9, 3)
+
+
+@pytest.mark.slow
+def test_other_programs_are_refused(network: InvDN, tmp_path: Path) -> None:
+    paddle = pytest.importorskip("paddle", reason="needs Paddle")
+    noisy = np.zeros((8, 8, 3), np.float32)
+    spec = paddle.static.InputSpec([None, 48, None, None], "float32", "image")
+    static = paddle.jit.to_static(paddle.nn.Conv2D(48, 5, 3), input_spec=[spec], full_graph=True)
+    paddle.jit.save(static, str(tmp_path / "other" / "model"))
+    with pytest.raises(EngineError, match="no InvDN"):
+        ExportedModel(tmp_path / "other")(noisy)
+    export_paddle(network, tmp_path / "damaged")
+    (tmp_path / "damaged" / "invdn.json").write_text("{}")
+    with pytest.raises(EngineError, match="damaged"):
+        ExportedModel(tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.pdiparams").write_bytes(b"nothing")
+    with pytest.raises(EngineError, match="cannot load"):
+        ExportedModel(tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.pdiparams").unlink()
+    with pytest.raises(EngineError, match=r"no model\.pdiparams"):
+        ExportedModel(tmp_path / "damaged")
 
 
 def test_the_dense_haar_kernel_is_the_one_of_official_files() -> None:

@@ -154,3 +154,21 @@ def test_wrong_sizes_are_told() -> None:
         DenoisingModule(network, samples=0)
     with pytest.raises(InputError, match="latent_scale"):
         DenoisingModule(network)(torch.rand(1, 3, 8, 8), -1.0)
+
+
+def test_without_a_spread_one_sample_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = InvDN(Architecture((1,), 4))
+    decoded: list[Tensor] = []
+    decode = network.decode
+
+    def counted(low: Tensor, latent: Tensor) -> Tensor:
+        decoded.append(latent)
+        return decode(low, latent)
+
+    monkeypatch.setattr(network, "decode", counted)
+    module = DenoisingModule(network, samples=3, latent_scale=0)
+    noisy = torch.rand(1, 3, 12, 12)
+    module(noisy)
+    assert len(decoded) == 1
+    module(noisy, latent_scale=1)
+    assert len(decoded) == 4

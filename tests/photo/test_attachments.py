@@ -110,6 +110,33 @@ def test_a_video_stays(tmp_path: Path, map_: bool) -> None:
     assert not [tag for tag in found if "GCamera" in tag or "Container" in tag or "hdrgm" in tag]
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        (motion_photo()[:-1500], "video"),
+        (motion_photo(map_=True)[: -len(VIDEO) - 100], "gain map"),
+        (ultra_hdr()[:-1], "gain map"),
+        (with_index(jpeg(), [(PREVIEW, jpeg((48, 32), 1))])[:-200], "preview"),
+    ],
+)
+def test_what_is_cut_short_is_kept_and_told(tmp_path: Path, source: bytes, kind: str) -> None:
+    data, notes, photo = kept(tmp_path, source)
+    assert notes.count(f"the {kind} behind it is cut short") == 1
+    (last,) = photo.metadata.attachments
+    assert last.kind == kind and source.endswith(last.data)
+    assert kind == "preview" or data.endswith(last.data)
+    if kind == "video":
+        assert exiftool(tmp_path / "result.jpg")["XMP-GCamera:MicroVideoOffset"] == len(last.data)
+    whole = kept(tmp_path, motion_photo(map_=True) + VIDEO)[1]
+    assert "cut" not in whole
+
+
+def test_a_promise_of_a_video_that_is_not_there_goes(tmp_path: Path) -> None:
+    data, _, _ = kept(tmp_path, motion_photo()[: -len(VIDEO) + 5])
+    found = exiftool(tmp_path / "result.jpg")
+    assert not [tag for tag in found if "GCamera" in tag], data[-20:]
+
+
 def test_two_videos_and_padding_stay(tmp_path: Path) -> None:
     source = motion_photo() + bytes(5) + VIDEO + bytes(9)
     data, notes, photo = kept(tmp_path, source)
@@ -361,6 +388,11 @@ def test_chunks_of_png(tmp_path: Path) -> None:
     assert b"caBX" not in data and b"teST" not in data
     _, notes, _ = kept(tmp_path, png(chunk(b"tEXt", b"Title\0Dawn"), safe), ".jpg")
     assert "text ('Title')" in notes and "a teSt block" in notes
+
+
+def test_bytes_behind_a_png_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(noisy(), "PNG") + b"garbage" * 100)
+    assert "left out: 700 bytes behind the picture" in read_photo(tmp_path / "a.png").remarks
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])

@@ -18,9 +18,8 @@ import pyvips
 from invdn.errors import OutputError
 from invdn.photo import gain_maps
 from invdn.photo.color import srgb_bridge_of
-from invdn.photo.color.codes import HDR, HLG, PQ
 from invdn.photo.color.hdr import as_normal
-from invdn.photo.color.icc import REC2020_PRIMARIES, make_profile
+from invdn.photo.color.icc import HDR, HLG, PQ, REC2020_PRIMARIES, make_profile
 from invdn.photo.containers import heif
 from invdn.photo.containers.boxes import box
 from invdn.photo.containers.gain_map import GainMap, Gains, packed, parsed

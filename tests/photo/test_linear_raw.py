@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,18 @@ from click.testing import CliRunner
 from invdn.cli import group
 from invdn.engines.factory import open_engine
 from invdn.errors import ImageError
+from invdn.image.dtype import to_float
 from invdn.inference.pipeline import Pipeline
 from invdn.photo.color import network_bridge_of, srgb_bridge_of
 from invdn.photo.color.spaces import OwnPrimaries
 from invdn.photo.containers.ifd import read_directory
-from invdn.photo.linear_raw import read_linear_raw
+from invdn.photo.linear_raw import _crop, read_linear_raw
 from invdn.photo.photo import Photo, WriteOptions
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 from support.full_metadata import IPTC, XMP
 from support.photographs import encoded, picture
-from support.raw_files import COLOUR_MATRIX, NEUTRAL, SRGB_TO_XYZ, write_dng
+from support.raw_files import COLOUR_MATRIX, NEUTRAL, SRGB_TO_XYZ, write_cr2, write_dng
 
 
 def scene(height: int = 128, width: int = 160) -> np.ndarray:
@@ -42,12 +44,12 @@ def scene(height: int = 128, width: int = 160) -> np.ndarray:
 
 def developed(path: Path, **how: Any) -> np.ndarray:
     """LibRaw's rendering in linear sRGB."""
+    how.setdefault("use_camera_wb", "user_wb" not in how)
     with rawpy.imread(str(path)) as raw:
         found = raw.postprocess(
             gamma=(1, 1),
             no_auto_bright=True,
             adjust_maximum_thr=0,
-            use_camera_wb=True,
             output_bps=16,
             highlight_mode=rawpy.HighlightMode.Ignore,
             **how,
@@ -93,6 +95,46 @@ def test_the_dng_is_developed_as_its_source(tmp_path: Path, orientation: int) ->
         assert source.shape == result.shape
         difference = np.abs(source - result)
         assert difference.mean() < 0.002 and np.quantile(difference, 0.95) < 0.002
+
+
+def test_a_raw_file_that_does_not_tell_its_colours(tmp_path: Path) -> None:
+    """Most do not: they name the camera, whose colours raw converters know."""
+    planes = (scene(240, 320) * [5000, 11000, 7000]).clip(0, 15360).astype(np.uint16)
+    mosaic = planes[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = planes[::2, ::2, 0], planes[1::2, 1::2, 2]
+    write_cr2(tmp_path / "a.cr2", mosaic)
+    photo = read_linear_raw(tmp_path / "a.cr2")
+    write_photo(photo, tmp_path / "a.dng")
+    for how in ({"user_wb": [2.2, 1, 1.5, 1]}, {"user_wb": [1, 1, 2.5, 1], "bright": 0.3}):
+        source, result = (developed(tmp_path / name, **how) for name in ("a.cr2", "a.dng"))
+        difference = np.abs(source - result)
+        assert difference.mean() < 0.002 and np.quantile(difference, 0.95) < 0.002
+    with rawpy.imread(str(tmp_path / "a.dng")) as raw, rawpy.imread(str(tmp_path / "a.cr2")) as cr2:
+        told = tifffile.TiffFile(tmp_path / "a.dng").pages[0].tags[50721].value
+        assert np.allclose(np.array(told[::2]) / told[1::2], cr2.rgb_xyz_matrix[:3].ravel())
+        assert raw.num_colors == 3
+    usual = read_photo(tmp_path / "a.cr2")  # in Display P3
+    seen = []
+    for one in (photo, usual):
+        bridge = srgb_bridge_of(one)[0]
+        assert bridge
+        seen.append(bridge.to_srgb(to_float(one.pixels)).clip(0, 1))
+    assert np.abs(seen[0] - seen[1]).mean() < 0.02
+
+
+def test_a_camera_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    write_cr2(tmp_path / "a.cr2", np.full((240, 320), 3000, np.uint16), "Canon EOS 12345Z")
+    with pytest.raises(ImageError, match="the colours of its camera are damaged or unknown"):
+        read_linear_raw(tmp_path / "a.cr2")
+
+
+def test_the_frame_of_the_camera_is_kept() -> None:
+    sizes = {"left_margin": 72, "top_margin": 52, "width": 5208, "height": 3476}
+    sizes |= {"crop_left_margin": 84, "crop_top_margin": 64, "crop_width": 5184}
+    sizes |= {"crop_height": 3456}
+    assert _crop(SimpleNamespace(sizes=SimpleNamespace(**sizes))) == ((12, 12), (5184, 3456))
+    for changed in ({"crop_width": 0}, {"crop_left_margin": 0}, {"crop_height": 3476}):
+        assert _crop(SimpleNamespace(sizes=SimpleNamespace(**sizes | changed))) is None
 
 
 def test_the_network_sees_white_as_white_in_own_primaries_too(tmp_path: Path) -> None:
@@ -369,6 +411,7 @@ def test_hostile_tags_do_no_harm(tmp_path: Path) -> None:
         (tmp_path / "b.dng").write_bytes(damaged)
         try:
             photo = read_linear_raw(tmp_path / "b.dng", max_pixels=10_000_000)
+            network_bridge_of(photo)
             write_photo(photo, tmp_path / "c.dng", overwrite=True)
         except ImageError as error:
             assert "\n" not in str(error)
@@ -376,6 +419,27 @@ def test_hostile_tags_do_no_harm(tmp_path: Path) -> None:
         (tmp_path / "b.dng").write_bytes(data[:length])
         with pytest.raises(ImageError):
             read_linear_raw(tmp_path / "b.dng")
+
+
+@pytest.mark.parametrize("tag", [50721, 50728])
+@pytest.mark.parametrize("values", [(0, 1), (2**31 - 1, 1), (1, 1), (1, 2**31 - 1), (5, 0)])
+def test_colours_of_no_camera(tmp_path: Path, tag: int, values: tuple[int, int]) -> None:
+    write_dng(tmp_path / "a.dng", scene(40, 60))
+    with (tmp_path / "a.dng").open("r+b") as file:
+        entry = read_directory(file)[1].entries[tag]
+        data = (tmp_path / "a.dng").read_bytes()
+        file.seek(data.index(entry.data))
+        file.write(struct.pack("<2i", *values) * (len(entry.data) // 8))
+    try:
+        photo = read_linear_raw(tmp_path / "a.dng")
+    except ImageError as error:
+        assert "colours of its camera" in str(error)
+        assert tag == 50721
+        return
+    network_bridge_of(photo)
+    write_photo(photo, tmp_path / "b.dng")
+    assert np.isfinite(developed(tmp_path / "b.dng")).all()
+    assert tag == 50728
 
 
 @pytest.mark.slow

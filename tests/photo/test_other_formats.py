@@ -2,7 +2,9 @@
 
 import builtins
 import io
+import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
-from invdn.photo.endings import output_suffix
+from invdn.image.dtype import from_float, to_float
 from invdn.photo.photo import Metadata, Photo, WriteOptions
-from invdn.photo.read import format_of_file, read_photo
+from invdn.photo.read import format_of_file, output_suffix, read_photo
 from invdn.photo.write import write_photo
 from support.full_metadata import XMP, exif
 from support.photographs import encoded, picture, pixels
@@ -43,6 +45,34 @@ def test_jxl_there_and_back(tmp_path: Path, kind: str, shape: tuple[int, ...]) -
     assert found.orientation == 1 and output_suffix(tmp_path / "a.jxl") == ".jxl"
     write_photo(photo, tmp_path / "b.jxl", choices=WriteOptions(quality=80))
     assert (tmp_path / "b.jxl").stat().st_size < (tmp_path / "a.jxl").stat().st_size
+
+
+@pytest.mark.skipif(not shutil.which("djxl"), reason="djxl is not installed")
+@pytest.mark.parametrize("quality", [None, 90])
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_libjxl_sees_the_colours_of_jxl(
+    tmp_path: Path, kind: str, grey: bool, quality: int | None
+) -> None:
+    ramp = np.asarray(picture("L" if grey else "RGB")) / np.float32(255)
+    photo = Photo(from_float(ramp, np.dtype(kind)))
+    write_photo(photo, tmp_path / "a.jxl", choices=WriteOptions(quality=quality))
+    again = read_photo(tmp_path / "a.jxl")
+    assert again.metadata.icc is None and again.pixels.dtype == kind
+    target = tmp_path / f"a.{'pgm' if grey else 'ppm'}"
+    command = ["djxl", tmp_path / "a.jxl", target]
+    command += ["--bits_per_sample=16"] if kind == "float32" else []
+    subprocess.run(command, check=True, capture_output=True)
+    for seen in (read_photo(target), again):
+        assert np.abs(to_float(seen.pixels) - ramp).mean() < 0.01
+
+
+def test_jxl_of_linear_greys_is_refused(tmp_path: Path) -> None:
+    stored = pixels("uint16", (40, 50))
+    with pytest.raises(ImageError, match="greys are not coded as sRGB's"):
+        read(tmp_path, bytes(imagecodecs.jpegxl_encode(stored, lossless=True)))
+    colours = read(tmp_path, bytes(imagecodecs.jpegxl_encode(pixels("uint16"), lossless=True)))
+    assert colours.metadata.icc
 
 
 def test_jxl_of_others(tmp_path: Path) -> None:
@@ -229,11 +259,57 @@ def test_a_cut_tiff_of_an_unusual_layout_is_refused(tmp_path: Path, codec: str |
             read(tmp_path, data[: int(len(data) * share)])
 
 
-def test_rare_kinds_of_bmp_are_named(tmp_path: Path) -> None:
-    data = bytearray(encoded(picture("P"), "BMP"))
-    data[30] = 1  # compressed by run lengths
-    with pytest.raises(ImageError, match="run lengths"):
+def bitmap(kind: str) -> tuple[bytes, list[list[int]]]:
+    """A bitmap of a rare kind, and which colours of its palette are where."""
+    rows = [[1, 1, 1, 2, 0], [2, 0, 1, 0, 2], [0, 0, 0, 0, 0]]
+    palette = [(10, 20, 30), (200, 100, 50), (255, 255, 255)]
+    colours = b"".join(bytes((*reversed(rgb), 0)) for rgb in palette)
+    bits, how, head = 8, 0, 40
+    body = b"".join(bytes(row) + bytes(3) for row in reversed(rows))
+    match kind:
+        case "RLE8":  # runs, a row spelt out, a row that ends early and stays of colour 0
+            how, body = 1, b"\2\0\0\0" + b"\0\5" + bytes(rows[1]) + b"\0\0\0" + b"\3\1\1\2\0\0\0\1"
+        case "RLE4":
+            bits, how = 4, 2
+            body = b"\5\0\0\0" + b"\2\x20\1\x10\2\x02\0\0" + b"\3\x11\2\x20\0\0\0\1"
+        case "OS/2 1":
+            head, colours = 12, b"".join(bytes(reversed(rgb)) for rgb in palette * 86)[:768]
+        case "OS/2 2":
+            head, colours = 16, (colours * 86)[:1024]
+    size = struct.pack("<4H" if head == 12 else "<2i2H", 5, 3, 1, bits)
+    info = struct.pack("<I", head) + size
+    if head == 40:
+        info += struct.pack("<6I", how, len(body), 0, 0, len(palette), 0)
+    start = 14 + len(info) + len(colours)
+    data = b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + info + colours + body
+    return data, [[list(palette[index]) for index in row] for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["RLE8", "RLE4", "OS/2 1", "OS/2 2"])
+def test_rare_kinds_of_bmp(tmp_path: Path, kind: str) -> None:
+    data, expected = bitmap(kind)
+    assert read(tmp_path, data).pixels.tolist() == expected
+    with pytest.raises(ImageError, match="damaged"):
+        read(tmp_path, data[:-7])
+
+
+def test_other_kinds_of_bmp_are_named(tmp_path: Path) -> None:
+    data = bytearray(encoded(picture(), "BMP"))
+    data[28] = 2  # bits a pixel
+    with pytest.raises(ImageError, match=r"rare kind of BMP \(2 bits, compression 0"):
         read(tmp_path, bytes(data))
+    pixels = struct.pack("<3I", 0x3FF, 0x1FFC00, 0xFFE00000) + bytes(16)
+    head = struct.pack("<IiiHH6I", 40, 2, 2, 1, 32, 3, 16, 0, 0, 0, 0)
+    with pytest.raises(ImageError, match="32 bits, compression 3, 000003ff, 001ffc00, ffe00000"):
+        read(tmp_path, b"BM" + struct.pack("<IHHI", 82, 0, 0, 66) + head + pixels)
+
+
+def test_pillow_is_named_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingDependencyError, match=r"pillow: pip install 'invdn\[formats\]'"):
+        read(tmp_path, bitmap("RLE8")[0])
 
 
 @pytest.mark.parametrize("rubbish", [b"\0", b"\xff\0\0", b"\xff\xd0ab", b"x" * 700])

@@ -17,6 +17,7 @@ from invdn.errors import ImageError
 from invdn.photo.photo import Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
+from support.bombs import dng_deflated, dng_of_one_tile, heic_of_one_tile
 from support.photographs import encoded, picture, pixels
 from support.systems import ROOT, needs_posix
 
@@ -209,6 +210,20 @@ def test_bombs_are_refused_before_decoding(tmp_path: Path) -> None:
     assert "damaged" in refusal(tmp_path, png(2**31 - 1, 2**31 - 1))
     assert "damaged" in refusal(tmp_path, png(0, 5))
     assert "damaged" in refusal(tmp_path, png(3000, 3000))
+
+
+def test_what_is_put_together_of_one_tile(tmp_path: Path) -> None:
+    """Of a raw file counts what is unpacked, not what is shown of it."""
+    for most, given in (
+        (599 * 500, dng_of_one_tile(600, 500)),
+        (79 * 300 * 3, dng_of_one_tile(600, 500, (300, 200))),
+        (3072 * 2048 - 1, heic_of_one_tile(3, 2)),
+        (255 * 256, dng_deflated(256)),
+    ):
+        assert "max_pixels" in refusal(tmp_path, given, max_pixels=most)
+    shown = reading(tmp_path, dng_of_one_tile(600, 500, (500, 400)), max_pixels=600 * 400)
+    assert (shown.width, shown.height) == (500, 400), "a camera's margins are no reason"
+    assert reading(tmp_path, heic_of_one_tile(3, 2, (2000, 1500))).width == 2000
 
 
 def test_hostile_exif_does_no_harm(tmp_path: Path) -> None:

@@ -7,18 +7,18 @@ from torch import Tensor
 
 from invdn.data.camera import PHONE
 
-PLAIN = replace(
+#: A phone at one exposure, whose photographs are neither banded, reduced, smoothed nor compressed.
+UNPROCESSED = replace(
     PHONE,
     exposure=(1.0, 1.0),
     contrast=(0.0, 0.0),
     banding_share=0.0,
-    bilinear_share=0.0,
     binned_share=0.0,
     smoothing_share=0.0,
     jpeg_share=0.0,
-    clipped_black_share=1.0,
-    lift=(1.0, 1.0),
 )
+#: The same with one demosaicing and references that average frames clipped at black.
+PLAIN = replace(UNPROCESSED, bilinear_share=0.0, clipped_black_share=1.0, lift=(1.0, 1.0))
 
 
 def random(seed: int = 0) -> torch.Generator:

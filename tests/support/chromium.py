@@ -21,8 +21,8 @@ from support.serving import Server
 
 Pixels = NDArray[np.uint8]
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_ARGUMENTS = (
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -32,7 +32,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_DROP = """async ([files, where]) => {
+DROP = """async ([files, where]) => {
   const bag = new DataTransfer();
   for (const [name, type, text] of files) {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -49,7 +49,8 @@ _PASTE = """([[name, type, text]]) => {
   bag.items.add(new File([bytes], name, { type }));
   document.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: bag }));
 }"""
-_CANVAS = """([x, y, w, h]) => {
+PATIENCE = 120_000  # ms that a page is waited for: on a busy machine all is slow
+CANVAS = """([x, y, w, h]) => {
   const canvas = document.querySelector("canvas");
   const left = Math.round(canvas.width / 2) + x, top = Math.round(canvas.height / 2) + y;
   const data = canvas.getContext("2d").getImageData(left, top, w, h).data;
@@ -63,12 +64,12 @@ _CANVAS = """([x, y, w, h]) => {
 @pytest.fixture(scope="module")  # as long as it lives, no test of its thread can run a loop
 def browser() -> Iterator[Any]:
     """Headless Chromium with a profile of its own; skips where there is none."""
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    path = next(filter(None, map(shutil.which, NAMES)), None)
     if not path:
-        pytest.skip(f"needs a Chromium on the path ({', '.join(_NAMES)})")
+        pytest.skip(f"needs a Chromium on the path ({', '.join(NAMES)})")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: invdn[dev]")
     with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        started = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield started
         started.close()
 
@@ -99,15 +100,15 @@ class Visit:
 
     def drop(self, *files: Path, onto: str = "#stage") -> None:
         """Drop files, as a hand would."""
-        self.page.evaluate(_DROP, [[_packed(path) for path in files], onto])
+        self.page.evaluate(DROP, [[packed(path) for path in files], onto])
 
     def paste(self, file: Path) -> None:
         """Paste one file."""
-        self.page.evaluate(_PASTE, [_packed(file)])
+        self.page.evaluate(_PASTE, [packed(file)])
 
     def pixels(self, x: int, y: int, w: int, h: int) -> Pixels:
         """A part of the canvas, counted from its middle, as (h, w, 3)."""
-        text = self.page.evaluate(_CANVAS, [x, y, w, h])
+        text = self.page.evaluate(CANVAS, [x, y, w, h])
         return np.frombuffer(base64.b64decode(text), np.uint8).reshape(h, w, 3)
 
     def photograph(self, width: int, height: int) -> Pixels:
@@ -122,7 +123,7 @@ class Visit:
         return document
 
 
-def _packed(path: Path) -> tuple[str, str, str]:
+def packed(path: Path) -> tuple[str, str, str]:
     types = {".png": "image/png", ".jpg": "image/jpeg", ".tif": "image/tiff"}
     return (
         path.name,
@@ -142,8 +143,10 @@ def visiting(browser: Any, server: Server, expected: str = "", **window: Any) ->
         window: of the browser's context: ``viewport``, ``color_scheme`` and so on.
     """
     window = {"viewport": {"width": 1200, "height": 800}, **window}
-    still: Any = {"reduced_motion": "reduce"}  # nothing moves over what is compared
+    # nothing moves over what is compared, and no request goes past the tests own routes
+    still: Any = {"reduced_motion": "reduce", "service_workers": "block"}
     context = browser.new_context(accept_downloads=True, **{**still, **window})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     visit = Visit(page, server)
     page.on("request", lambda request: visit.requests.append((request.method, request.url)))
@@ -167,7 +170,7 @@ def visiting(browser: Any, server: Server, expected: str = "", **window: Any) ->
 
 def _listen(visit: Visit, message: Any, expected: str) -> None:
     if message.type == "error" and not (expected and expected in message.text):
-        visit.complaints.append(message.text)
+        visit.complaints.append(f"{message.text} ({message.location.get('url', 'no address')})")
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ saying so. Clipping at black and white moves the mean of a noisy patch away from
 which of the two a denoiser gives back, or anything between, is no error.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,17 +20,37 @@ from invdn.data.camera_range import PHONE
 from invdn.data.noise import add_camera_noise
 from invdn.inference import DenoiseOptions, denoise_pixels
 from invdn.inference.engine import Engine
+from support.cameras import UNPROCESSED
 
 Pixels = NDArray[np.uint8]
 
-#: Standard deviation, of 255, in the channel of a patch where the noise is strongest. At one
-#: sensitivity it differs tenfold between colours: dark channels beside bright ones have most.
-NOISE: MappingProxyType[str, float] = MappingProxyType(
-    {"none": 0.0, "light": 4.0, "medium": 12.0, "heavy": 30.0}
-)
-#: Largest error of a patch's mean, of 255, that is borne.
-MEAN_BAR: MappingProxyType[str, float] = MappingProxyType(
-    {"none": 2.0, "light": 2.0, "medium": 4.0, "heavy": 4.0}
+
+class Noise(NamedTuple):
+    """Noise of a patch.
+
+    Attributes:
+        spread: standard deviation, of 255, in the channel where the noise is strongest. With a
+            phone's it differs tenfold between colours at one sensitivity: dark channels beside
+            bright ones have most.
+        bar: largest error of the patch's mean, of 255, that is borne.
+        added: Gaussian, alike in every channel, added to the patch; else a phone's.
+    """
+
+    spread: float
+    bar: float
+    added: bool = False
+
+
+NOISE: Mapping[str, Noise] = MappingProxyType(
+    {
+        "none": Noise(0.0, 2.0),
+        "light": Noise(4.0, 2.0),
+        "medium": Noise(12.0, 4.0),
+        "heavy": Noise(30.0, 4.0),
+        "added light": Noise(4.0, 2.0, added=True),
+        "added medium": Noise(12.0, 4.0, added=True),
+        "added heavy": Noise(30.0, 4.0, added=True),
+    }
 )
 #: Largest error of any pixel of a patch without noise, of 255, that is borne.
 LARGEST_BAR = 12.0
@@ -62,7 +83,7 @@ class PatchError:
 
     def fails(self, noise: str) -> bool:
         """Whether it is beyond the bar for this level of noise, a key of ``NOISE``."""
-        return self.mean > MEAN_BAR[noise] or (noise == "none" and self.largest > LARGEST_BAR)
+        return self.mean > NOISE[noise].bar or (noise == "none" and self.largest > LARGEST_BAR)
 
 
 def color_grid(levels: int) -> list[tuple[int, ...]]:
@@ -131,37 +152,30 @@ def measure_edges(
     return errors
 
 
-def photograph(clean: Pixels, spread: float, seed: int) -> Pixels:
-    """Photograph (H, W, 3) with a phone, at its own exposure; a spread of 0: not at all.
+def with_noise(clean: Pixels, noise: Noise, seed: int) -> Pixels:
+    """Add noise to (H, W, 3), or photograph it with a phone at its own exposure.
 
     Balance, colour matrix and Bayer phase are drawn by the seed; what would change the colours or
     add to the noise of the sensor (tone curve, JPEG, defects) is left out. The sensitivity is
-    searched until the noisiest channel of the middle has the standard deviation ``spread``, of 255,
-    or the phone cannot go higher.
+    searched until the noisiest channel of the middle has the noise's standard deviation, or the
+    phone cannot go higher.
     """
-    if not spread:
+    if not noise.spread:
         return clean
+    if noise.added:
+        values = np.random.default_rng(seed).normal(clean, noise.spread)
+        return values.round().clip(0, 255).astype(np.uint8)
     middle = tuple(np.s_[size // 2 - 16 : size // 2 + 16] for size in clean.shape[:2])
     shot, most = 1e-4, PHONE.shot[1]
     for _ in range(_SEARCHES):
         found = _with_phone(clean[middle], shot, seed).astype(np.float64)
         deviation = float((found - clean[middle]).std((0, 1)).max())
-        shot = min(shot * min((spread / max(deviation, 0.1)) ** 2, 100), most)
+        shot = min(shot * min((noise.spread / max(deviation, 0.1)) ** 2, 100), most)
     return _with_phone(clean, shot, seed)
 
 
 def _with_phone(clean: Pixels, shot: float, seed: int) -> Pixels:
-    plain = replace(
-        PHONE,
-        exposure=(1.0, 1.0),
-        shot=(shot, shot),
-        contrast=(0.0, 0.0),
-        banding_share=0.0,
-        hot_share=0.0,
-        binned_share=0.0,
-        smoothing_share=0.0,
-        jpeg_share=0.0,
-    )
+    plain = replace(UNPROCESSED, shot=(shot, shot), hot_share=0.0)
     generator = torch.Generator().manual_seed(seed)
     picture = torch.from_numpy(np.ascontiguousarray(clean)).permute(2, 0, 1)[None].float() / 255
     noisy = add_camera_noise(picture, sample_cameras(1, generator, plain), generator).noisy
@@ -176,7 +190,7 @@ def _denoised(
     engine: Engine, patches: Iterator[tuple[str, Pixels]], noise: str
 ) -> Iterator[tuple[str, Pixels, Pixels, Pixels]]:
     for index, (name, clean) in enumerate(patches):
-        noisy = photograph(clean, NOISE[noise], index)
+        noisy = with_noise(clean, NOISE[noise], index)
         result = denoise_pixels(engine, noisy, _WHOLE)
         yield name, clean, noisy, result.astype(np.uint8, copy=False)
 

@@ -2,7 +2,7 @@
 
 Faults: ``busy`` answers 503 SlowDown, ``conflict`` answers a PUT with 409, ``cut`` breaks off in
 the middle of a body, ``lost`` lets the server do the work and breaks off before the answer.
-``answer`` gives every request an answer of its own instead.
+``answer`` gives every request an answer or a fault of its own instead.
 """
 
 import http.client
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-Answer = Callable[[str, str], tuple[int, str] | None]
+Answer = Callable[[str, str], tuple[int, str] | str | None]
 _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
 
@@ -25,11 +25,13 @@ class FaultProxy:
         address: where it listens.
         faults: how often each kind happened.
         requests: how many came.
+        written: how often the server behind wrote an object, by path.
     """
 
     def __init__(self, address: str, share: float, seed: int, answer: Answer | None) -> None:
         self.faults: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
+        self.written: Counter[str] = Counter()
         self.share = share
         self._turns: Counter[str] = Counter()
         self._random = random.Random(seed)
@@ -61,8 +63,12 @@ class FaultProxy:
             self.requests[request.command] += 1
             fault = self._choose(request.command)
             self.faults[fault] += bool(fault)
-        if self._answer and (own := self._answer(request.command, request.path)):
+        own = self._answer(request.command, request.path) if self._answer else None
+        if isinstance(own, tuple):
             return self._reply(request, own[0], {}, own[1].encode())
+        if own:
+            fault = own
+            self.faults[fault] += 1
         if fault == "busy":
             return self._reply(request, 503, {}, b"<Error><Code>SlowDown</Code></Error>")
         if fault == "conflict":
@@ -74,6 +80,9 @@ class FaultProxy:
         answer = behind.getresponse()
         content = answer.read()
         behind.close()
+        if request.command == "PUT" and answer.status == 200:
+            with self._lock:
+                self.written[urlsplit(request.path).path] += 1
         if fault == "lost":
             return self._break_off(request)
         passed = {k: v for k, v in answer.getheaders() if k.lower() not in _NOT_PASSED_ON}
@@ -130,7 +139,7 @@ def fault_proxy(
         address: of the server behind it.
         share: of the requests that get a fault.
         seed: of the choice.
-        answer: called with method and path; gives status and body, or None to pass it on.
+        answer: called with method and path; gives status and body, a fault, or None to pass it on.
     """
     with FaultProxy(address, share, seed, answer) as proxy:
         yield proxy

@@ -9,13 +9,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 _NAMES = ("firefox-esr", "firefox")
+
+
+class UnloadedError(RuntimeError):
+    """The document went away, for another one or anew, before it had answered."""
 
 
 class Firefox:
@@ -54,28 +58,42 @@ class Firefox:
         self._ask("WebDriver:Navigate", {"url": address})
 
     def evaluate(self, expression: str, *values: Any) -> Any:
-        """Return what a function of JavaScript, given as its source, makes of values."""
+        """Return what a function of JavaScript, given as its source, makes of values.
+
+        Raises:
+            UnloadedError: the page was left meanwhile.
+        """
         script = f"""const done = arguments[arguments.length - 1];
         (async () => ({expression})(...[...arguments].slice(0, -1)))()
         .then((value) => done([value]), (error) => done([null, `${{error}}`]));"""
         given = {"script": script, "args": list(values), "sandbox": None}
-        value, *problems = self._ask("WebDriver:ExecuteAsyncScript", given)["value"]
+        answer = self._ask("WebDriver:ExecuteAsyncScript", given)["value"]
+        if answer is None:
+            raise UnloadedError(expression)
+        value, *problems = answer
         assert not problems, problems
         return value
 
     def wait(self, condition: str, seconds: float = 120) -> None:
         """Wait until an expression of JavaScript is true."""
         end = time.monotonic() + seconds
-        while not self.evaluate(f"() => Boolean({condition})"):
+        while True:
+            with suppress(UnloadedError):
+                if self.evaluate(f"() => Boolean({condition})"):
+                    return
             assert time.monotonic() < end, f"{condition} did not come true"
             time.sleep(0.25)
 
 
 @contextmanager
-def firefox(folder: Path) -> Iterator[Firefox]:
+def firefox(folder: Path, **wanted: Any) -> Iterator[Firefox]:
     """Start Firefox with a fresh profile; its downloads go to the folder.
 
     Without it, the test is skipped.
+
+    Args:
+        folder: of the profile and of downloads.
+        wanted: further preferences, with ``_`` for a dot.
     """
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
@@ -91,6 +109,7 @@ def firefox(folder: Path) -> Iterator[Firefox]:
         "browser.download.dir": str(folder),
         "datareporting.policy.dataSubmissionEnabled": False,
         "app.update.enabled": False,
+        **{name.replace("_", "."): value for name, value in wanted.items()},
     }
     lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
     (profile / "user.js").write_text("".join(lines))

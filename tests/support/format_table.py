@@ -19,9 +19,8 @@ from PIL import Image, IptcImagePlugin
 from invdn.errors import OutputError
 from invdn.photo.color.icc import P3_PRIMARIES, make_profile
 from invdn.photo.containers.tiff import add_metadata
-from invdn.photo.endings import output_suffix
 from invdn.photo.photo import Metadata, Photo
-from invdn.photo.read import read_photo
+from invdn.photo.read import output_suffix, read_photo
 from invdn.photo.write import write_photo
 from support import beside_table
 from support.full_metadata import ICC, IPTC, XMP, exif, source

@@ -19,7 +19,7 @@ import numpy as np
 from invdn.architecture import Architecture
 from invdn.weights import Parameters
 from invdn.weights.parameters import tensor_shapes
-from invdn.weights.pdparams import encode_pdparams
+from invdn.weights.pickle_formats import encode_pdparams
 
 ARCHIVE = Path(__file__).parents[1] / "samples" / "paddle.tar.xz"
 WRITTEN = "written-by-us.pdparams"  # loaded by Paddle when the archive was made

@@ -82,4 +82,4 @@ def _proxy(name: str, folder: Path, text: str, *arguments: str) -> Iterator[str]
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(120)

@@ -27,6 +27,8 @@ def write_dng(
     noise: float = 0.0,
     further: tuple[tuple[object, ...], ...] = (),
     tiled: bool = False,
+    compression: int | None = None,
+    interleaved: bool = False,
 ) -> None:
     """A DNG of linear sRGB light ``(H, W, 3)`` in [0, 1] under daylight.
 
@@ -38,6 +40,8 @@ def write_dng(
         noise: standard deviation where the sensor saturates, as of shot noise; share of white.
         further: more tags, as tifffile takes them.
         tiled: tiles of lossless JPEG, as most cameras write them, in place of a plain strip.
+        compression: of tiles, by number, in place of lossless JPEG.
+        interleaved: the places of the mosaic are stored as pictures of their own (DNG 1.7).
     """
     to_camera = COLOUR_MATRIX @ SRGB_TO_XYZ
     to_camera /= to_camera.sum(axis=1, keepdims=True)  # white is 1 in every channel, then:
@@ -50,6 +54,12 @@ def write_dng(
     for place, colour in enumerate(pattern):
         at = slice(place // side, None, side), slice(place % side, None, side)
         mosaic[at] = stored[(*at, colour)]
+    if interleaved:
+        mosaic = np.concatenate([mosaic[::2], mosaic[1::2]])
+        mosaic = np.concatenate([mosaic[:, ::2], mosaic[:, 1::2]], axis=1)
+        further = (*further, (50975, 3, 1, 2, True), (52547, 3, 1, 2, True))
+    how = {7: {"lossless": True, "bitspersample": 16}, 52546: {"lossless": True}}
+    kind = compression or (7 if tiled else None)
     tags = [
         (271, 2, 0, "Canon", True),
         (272, 2, 0, "EOS", True),
@@ -73,9 +83,9 @@ def write_dng(
         extratags=tags,
         metadata=None,
         software=False,
-        tile=(64, 64) if tiled else None,
-        compression=7 if tiled else None,
-        compressionargs={"lossless": True, "bitspersample": 16} if tiled else None,
+        tile=(64, 64) if kind else None,
+        compression=kind,
+        compressionargs=how.get(kind) if kind else None,
     )
 
 
@@ -104,3 +114,37 @@ def panasonic(width: int = 280, height: int = 200) -> bytes:
     head = b"IIU\0" + struct.pack("<IH", 8, len(values) + 1) + table + bytes(4) + texts
     packed = -(-width * height * 8 // 7)
     return head.ljust(512, b"\0") + bytes(packed)
+
+
+def write_cr2(path: Path, mosaic: NDArray[np.uint16], model: str = "Canon EOS 700D") -> None:
+    """A CR2 of Canon's, which tells nothing of its colours but the name of the camera.
+
+    Args:
+        path: the file.
+        mosaic: ``(H, W)`` of 14 bits, RGGB, black at 0.
+        model: a camera that raw converters know.
+    """
+    import imagecodecs
+
+    height, width = mosaic.shape
+    pairs = np.ascontiguousarray(mosaic.reshape(height, width // 2, 2))
+    data = bytes(imagecodecs.jpeg_encode(pairs, lossless=True, bitspersample=14))
+    name = model.encode() + b"\0"
+
+    def directories(names_at: int, data_at: int) -> bytes:
+        first = [(271, 2, 6, names_at), (272, 2, len(name), names_at + 6), (274, 3, 1, 1)]
+        raw = [(259, 3, 1, 6), (273, 4, 1, data_at), (279, 4, 1, len(data))]
+        raw.append((50752, 3, 3, names_at + 6 + len(name)))  # one slice
+        made = b""
+        for number, entries in enumerate((first, raw)):
+            made += struct.pack("<H", len(entries))
+            made += b"".join(struct.pack("<HHII", *entry) for entry in entries)
+            made += struct.pack("<I", 0 if number else 16 + len(made) + 4)
+        return made
+
+    names_at = 16 + len(directories(0, 0))
+    further = b"Canon\0" + name + struct.pack("<3H", 0, width, width)
+    made = directories(names_at, names_at + len(further))
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 16) + b"CR\2\0" + bytes(4) + made + further + data
+    )

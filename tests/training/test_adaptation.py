@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from invdn.cli.adapt import command
-from invdn.errors import InputError
+from invdn.errors import InputError, OutputError
 from invdn.network import DenoisingModule, InvDN
 from invdn.photo.containers.ifd import Directory, Entry, serialise
 from invdn.photo.demo_photo import demo_photo
@@ -180,6 +180,21 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "exists" in str(again.exception)
     other = CliRunner().invoke(command, [*arguments, "-o", str(tmp_path / "camera.pth")])
     assert isinstance(other.exception, InputError) and "safetensors" in str(other.exception)
+
+
+@pytest.mark.parametrize("read", ["photograph", "model"])
+def test_the_command_never_replaces_what_it_reads(tmp_path: Path, read: str) -> None:
+    """A photograph may have any name, so one that ends as weights do is spared too."""
+    photo = photograph(tmp_path / "photo.png", 1).rename(tmp_path / "photo.safetensors")
+    model = tmp_path / "mine.safetensors"
+    write_parameters(read_parameters("fast"), model)
+    target = {"photograph": photo, "model": model}[read]
+    before = target.read_bytes()
+    arguments = [str(photo), "-m", str(model), "-o", str(target), "--overwrite", "--quiet"]
+    done = CliRunner().invoke(command, [*arguments, "--minutes", "0.01"])
+    assert isinstance(done.exception, OutputError)
+    assert "which is read here" in str(done.exception)
+    assert target.read_bytes() == before
 
 
 def test_the_gain_is_that_of_photographs_kept_apart(

@@ -33,7 +33,7 @@ def start(*arguments: object, launcher: tuple[str, ...] = ()) -> "subprocess.Pop
 
 
 def finish(process: "subprocess.Popen[bytes]") -> None:
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors.decode()[-2000:]
 
 
@@ -81,7 +81,7 @@ def test_one_folder_takes_one_run_at_a_time(data: Path, tmp_path: Path) -> None:
     while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     second = start(data, tmp_path, "phases.0.steps=100000")
-    _, errors = second.communicate(timeout=120)
+    _, errors = second.communicate(timeout=600)
     assert second.returncode == 1 and b"another training is writing into" in errors
     first.send_signal(signal.SIGKILL)
     first.communicate()
@@ -104,7 +104,7 @@ def test_where_one_process_fails_no_other_shows_a_traceback(data: Path, tmp_path
     settings = ("validation.limit=1", "hardware.devices=2", f"data.root={str(tmp_path)!r}")
     for setting in (*TINY, *settings):
         command += ["--set", setting]
-    run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert run.stderr.count("GT/1.png") == 1
     assert "the first process could not begin" in run.stderr

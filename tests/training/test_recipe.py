@@ -73,7 +73,7 @@ def test_a_broken_batch_is_refused() -> None:
         ("phases=[]", "phases"),
         ("phases.3.steps=1", "no place"),
         ("losses={forward=1, backward=0, epsilon=1e-3, cauchy=0.01}", "cauchy needs a weight"),
-        ("log.every=30", "multiple of log.every"),
+        ("log.every=30", r"^recipe smoke: log.checkpoint_every \(100\) must .* log.every \(30\)$"),
         ("validation.every=150", "multiple of log.checkpoint_every"),
         ("network.blocks=[]", r"network\.blocks"),
         ("network.blocks=[8, 0]", r"network\.blocks\.1: .*greater"),

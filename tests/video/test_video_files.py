@@ -393,10 +393,10 @@ def test_where_results_go_by_themselves() -> None:
 def test_memory_does_not_grow_with_the_length(
     engine: TorchEngine, tmp_path: Path, peak: Callable[[Path, Path], int]
 ) -> None:
-    """Four times the frames, which together take 40 MB, within a few MB."""
+    """Four times the frames, whose 120 more take 28 MB; one run differs from another by 5."""
     pytest.importorskip("invdn.engines._native", reason="the native engine was not built")
     size: dict[str, Any] = {"codec": "ffv1", "size": (320, 240)}
     short = film(tmp_path / "short.mkv", stamps=range(0, 40 * 40, 40), **size)
     long = film(tmp_path / "long.mkv", stamps=range(0, 160 * 40, 40), **size)
     peaks = [peak(path, tmp_path / f"clean_{path.name}") for path in (short, long)]
-    assert peaks[1] - peaks[0] < 4_000_000
+    assert peaks[1] - peaks[0] < 10_000_000

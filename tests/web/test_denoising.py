@@ -137,6 +137,16 @@ def test_renderings_are_upright_8_bit_and_exact(
     assert max(_pixels(small.content, tmp_path).shape) == 20
 
 
+def test_maps_of_a_grey_photograph_saved_in_colour(server: Server, pictures: Path) -> None:
+    """WebP and AVIF know no grey pictures."""
+    grey = (pictures / "grey.png").read_bytes()
+    for kind in ("webp", "avif", "jpeg"):
+        job = server.job(server.client.post(f"/api/v1/jobs?output_format={kind}", content=grey))
+        for picture in ("explained", "uncertainty"):
+            answer = server.client.get(job["links"][picture])
+            assert answer.status_code == 200, (kind, picture, answer.text)
+
+
 @pytest.mark.parametrize("kind", ["turned.jpg", "wide.tif"])
 def test_the_uncertainty_map_is_that_of_the_result(
     server: Server, pictures: Path, tmp_path: Path, kind: str

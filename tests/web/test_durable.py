@@ -258,7 +258,7 @@ def test_only_the_latest_attempt_can_end_a_job() -> None:
         assert second and second.attempts == 2
         outcome = Denoised(1, 1, 1.0, 0)
         assert not table.end(first, "done", outcome)
-        table.progressed(first, 5, 9)
+        table.progressed(first.after_pass(5, 9, 1.0))
         assert table.job("j") == second
         assert first.attempt_folder != second.attempt_folder
         assert table.end(second, "done", outcome)

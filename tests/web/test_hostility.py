@@ -16,7 +16,7 @@ FUZZED = 1000
 
 
 def _connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=120)
 
 
 def _rest(connection: socket.socket) -> bytes:

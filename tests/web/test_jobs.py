@@ -8,8 +8,12 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from invdn.photo.demo_photo import demo_photo
+from invdn.photo.photo import Photo
+from invdn.photo.write import write_photo
 from support.serving import Server
 
 
@@ -74,6 +78,22 @@ def test_cancelling_stops_the_work(server: Server, pictures: Path) -> None:
     gone = server.client.get(f"/api/v1/jobs/{running}/result")
     assert gone.status_code == 409
     assert "cancelled" in gone.json()["detail"]
+
+
+def test_a_cancel_ends_a_pass_of_the_network(server: Server, tmp_path: Path) -> None:
+    """Seconds long, so that a worker which does not notice would be ended."""
+    for name, side in (("large.jpg", 1000), ("small.png", 16)):
+        write_photo(Photo(np.ascontiguousarray(demo_photo(side))), tmp_path / name)
+    body = (tmp_path / "large.jpg").read_bytes()
+    engine = server.workers("engine")[0]
+    job = server.client.post("/api/v1/jobs?num_samples=32", content=body).json()["id"]
+    running = server.until(job, lambda job: job["state"] == "running")
+    assert server.client.delete(f"/api/v1/jobs/{job}").status_code == 200
+    body = (tmp_path / "small.png").read_bytes()
+    answer = server.client.post("/api/v1/denoise", content=body)
+    assert answer.status_code == 200
+    assert running["progress"] < 0.1
+    assert server.workers("engine")[0] == engine
 
 
 def test_a_client_that_leaves_stops_its_work(server: Server, pictures: Path) -> None:

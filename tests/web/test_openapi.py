@@ -46,6 +46,14 @@ def test_every_path_is_described(server: Server) -> None:
             assert {"401", "403", "421"} <= set(operation["responses"])
 
 
+def test_an_address_says_no_null(server: Server) -> None:
+    for path in server.client.get("/api/v1/openapi.json").json()["paths"].values():
+        for operation in path.values():
+            parameters = json.dumps(operation.get("parameters", []))
+            form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+            assert "null" not in parameters + json.dumps(form or {})
+
+
 def test_every_reference_leads_somewhere(server: Server) -> None:
     text = server.client.get("/api/v1/openapi.json").text
     references = set(re.findall(r'"\$ref": ?"([^"]+)"', text))

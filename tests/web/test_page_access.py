@@ -132,10 +132,11 @@ def test_every_width(
         page = visit.page
         visit.drop(pictures / "plain.png", pictures / "grey.png")
         visit.until("done")
-        page.locator("#download-all").wait_for(timeout=120_000)  # the panel at its fullest
+        page.locator("#download-all").wait_for()  # the panel at its fullest
         assert page.evaluate("document.documentElement.scrollWidth") == width
         wide = "(e) => [e.scrollWidth, e.clientWidth]"
-        for part in (".bar", "#stage", ".panel"):  # nothing is cut off, nor lies over another
+        # nothing is cut off, nor lies over another
+        for part in (".bar", "#stage", ".panel", ".settings"):
             needed, there = page.locator(part).evaluate(wide)
             assert needed <= there, part
         assert page.evaluate("document.querySelector('canvas').width") >= 2 * min(width, 400) - 2

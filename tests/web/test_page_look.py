@@ -1,5 +1,6 @@
 """The sliders of the page: at once, without the network, by the formula of the command."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,31 @@ def test_gentle_and_strong_looks_are_those_of_the_command(visit: Visit, noisy: P
         expected = blend(first, second, DenoiseOptions(look=kind), noise).clip(0, 1) * 255
         shown[name] = visit.photograph(SIZE, SIZE).astype(float)
         assert float(np.abs(shown[name] - expected).max()) <= 1.01
+        made, whole = shown[name] - before, after.astype(float) - before
+        strength = float(np.vdot(made, whole) / np.vdot(whole, whole))
+        assert abs(_strength_told(page) - strength) < 0.02
     taken = {name: float(np.abs(pixels - before).mean()) for name, pixels in shown.items()}
     assert taken["Gentle"] < 0.8 * taken["Automatic"] and taken["Automatic"] < taken["Strong"]
     preset.select_option("Gentle")
+    told = _strength_told(page)
+    page.reload()
+    visit.until("done")
+    assert _strength_told(page) == told
     _is_file_of(visit, noisy, "--look", "gentle")
     page.get_by_role("button", name="Auto strength").click()  # a fixed strength has no look
     _is_file_of(visit, noisy, "--strength", "1")
+
+
+def _strength_told(page: Page) -> float:
+    """What auto took of the look that is shown, by the words and by the slider."""
+    page.wait_for_function(
+        "() => /^Auto, /.test(document.querySelector('#strength').ariaValueText)"
+    )
+    value = page.get_by_role("slider", name="Strength").get_attribute("aria-valuetext")
+    percent = re.fullmatch(r"Auto, (\d+) %", value or "")
+    assert percent
+    assert f"Auto chose a strength of {percent[1]} %" in page.locator("#found").inner_text()
+    return int(percent[1]) / 100
 
 
 def test_the_file_has_the_look(visit: Visit, noisy: Path) -> None:
@@ -127,10 +147,12 @@ def test_the_file_has_the_look(visit: Visit, noisy: Path) -> None:
     _slide(visit, "Strength", "PageDown", 3)
     _slide(visit, "Fine texture", "Home", 1)
     _is_file_of(visit, noisy, "--strength", "0.7", "--detail", "1")
+    jobs = [what for what in sent(visit) if what == "POST /api/v1/jobs"]
+    assert len(jobs) == 3  # the result and two files, though pointer, focus and click each want one
 
 
 def _is_file_of(visit: Visit, noisy: Path, *look: str) -> None:
-    with visit.page.expect_download(timeout=120_000) as told:
+    with visit.page.expect_download() as told:
         visit.page.get_by_role("button", name="Download").click()
     options = [*look, "--device", "cpu", "--quiet", "--overwrite"]
     result = CliRunner().invoke(group, ["denoise", str(noisy), *options])

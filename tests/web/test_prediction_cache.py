@@ -1,5 +1,7 @@
 """Room for the predictions of earlier jobs: bounded, and made by forgetting the longest unused."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from invdn.inference import DenoiseOptions
 from invdn.web.database import Database
 from invdn.web.jobs import Job, StoredPhoto
+from invdn.web.photo_shelf import _STRAY_SECONDS, PhotoShelf
 from invdn.web.prediction_cache import PredictionCache
 from invdn.web.quota import Leases, Quota
 from invdn.web.state import StateFolder, new_identifier
@@ -32,15 +35,22 @@ class Shop:
         self.photo = StoredPhoto("photo", "a", folder, "a.png", "a.png", 1, inspection, 0.0)
         self.table.add_photo(self.photo)
 
-    def job(self, *, once: bool = False, predicted: int = 0, strength: float = 1.0) -> Job:
+    def job(
+        self,
+        *,
+        once: bool = False,
+        predicted: int = 0,
+        strength: float = 1.0,
+        draft: bool = False,
+    ) -> Job:
         """A job that runs; one that is done where bytes of a prediction are given."""
         self.now += 1
         identifier = new_identifier()
         options = DenoiseOptions(strength=strength)
         self.table.add_job(
-            identifier, self.photo, options, "a", once=once, most=100, retry_after=1.0
+            identifier, self.photo, options, "a", once=once, most=100, retry_after=1.0, draft=draft
         )
-        job = self.table.claim()
+        job = self.table.claim(draft=draft)
         assert job is not None and job.id == identifier
         if not predicted:
             return job
@@ -119,3 +129,27 @@ def test_another_look_finds_what_was_predicted(shop: Shop) -> None:
     assert found is not None and found.id == before.id, "the network was asked the same"
     before.prediction.unlink()
     assert shop.cache.earlier(job) is None
+
+
+@pytest.mark.parametrize("draft", [False, True])
+def test_drafts_are_predictions_of_another_model(shop: Shop, *, draft: bool) -> None:
+    shop.job(predicted=_SIZE, draft=not draft)
+    job = shop.job(strength=0.5, draft=draft)
+    assert shop.cache.earlier(job) is None
+    before = shop.job(predicted=_SIZE, draft=draft)
+    found = shop.cache.earlier(job)
+    assert found is not None and found.id == before.id
+
+
+def test_old_folders_without_an_entry_are_removed(shop: Shop) -> None:
+    shelf = PhotoShelf(shop.state, shop.table, shop.quota, shop.leases, lambda: shop.now)
+    old, young = (shop.state.photo_folder(name) for name in ("old", "young"))
+    for folder in (old, young, shop.photo.folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    ago = time.time() - _STRAY_SECONDS - 5
+    for folder in (old, shop.photo.folder):
+        os.utime(folder, (ago, ago))
+    shelf.remove_strays()
+    assert not old.exists()
+    assert young.exists(), "its entry may come"
+    assert shop.photo.folder.exists()

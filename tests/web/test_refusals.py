@@ -14,6 +14,7 @@ from invdn.errors import OutputError
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 from invdn.web.errors import full_disk, tells_of_full_disk
+from support.bombs import dng_of_one_tile, heic_of_one_tile
 from support.serving import Server, running
 
 WORDS = "open+sesame;1"
@@ -151,6 +152,10 @@ def test_413_by_pixels_before_they_are_decoded(strict: Server, server: Server) -
             bombed.client.post("/api/v1/denoise", content=small_bomb), 413, "too-large"
         )
         assert "20000x20000" in problem["detail"]
+    sensor = dng_of_one_tile(30_000, 30_000, (500, 300))
+    for bomb, size in ((sensor, "30000x30000"), (heic_of_one_tile(11, 10), "11264x10240")):
+        answer = server.client.post("/api/v1/photos", content=bomb)
+        assert size in _refused(answer, 413, "too-large")["detail"]
     # within the limit of pixels, but a lie: the rows are not there
     _refused(server.client.post("/api/v1/denoise", content=_png_head(9000, 9000)), 422, "invalid")
 

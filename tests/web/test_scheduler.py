@@ -104,3 +104,56 @@ def test_the_jobs_of_a_server_that_is_gone_are_done_once_more(tmp_path: Path) ->
             assert list(made.state.servers()) == [made.state.server]
 
     asyncio.run(take_over())
+
+
+def test_the_seconds_left_only_become_fewer_at_one_pace(tmp_path: Path) -> None:
+    async def follow() -> None:
+        async with shop(tmp_path) as made:
+            job = made.job(2000, 1500)
+            assert job.seconds_left(1000) is None, "nobody knows before the first pass"
+            told: list[float] = []
+            # passes of 4 s, one of which takes 5: it is overdue, and then its pace still the same
+            for done, ended in ((1, 1004), (2, 1008), (3, 1013), (4, 1017)):
+                made.table.progressed(job := job.after_pass(done, 10, ended))
+                read = made.scheduler.find(job.id)
+                left = [read.seconds_left(ended + later) or 0.0 for later in range(6)]
+                told += left[: 5 if done == 2 else 4]
+                assert left == sorted(left, reverse=True), "while a pass goes on"
+                assert left[4] == left[5], "what comes behind an overdue pass remains"
+            assert len(told) == 17 and told == sorted(told, reverse=True)
+            assert told[0] == 36 and told[-1] == pytest.approx(6 * 4.25 - 3, abs=1)
+
+    asyncio.run(follow())
+
+
+def test_another_pace_is_told(tmp_path: Path) -> None:
+    async def follow() -> None:
+        async with shop(tmp_path) as made:
+            job = made.job(2000, 1500).after_pass(1, 10, 1001)
+            assert job.seconds_left(1001) == 9
+            slower = job.after_pass(2, 10, 1010)
+            assert slower.seconds_left(1010) == 40, "5 s for each of the 8 that remain"
+            faster = job.after_pass(6, 10, 1001.2)
+            assert faster.seconds_left(1001.2) == pytest.approx(0.8)
+            made.table.progressed(slower)
+            made.table.requeue(slower, counts=True)
+            again = made.table.claim()
+            assert again is not None and again.seconds_left(1020) is None, "it begins anew"
+
+    asyncio.run(follow())
+
+
+def test_a_table_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    async def take_over() -> None:
+        async with shop(tmp_path) as made:
+            job = made.job(20, 10)
+            with made.table.transaction() as table:
+                table.execute("ALTER TABLE jobs DROP COLUMN ends")
+                table.execute("PRAGMA user_version = 1")
+            later = Database(made.state, lambda: 1000.0)
+            later.progressed(job.after_pass(1, 4, 1003))
+            found = later.job(job.id)
+            assert found is not None and found.seconds_left(1003) == 9
+            later.close()
+
+    asyncio.run(take_over())

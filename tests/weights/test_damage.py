@@ -17,7 +17,7 @@ from invdn.errors import WeightsError
 from invdn.weights import Parameters, read_parameters
 from invdn.weights.convert import encode_safetensors
 from invdn.weights.parameters import tensor_shapes
-from invdn.weights.pdparams import encode_pdparams
+from invdn.weights.pickle_formats import encode_pdparams
 
 CASES = ["safetensors", "pdparams", "pickle 2", "pickle 5", "zip", "legacy"]
 

@@ -17,9 +17,9 @@ import pytest
 
 from invdn.errors import WeightsError
 from invdn.weights import Parameters, pickle_tree, read_parameters
+from invdn.weights.pickle_formats import LEGACY_START
 from invdn.weights.pickle_tree import parse_pickle
 from invdn.weights.pickled_tensors import ALLOWED
-from invdn.weights.pth import LEGACY_START
 
 PROTO = b"\x80\x02"
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"

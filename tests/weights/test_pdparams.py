@@ -10,7 +10,7 @@ import torch
 
 from invdn.errors import WeightsError
 from invdn.weights import Parameters
-from invdn.weights.pdparams import decode_pdparams, encode_pdparams
+from invdn.weights.pickle_formats import decode_pdparams, encode_pdparams
 from support import paddle_samples
 
 wrappers = pytest.mark.parametrize("wrapper", paddle_samples.WRAPPERS)

@@ -11,7 +11,7 @@ import pytest
 
 from invdn.errors import MissingDependencyError, WeightsError
 from invdn.weights import Parameters
-from invdn.weights.pth import decode_legacy, decode_zip, encode_pth
+from invdn.weights.pickle_formats import decode_legacy, decode_zip, encode_pth
 
 torch = pytest.importorskip("torch")
 

@@ -1,15 +1,12 @@
 // JPEG files: pixels through libjpeg-turbo in WebAssembly, and the segments around them, which stay.
 
-/** What is wrong with a file, for people. */
-export class FormatError extends Error {
-  name = "FormatError";
-}
+import { OutOfMemory } from "../memory.js";
+import { words } from "../words.js";
+import { checkSize, FormatError } from "./format.js";
 
 const [APP0, APP1, APP2, APP4, APP8, APP11, APP14, COMMENT, TABLES, SCAN] = [0xe0, 0xe1, 0xe2, 0xe4, 0xe8, 0xeb, 0xee, 0xfe, 0xdb, 0xda];
 const STANDARD_SUM = 3688; // of the luminance table at quality 50; ITU-T T.81, table K.1
 const ROWS = 128;
-/** Most pixels of a photograph: the memory of a page ends there. */
-export const MOST_PIXELS = 80e6;
 
 const starts = (payload, text) => [...text].every((letter, i) => payload[i] === letter.charCodeAt(0));
 const joined = (parts) => {
@@ -29,11 +26,11 @@ export const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes
  *
  * @param {Uint8Array} bytes
  */
-export function readSegments(bytes) {
+function readSegments(bytes) {
   const kept = []; // whole segments that go into the result
   const profile = [];
   const dropped = new Set();
-  const head = { exif: null, icc: null, quality: null, halved: false, width: 0, height: 0, components: 0, adobe: null };
+  const head = { exif: null, icc: null, quality: null, halved: false };
   let at = 2;
   while (at + 4 <= bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1];
@@ -48,9 +45,8 @@ export function readSegments(bytes) {
     at += 2 + length;
     if (marker === TABLES && head.quality === null && payload[0] === 0) head.quality = qualityOf(payload);
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      [head.height, head.width, head.components] = [(payload[1] << 8) | payload[2], (payload[3] << 8) | payload[4], payload[5]];
       head.halved = payload[5] >= 3 && [0x22, 0x41].includes(payload[7]);
-    } else if (marker === APP14 && starts(payload, "Adobe")) head.adobe = payload[11];
+    } else if (marker === APP14 && starts(payload, "Adobe")) continue; // what the encoder makes of colours is its own
     else if (marker === APP0 && starts(payload, "JFIF")) {
       kept.unshift(thumbless(segment));
     } else if (marker === APP0 && starts(payload, "JFXX")) dropped.add("JFIF's thumbnail");
@@ -92,8 +88,14 @@ const text = (codec, place) => {
   return new TextDecoder().decode(codec.HEAPU8.slice(place, end));
 };
 
-/** An error of the codec's as a sentence. */
-const damaged = (codec) => new FormatError(`The file is damaged or cut short (${text(codec, codec._jpeg_problem()) || "it is no JPEG"}). Copy it from the camera or card once more.`);
+/** An error of the codec's, which says as well where its memory ended. */
+function failure(codec, sentence) {
+  const problem = text(codec, codec._jpeg_problem());
+  return /memory/i.test(problem) ? new OutOfMemory() : new FormatError(sentence(problem || "it is no JPEG"));
+}
+
+const damaged = (codec) => failure(codec, (problem) => `The file is damaged or cut short (${problem}). Copy it from the camera or card once more.`);
+const unwritten = (codec) => failure(codec, (problem) => `The JPEG cannot be written (${problem}).`);
 
 /**
  * @param {object} codec       the module of jpeg.c
@@ -101,23 +103,22 @@ const damaged = (codec) => new FormatError(`The file is damaged or cut short (${
  */
 export function decodeJpeg(codec, bytes) {
   const head = readSegments(bytes);
-  if (head.components === 4) throw new FormatError("This JPEG holds colours for print (CMYK). Convert it to RGB in an image program, and take that file.");
-  if (head.width * head.height > MOST_PIXELS) {
-    throw new FormatError(`This photograph has ${Math.round((head.width * head.height) / 1e6)} megapixels, and a page has memory for ${MOST_PIXELS / 1e6}. The command “invdn denoise” takes it.`);
-  }
   const source = codec._malloc(bytes.length);
-  if (!source) throw new FormatError("There is too little memory for this photograph.");
+  if (!source) throw new OutOfMemory();
   codec.HEAPU8.set(bytes, source);
   let decoder = 0;
   let rows = 0;
   try {
     decoder = codec._jpeg_decoder(source, bytes.length);
-    if (!decoder || !codec._jpeg_start(decoder)) throw damaged(codec);
-    const [width, height] = [codec._jpeg_width(decoder), codec._jpeg_height(decoder)];
-    const channels = codec._jpeg_components(decoder) === 1 ? 1 : 3;
+    if (!decoder) throw damaged(codec);
+    const [width, height, components] = [codec._jpeg_width(decoder), codec._jpeg_height(decoder), codec._jpeg_components(decoder)];
+    if (components === 4) throw new FormatError(words.print);
+    checkSize(width, height);
+    if (!codec._jpeg_start(decoder)) throw damaged(codec);
+    const channels = components === 1 ? 1 : 3;
     const data = new Uint8Array(width * height * channels);
     rows = codec._malloc(ROWS * width * channels);
-    if (!rows) throw new FormatError("There is too little memory for this photograph.");
+    if (!rows) throw new OutOfMemory();
     for (let top = 0; top < height; ) {
       const count = codec._jpeg_read(decoder, rows, Math.min(ROWS, height - top));
       if (!count) throw damaged(codec);
@@ -147,14 +148,14 @@ export function encodeJpeg(codec, { width, height, channels }, rows, head = { ke
   const encoder = codec._jpeg_encoder(width, height, channels, quality, head.halved ? 1 : 0);
   const place = encoder && codec._malloc(ROWS * width * channels);
   try {
-    if (!place) throw new FormatError("There is too little memory to write this photograph.");
+    if (!place) throw new OutOfMemory();
     for (let top = 0; top < height; top += ROWS) {
       const part = rows(top, Math.min(ROWS, height - top));
       codec.HEAPU8.set(part, place);
-      if (!codec._jpeg_write(encoder, place, part.length / (width * channels))) throw new FormatError(`The JPEG cannot be written (${text(codec, codec._jpeg_problem())}).`);
+      if (!codec._jpeg_write(encoder, place, part.length / (width * channels))) throw unwritten(codec);
     }
     const size = codec._jpeg_finish(encoder);
-    if (!size) throw new FormatError(`The JPEG cannot be written (${text(codec, codec._jpeg_problem())}).`);
+    if (!size) throw unwritten(codec);
     const data = codec._jpeg_data(encoder);
     return dressed(codec.HEAPU8.slice(data, data + size), head.kept);
   } finally {

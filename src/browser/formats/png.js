@@ -1,7 +1,7 @@
 // PNG files of 8 and 16 bits (ISO/IEC 15948:2004): grey and colour, with or without alpha, palettes,
 // interlaced or not; the zlib streams are the browser's own. Chunks that describe the photograph stay.
 
-import { FormatError, MOST_PIXELS } from "./jpeg.js";
+import { checkSize, FormatError } from "./format.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
@@ -57,9 +57,7 @@ export async function decodePng(bytes) {
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, type, interlaced] = [ihdr[8], ihdr[9], ihdr[12] === 1];
   if (!(type in CHANNELS) || ![1, 2, 4, 8, 16].includes(depth) || !width || !height) throw damaged("its header makes no sense");
-  if (width * height > MOST_PIXELS) {
-    throw new FormatError(`This photograph has ${Math.round((width * height) / 1e6)} megapixels, and a page has memory for ${MOST_PIXELS / 1e6}. The command “invdn denoise” takes it.`);
-  }
+  checkSize(width, height);
   const find = (wanted) => chunks.find((chunk) => chunk.name === wanted);
   let raw;
   try {
@@ -75,7 +73,7 @@ export async function decodePng(bytes) {
   const icc = profile ? await squeezed(profile.subarray(profile.indexOf(0) + 2), DecompressionStream).catch(() => new Uint8Array(0)) : null;
   const kept = chunks.filter((chunk) => KEPT.includes(chunk.name)).map(({ whole }) => whole);
   const channels = type === 0 || type === 4 ? 1 : 3;
-  return { picture: { width, height, channels, data: colours }, alpha, head: { icc, exif: find("eXIf")?.data ?? null, kept, depth } };
+  return { picture: { width, height, channels, data: colours }, alpha, head: { icc, exif: find("eXIf")?.data ?? null, kept } };
 }
 
 /** Samples of 8 or 16 bits as they lie in the file, row by row. */

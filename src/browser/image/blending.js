@@ -4,9 +4,13 @@
 import { BLUE, GREEN, RED } from "./picture.js";
 
 /**
- * @typedef {{strength: number | "auto", luminance: number, chroma: number, detail: number, look?: string}} Look
+ * @typedef {{strength: number | "auto", luminance: number, chroma: number, detail: number, look?: string, stars?: boolean}} Look
  */
 
+/** The network's result as it stands. */
+export const NEUTRAL = Object.freeze({ strength: 1, luminance: 1, chroma: 1, detail: 0 });
+/** What the command does unasked. */
+export const USUAL = Object.freeze({ ...NEUTRAL, strength: "auto" });
 /** What each look adds to the logits of the shares of noise, and its share of the change of brightness. */
 export const LOOKS = { gentle: [-1, 0.7], natural: [0, 1], strong: [2, 1] };
 /** Both of a look; `natural` where none is named. */
@@ -14,6 +18,8 @@ export const lookOf = ({ look = "natural" }) => LOOKS[look];
 
 export const isWhole = ({ strength, luminance, chroma, detail }) => strength === 1 && luminance === 1 && chroma === 1 && detail === 0;
 export const isNothing = ({ strength, luminance, chroma }) => strength === 0 || (luminance === 0 && chroma === 0);
+/** Whether stars are put back; automatic strength keeps them by itself. */
+export const keepsStars = ({ strength, stars = false }) => stars && strength !== "auto";
 export const needsShares = ({ strength, detail }) => strength === "auto" || detail > 0;
 
 /**

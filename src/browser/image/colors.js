@@ -135,7 +135,6 @@ class ProfileError extends Error {}
 function curve(view, start) {
   const kind = view.getUint32(start);
   const fixed = (at) => view.getInt32(at) / 65536;
-  let made;
   if (kind === 0x70617261) { // "para"
     const type = view.getUint16(start + 8);
     const names = ["g", "gab", "gabc", "gabcd", "gabcdef"][type];
@@ -144,8 +143,7 @@ function curve(view, start) {
     const { g, a = 1, b = 0, c = 0, d = 0, e = 0, f = 0 } = p;
     if (!(g >= 0.1 && g <= 10 && a > 0)) throw new ProfileError("its curve is none");
     if (type === 0) return parametric(g);
-    made = type < 3 ? parametric(g, a, b, 0, Math.max(-b / a, 0), c, c) : parametric(g, a, b, c, d, e, f);
-    return made;
+    return type < 3 ? parametric(g, a, b, 0, Math.max(-b / a, 0), c, c) : parametric(g, a, b, c, d, e, f);
   }
   const count = view.getUint32(start + 8);
   if (count === 0) return parametric();

@@ -11,7 +11,8 @@ const SOME = 4; // every so many lines tell how strong the noise is
 const AGREEMENT = 0.5;
 const SQUARE = Array.from({ length: 25 }, (_, at) => [Math.trunc(at / 5) - 2, (at % 5) - 2]);
 const WITHIN = SQUARE.filter((offsets) => Math.max(...offsets.map(Math.abs)) < 2); // the middle and its neighbours
-const RING = SQUARE.filter((offsets) => Math.max(...offsets.map(Math.abs)) === 2);
+/** Offsets, down and along, of the 16 pixels two away. */
+export const RING = SQUARE.filter((offsets) => Math.max(...offsets.map(Math.abs)) === 2);
 const GROUP = 256; // lines that are looked at together
 
 /**
@@ -45,7 +46,7 @@ export function mend(picture) {
 }
 
 /** Samples that do not belong to their surroundings: `{at, value}` with what to put there. */
-export function hotPixels(picture) {
+function hotPixels(picture) {
   const { width, height, channels, data } = picture;
   const top = white(picture);
   const least = OUT * top;
@@ -109,7 +110,7 @@ export function hotPixels(picture) {
 }
 
 /** What whole rows (axis 0) or columns (1) lie above or below their surroundings; null: no bands. */
-export function bands(picture, axis) {
+function bands(picture, axis) {
   const { width, height, channels, data } = picture;
   const [lines, along] = axis === 0 ? [height, width] : [width, height];
   if (lines < 16 * LINES || along < 8 * BLOCKS) return null;
@@ -212,7 +213,7 @@ function correlation(a, b) {
 }
 
 /** The median of an array, whose order is lost; from: Hoare, Algorithm 65: Find, 1961. */
-function median(values) {
+export function median(values) {
   const middle = values.length >> 1;
   let low = 0;
   let high = values.length - 1;

@@ -22,14 +22,13 @@ const UNKNOWN = { level: 3, brightness: [0.5], luma: [3 / 255], colour: [3 / 255
  * @param {{width: number, height: number, channels: 1 | 3}} size
  * @param {import("./noise_estimation.js").NoiseEstimate | null} noise
  * @param {Record<string, number[]>} layers  the trained numbers by name
- * @returns {Float32Array} the root mean squared error of every block, 1 is white
+ * @returns {Float32Array} the standard deviation of the error of every block, 1 is white
  */
 export function errorOfBlocks(noisy, result, size, noise, layers) {
   const [rows, columns] = [Math.ceil(size.height / BLOCK), Math.ceil(size.width / BLOCK)];
   const planes = features(measure(noisy, result, size, rows, columns), rows, columns, noise ?? UNKNOWN);
-  const hidden = layers["first.bias"].length;
   const values = new Float64Array(planes.length);
-  const [first, second, last] = [new Float64Array(hidden), new Float64Array(hidden), new Float64Array(1)];
+  const [first, second, last] = ["first", "second", "last"].map((name) => new Float64Array(layers[`${name}.bias`].length));
   return Float32Array.from({ length: rows * columns }, (_, i) => {
     for (let k = 0; k < values.length; k += 1) {
       values[k] = Math.min(5, Math.max(-5, (planes[k][i] - layers.mean[k]) / layers.spread[k]));
@@ -61,7 +60,7 @@ function features(statistics, rows, columns, noise) {
     const number = sumsAround(ones, rows, columns, radius);
     const mean = statistics.map((plane) => sumsAround(plane, rows, columns, radius).map((sum, i) => sum / number[i]));
     for (const plane of mean.slice(0, ENERGIES)) found.push(plane.map(log));
-    for (const [change, structure, product] of [[1, 2, 10], [5, 6, 11]]) {
+    for (const [change, structure, product] of [[1, 2, 10], [6, 7, 11]]) {
       found.push(each((i) => mean[product][i] / (Math.sqrt(Math.max(mean[change][i] * mean[structure][i], 0)) + 0.1)));
     }
   }

@@ -15,6 +15,8 @@ const FLOOR = (0.6 / 255) ** 2;
 const [START, WIDTH] = [0.05, 1.5];
 const [RISE, RANGE] = [1.6, 3];
 const TINY = 1e-6;
+// What training showed seldom, from: src/invdn/inference/files.py.
+const [ALMOST_CLEAN, STRONGEST, LEAST_CORRELATION] = [1.2, 45, 0.13];
 /** RGB to YCbCr, as in JPEG (ITU-T T.871). */
 export const YCBCR = [[RED, GREEN, BLUE], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]];
 const BANDS = [[1, 3], [4, 7], [8, 14]]; // orders of frequency: low, middle, high
@@ -41,6 +43,20 @@ export function estimateNoise(picture, look) {
   const squares = measured(picture, look);
   return squares.count < LEAST ? null : summary(squares);
 }
+
+/** What should be known before a result is trusted, as src/invdn/inference/files.py has it; null: nothing. */
+export function warningOf(noise) {
+  if (!noise) return null;
+  const { level, correlation } = noise;
+  if (level < ALMOST_CLEAN) return `it is almost clean (noise ${level.toFixed(1)} of 255): a fixed strength takes fine texture rather than noise; strength auto keeps it`;
+  if (correlation < LEAST_CORRELATION) {
+    return `its noise is unlike that of a camera: neighbouring pixels are independent (correlation ${correlation.toFixed(2)}), as in synthetic noise or a picture made smaller; the model has seen little of it`;
+  }
+  return level > STRONGEST ? `its noise (${level.toFixed(0)} of 255) is stronger than the model was trained on; expect remains of it` : null;
+}
+
+/** A word for the strength of noise, as src/invdn/inference/blending.py has it. */
+export const wordFor = (level) => (level >= 20 ? "extreme" : level >= 8 ? "strong" : level >= 3 ? "moderate" : "light");
 
 /** Brightness, variances and products of neighbours of squares spread evenly over the photograph. */
 function measured(picture, look) {
@@ -270,7 +286,7 @@ function meanOf(list, value) {
 }
 
 /** Between the two nearest values, as numpy has it unasked. */
-export const quantile = (values, share) => quantileOfSorted(Float64Array.from(values).sort(), share);
+const quantile = (values, share) => quantileOfSorted(Float64Array.from(values).sort(), share);
 
 export function quantileOfSorted(sorted, share) {
   const place = share * (sorted.length - 1);

@@ -1,9 +1,15 @@
 // The page's service without a server: a worker of this browser answers (src/browser/studio.js). The
 // same functions as the service's own module, so that the page around them is one.
 
+import { LOOKS } from "../invdn/image/blending.js";
+import { wordFor } from "../invdn/image/noise_estimation.js";
 import { Remote } from "../invdn/remote_engine.js";
-import { support } from "../invdn/support.js";
-import { sentence } from "./problems.js";
+import { lacking } from "../invdn/support.js";
+import * as originals from "../originals.js";
+import { NEUTRAL } from "./blend.js";
+import { problemInWords } from "./problems.js";
+import { language } from "./texts.js";
+import { roughly } from "./words.js";
 
 /** What went wrong, in words for people. */
 export class Problem extends Error {
@@ -27,7 +33,6 @@ export const query = (values) => {
 };
 
 const MODELS = { draft: "fast", fast: "default" };
-const NEUTRAL = { strength: 1, luminance: 1, chroma: 1, detail: 0, look: "natural" };
 const LOOK = Object.keys(NEUTRAL);
 const share = { minimum: 0, maximum: 1 };
 const MOST_BYTES = 400e6;
@@ -40,11 +45,12 @@ let pace = 0; // seconds for a pixel of the network of `default`
 const photos = new Map();
 const jobs = new Map();
 let count = 0;
+const inWords = (english, german) => (language === "de" ? german : english);
 
 /** Every failure of the worker's as a Problem. */
 async function ask(name, values = [], how = {}) {
   try {
-    studio ??= new Remote(new Worker(new URL("../invdn/studio_worker.js", import.meta.url)));
+    studio ??= begun();
     return await studio.call(name, values, how);
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -52,29 +58,38 @@ async function ask(name, values = [], how = {}) {
   }
 }
 
-const MEMORY = "The browser gives this page too little memory for that. Close other tabs, or take a smaller photograph; the command “invdn denoise” needs less.";
+function begun() {
+  const remote = new Remote(new Worker(new URL("../invdn/studio_worker.js", import.meta.url)));
+  if (new URLSearchParams(location.search).has("webgpu")) remote.call("begin", [{ webgpu: true }]); // a trial
+  return remote;
+}
+
+const memory = () => new Problem(500, inWords(
+  "The browser gives this page too little memory for that. Close other tabs, or take a smaller photograph; the command “invdn denoise” needs less.",
+  "Der Browser gibt dieser Seite zu wenig Speicher dafür. Schließen Sie andere Tabs, oder nehmen Sie ein kleineres Foto; der Befehl „invdn denoise“ braucht weniger.",
+));
 
 function problemOf(error) {
   if (error instanceof Problem) return error;
-  if (error.name === "FormatError") return new Problem(415, error.message);
-  const memory = error.name === "OutOfMemory" || error instanceof RangeError || /memory|allocation/i.test(error.message);
-  return new Problem(500, memory ? MEMORY : sentence(error.message));
+  if (error.name === "FormatError") return new Problem(415, problemInWords({ detail: error.message }));
+  if (error.name === "OutOfMemory" || error instanceof RangeError || /memory|allocation/i.test(error.message)) return memory();
+  return new Problem(500, problemInWords({ detail: error.message }));
 }
 
 /** Limits, formats, options with their ranges, qualities. */
 export async function describe() {
-  if (!support().simd) {
-    throw new Problem(500, "This browser is too old: it lacks WebAssembly with SIMD, which Chrome 91, Firefox 89, Safari 16.4 and later have.", 3600);
-  }
+  const lack = lacking();
+  if (lack) throw new Problem(500, problemInWords({ detail: lack }), 3600);
   const about = await ask("about", [MODELS.fast]);
   ({ pace } = about);
-  const threads = about.threads === 1 ? "1 thread" : `${about.threads} threads`;
+  const worker = await navigator.serviceWorker?.getRegistration().catch(() => null);
+  originals.tidy().catch(() => {});
   return {
-    engine: `WebAssembly in this browser, ${threads}`,
-    where: `They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere, and it works offline. About ${Math.max(1, Math.round(pace * costOf("fast") * 1e6))}\u00a0s a megapixel on this machine.`,
+    engine: (about.instructions === "webgpu" ? "WebGPU, " : "") + inWords("WebAssembly in this browser, ", "WebAssembly in diesem Browser, ") + (about.threads === 1 ? "1 thread" : `${about.threads} threads`),
+    where: whereabouts(about.threads, Boolean(worker)),
     formats: ["jpeg", "png"],
     limits: { bytes: MOST_BYTES, preview_pixels: 512 * 512 },
-    options: { ...Object.fromEntries(LOOK.map((name) => [name, share])), look: { enum: ["gentle", "natural", "strong"] } },
+    options: { ...Object.fromEntries(LOOK.map((name) => [name, share])), look: { enum: Object.keys(LOOKS) } },
     qualities: {
       draft: { self_ensemble: false, num_samples: 1, cost: costOf("draft") / costOf("fast") },
       fast: { self_ensemble: false, num_samples: 1, cost: 1 },
@@ -83,20 +98,58 @@ export async function describe() {
   };
 }
 
+/** Where photographs go (nowhere), and what is less here than elsewhere. */
+function whereabouts(threads, offline) {
+  const time = roughly(Math.max(1, pace * costOf("fast") * 1e6)).replace(" ", "\u00a0");
+  const parts = [
+    inWords("They stay in this browser. The page’s own policy (connect-src 'self') forbids it to send anything elsewhere.",
+      "Sie bleiben in diesem Browser. Die Seite selbst verbietet sich (connect-src 'self'), etwas anderswohin zu senden."),
+  ];
+  const alone = threads === 1 && navigator.hardwareConcurrency > 1;
+  if (offline) parts.push(inWords("It works offline.", "Sie geht auch ohne Netz."));
+  else if (isSecureContext) {
+    parts.push(inWords("It does not work offline: this window lets it keep nothing (a private window, or cookies are blocked).",
+      "Ohne Netz geht sie nicht: dieses Fenster lässt sie nichts behalten (ein privates, oder Cookies sind gesperrt)."));
+  }
+  parts.push(inWords(`About ${time} a megapixel on this machine.`, `Etwa ${time} je Megapixel auf diesem Rechner.`));
+  if (!isSecureContext) {
+    parts.push(inWords("Its address does not begin with https, so one processor does it all, and it does not work offline.",
+      "Ihre Adresse beginnt nicht mit https, daher macht ein Prozessor alles, und ohne Netz geht sie nicht."));
+  } else if (alone) {
+    parts.push(inWords("One processor does it all, since this window allows no threads: a normal window of a current browser is faster.",
+      "Ein Prozessor macht alles, da dieses Fenster keine Threads erlaubt: ein normales Fenster eines aktuellen Browsers ist schneller."));
+  }
+  return parts.join(" ");
+}
+
 /** Take a file in; answers a Photo as the API has it. */
 export async function upload(file, signal) {
-  const bytes = new Uint8Array(await file.arrayBuffer().catch(() => {
-    throw new Problem(400, "The file cannot be read any more. Choose it once more.");
-  }));
-  const size = bytes.length;
-  const opened = await ask("open", [bytes], { transfer: [bytes.buffer] });
+  const id = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
+  const photo = await taken(file, id);
   if (signal?.aborted) {
-    ask("forget", [opened.id]).catch(() => {});
+    forget(id).catch(() => {});
     throw Object.assign(new Error("stopped"), { name: "AbortError" });
   }
-  const { id } = opened;
+  originals.keep(id, file).catch(() => {});
+  return photo;
+}
+
+/** A photograph that was taken in, by this page or before it was loaded anew. */
+export async function photo(id) {
+  if (photos.has(id)) return photos.get(id);
+  const file = await originals.find(id);
+  if (!file) throw gone();
+  return taken(file, id);
+}
+
+async function taken(file, id) {
+  const bytes = new Uint8Array(await file.arrayBuffer().catch(() => {
+    throw new Problem(400, inWords("The file cannot be read any more. Choose it once more.", "Die Datei ist nicht mehr zu lesen. Wählen Sie sie noch einmal."));
+  }));
+  const size = bytes.length;
+  const opened = await ask("open", [bytes, id], { transfer: [bytes.buffer] });
   const links = { rendering: `${id}/noisy`, preview: `${id}/preview` };
-  const photo = { ...opened, name: file.name, bytes: size, displayable: true, links, thumbnail: await small(opened) };
+  const photo = { ...opened, file, name: file.name, bytes: size, displayable: true, links, thumbnail: await small(opened) };
   photos.set(id, photo);
   return photo;
 }
@@ -116,9 +169,11 @@ async function small({ id, width, height }) {
   return URL.createObjectURL(await canvas.convertToBlob({ type: "image/png" }));
 }
 
+const gone = () => new Problem(404, inWords("It is not there any more.", "Es ist nicht mehr da."));
+
 const known = (list, id) => {
   const found = list.get(id);
-  if (!found) throw new Problem(404, "It is not there any more.");
+  if (!found) throw gone();
   return found;
 };
 
@@ -131,7 +186,7 @@ export async function start(photoId, options) {
   jobs.set(id, job);
   const whole = LOOK.every((name) => look[name] === NEUTRAL[name]);
   line = line.then(() => (whole ? network(job) : file(job)));
-  return document_(job);
+  return asDocument(job);
 }
 
 let line = Promise.resolve(); // one job after the other
@@ -150,22 +205,23 @@ async function run(job, work) {
 
 const network = (job) =>
   run(job, async () => {
-    const told = (progress) => Object.assign(job, { progress });
-    const { seconds, remarks } = await ask("denoise", [job.photo.id, MODELS[job.quality]], { told });
+    const report = (progress) => Object.assign(job, { progress });
+    const { seconds, remarks, noise } = await ask("denoise", [job.photo.id, MODELS[job.quality]], { report });
     const { width, height, depth } = job.photo;
-    job.result = { width, height, depth, seconds, remarks };
+    const found = noise ? { noise_level: noise.level, noise_word: wordFor(noise.level) } : {};
+    job.result = { width, height, depth, seconds, ...found, warnings: [...job.photo.remarks, ...remarks] };
   });
 
 const file = (job) =>
   run(job, async () => {
-    const told = (progress) => Object.assign(job, { progress });
+    const report = (progress) => Object.assign(job, { progress });
     const begun = performance.now();
-    job.blob = await ask("product", [job.photo.id, job.look], { told });
+    job.blob = await ask("product", [job.photo.id, job.look], { report });
     job.result = { seconds: (performance.now() - begun) / 1000 };
   });
 
 /** The job as the API has it. */
-function document_(job) {
+function asDocument(job) {
   const { width, height } = job.photo;
   const all = pace * width * height * costOf(job.quality);
   const passed = job.begun ? (performance.now() - job.begun) / 1000 : 0;
@@ -178,7 +234,7 @@ function document_(job) {
   };
 }
 
-export const job = async (id) => document_(known(jobs, id));
+export const job = async (id) => asDocument(known(jobs, id));
 
 /** Stop a job, or remove a finished one. */
 export async function stop(id) {
@@ -192,6 +248,7 @@ export async function forget(id) {
   const photo = known(photos, id);
   photos.delete(id);
   URL.revokeObjectURL(photo.thumbnail);
+  originals.remove(id).catch(() => {});
   await ask("forget", [id]);
 }
 
@@ -200,7 +257,7 @@ export async function result(id) {
   const found = known(jobs, id);
   const made = found.blob ?? (found.blob = await ask("product", [found.photo.id, found.look]));
   const [, stem, suffix = ""] = /^(.+?)(\.[^.]*)?$/.exec(found.photo.name) ?? ["", "photograph", ""];
-  return { blob: made.blob, name: `${stem}_denoised${suffix}` };
+  return { blob: made, name: `${stem}_denoised${suffix}` };
 }
 
 /** The look in a query. */
@@ -220,7 +277,7 @@ export async function region(link, place, shrink, signal) {
   return rgb;
 }
 
-/** The denoised region of a photograph, full size. */
+/** A denoised region of a photograph, as means of `edge` x `edge` pixels. */
 export async function preview(link, place, { quality, ...options }, signal) {
   const look = Object.fromEntries(LOOK.map((name) => [name, options[name] ?? NEUTRAL[name]]));
   const rgb = await ask("preview", [link.split("/")[0], place, look, MODELS[quality ?? "fast"]]);

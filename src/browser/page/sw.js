@@ -7,13 +7,13 @@ const HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Resource-Policy": "same-origin",
-  "Content-Security-Policy":
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self' blob:; style-src 'self' 'unsafe-inline'; manifest-src 'self'; base-uri 'none'; form-action 'none'",
+  "Content-Security-Policy": "POLICY",
 };
 
 addEventListener("install", (event) => {
-  // All or nothing, and past the browser's own cache: a version is never mixed with another.
-  const load = async () => (await caches.open(CACHE)).addAll(FILES.map((name) => new Request(name, { cache: "reload" })));
+  // All or nothing, and each as the host has it now: a version is never mixed with another. What the page
+  // has just loaded itself is not sent a second time.
+  const load = async () => (await caches.open(CACHE)).addAll(FILES.map((name) => new Request(name, { cache: "no-cache" })));
   event.waitUntil(load());
 });
 

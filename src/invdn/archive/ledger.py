@@ -1,8 +1,9 @@
-"""What an attempt at a shard did, line by line, in objects that are written once.
+"""What an attempt at a shard did, line by line, in objects of a few hundred lines.
 
-A line of a photograph is written after its result, so a ledger never tells of one that is not
-there. What an attempt had not yet written when it was killed, the next one finds done, and tells.
-No clock of a worker is believed: order is by number, and times by the store.
+An object is written anew every half minute until it is full, so that there are few of them, however
+slow the work. A line of a photograph is written after its result, so a ledger never tells of one
+that is not there. What an attempt had not yet written when it was killed, the next one finds done,
+and tells. No clock of a worker is believed: order is by number, and times by the store.
 """
 
 import json
@@ -19,7 +20,7 @@ from ..stores import Store
 from .rows import RowOutcome
 
 SUMMARY = "summary.json"
-#: Lines, and seconds, after which an object is written.
+#: Lines of an object, and seconds after which it is written even if it is not full.
 _LINES, _SECONDS = 500, 30.0
 #: Reasons are cut to so many letters.
 _REASON = 500
@@ -43,8 +44,10 @@ class LedgerWriter:
     described: dict[str, Any]
     attempt: str = field(default_factory=lambda: uuid4().hex[:16])
     _lines: list[str] = field(default_factory=list)
+    _unwritten: bool = True
     _part: int = 0
-    _since: float = field(default_factory=time.monotonic)
+    _begun: float = field(default_factory=time.monotonic)
+    _written: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         head = {
@@ -64,21 +67,25 @@ class LedgerWriter:
             StoreError: the ledger cannot be written; the line is kept, and written the next time.
         """
         self._lines.append(json.dumps(_line(outcome), separators=(",", ":")))
-        if len(self._lines) >= _LINES or time.monotonic() - self._since >= _SECONDS:
+        self._unwritten = True
+        if len(self._lines) >= _LINES or time.monotonic() - self._written >= _SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write what is not yet written."""
-        if not self._lines:
+        if not self._unwritten:
             return
-        seconds = time.monotonic() - self._since
-        end = json.dumps({"event": "written", "seconds": round(seconds, 3)})
+        now = time.monotonic()
+        end = json.dumps({"event": "written", "seconds": round(now - self._begun, 3)})
         data = "\n".join([*self._lines, end, ""]).encode()
         # its name is this attempt's own, so that a lost answer does no harm
         self.store.replace(self._key(f"{self._part:06d}.jsonl"), data)
-        self._part += 1
-        self._lines.clear()
-        self._since = time.monotonic()
+        self._unwritten = False
+        self._written = now
+        if len(self._lines) >= _LINES:
+            self._part += 1
+            self._begun = now
+            self._lines.clear()
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write all, and how it ended."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..batch import NameTemplate
-from ..photo.endings import output_suffix
+from ..photo.read import output_suffix
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@
 """
 
 import gzip
+import io
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import IO
 
 from ..errors import DataError, InputError
@@ -78,28 +79,36 @@ def list_photographs(
 
 def _photographs(
     group: list[Entry], naming: Naming, found: Listing, *, together: bool
-) -> Iterator[Row]:
+) -> list[Row]:
     """The photographs among objects of one folder whose names begin alike."""
     names = [entry.key.rpartition("/")[2] for entry in group]
-    belonging = any(PurePosixPath(name).suffix.lower() in _BELONGING for name in names)
-    targets: dict[str, str] = {}
-    for entry, name in zip(group, names, strict=True):
-        suffix = PurePosixPath(name).suffix.lower()
+    suffixes = [splitext(name)[1].lower() for name in names]
+    belonging = not _BELONGING.isdisjoint(suffixes)
+    rows: list[Row] = []
+    for entry, name, suffix in zip(group, names, suffixes, strict=True):
         if suffix not in PHOTOGRAPH_SUFFIXES:
             found.passed_over += suffix not in _BELONGING
-            continue
-        if together and naming.made(entry.key):
+        elif together and naming.made(entry.key):
             found.results += 1
-            continue
-        target = naming.target(entry.key)
-        other = targets.setdefault(target, entry.key)
-        if other != entry.key:
+        else:
+            beside = tuple(other for other in names if other != name) if belonging else ()
+            rows.append(Row(entry.key, entry.size, entry.etag, beside))
+    if len(rows) > 1:
+        _check_targets(rows, naming)
+    return rows
+
+
+def _check_targets(rows: list[Row], naming: Naming) -> None:
+    """Refuse photographs that would become one result."""
+    targets: dict[str, str] = {}
+    for row in rows:
+        target = naming.target(row.key)
+        other = targets.setdefault(target, row.key)
+        if other != row.key:
             raise InputError(
-                f"{other} and {entry.key} would both become {target}: tell them apart with --name, "
+                f"{other} and {row.key} would both become {target}: tell them apart with --name, "
                 "by {extension}"
             )
-        beside = tuple(other for other in names if other != name) if belonging else ()
-        yield Row(entry.key, entry.size, entry.etag, beside)
 
 
 def _is_hidden(key: str) -> bool:
@@ -212,7 +221,8 @@ def _spooled(
 ) -> tuple[int, int, int]:
     """Write rows to the disk; how many, how many of known size, and their bytes."""
     count = known = size = 0
-    with gzip.GzipFile(fileobj=spool, mode="wb", compresslevel=1) as packed:
+    packer = gzip.GzipFile(fileobj=spool, mode="wb", compresslevel=1)
+    with packer, io.BufferedWriter(packer) as packed:
         for row in rows:
             count += 1
             if row.size is not None:

@@ -1,13 +1,12 @@
 """One photograph of an archive, as a line of a manifest tells it."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
 
-_COMPACT: Mapping[str, Any] = {"ensure_ascii": True, "separators": (",", ":")}
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Row:
         """
         facts = {"key": self.key, "size": self.size, "etag": self.etag, "beside": self.beside}
         present = {name: value for name, value in facts.items() if value not in (None, ())}
-        return json.dumps(present, **_COMPACT)
+        return _ENCODER.encode(present)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> "Row":

@@ -55,7 +55,8 @@ class PartWriter:
         if self._how == "parquet":
             self._packed = _ParquetPacker(self._buffer)
         else:
-            self._packed = gzip.GzipFile(fileobj=self._buffer, mode="wb", compresslevel=5, mtime=0)
+            packer = gzip.GzipFile(fileobj=self._buffer, mode="wb", compresslevel=5, mtime=0)
+            self._packed = io.BufferedWriter(packer)
 
     def add(self, line: bytes) -> None:
         """Add a row, as JSON."""

@@ -261,7 +261,7 @@ class RowWorker:
                 how["etag"] = existing.etag
                 entry = self._target.replace(target, result.content, **how)
         except (ObjectExistsError, ChangedObjectError):
-            # another worker was first, or this one, and the answer to its request was lost
+            # another worker was first
             found = self._target.head(target)
             if found is None:
                 raise BusyStoreError(f"{join(self._target.url, target)} came and went") from None

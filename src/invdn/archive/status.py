@@ -2,11 +2,13 @@
 
 Any number of attempts may have been made at a shard, one after the other or at once. A photograph
 counts as done where any of them made its result or found it; as failed where none did and one
-failed. Shards are looked at one after the other, so that memory holds one at a time.
+failed. A few shards are looked at together, since a store takes its time to answer, and memory
+holds no more of them.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -19,6 +21,7 @@ from .manifest import Manifest
 
 #: The speed is that of so many seconds before the last line.
 _WINDOW = 1800.0
+_TOGETHER = 8  # shards that are looked at together
 _NOTHING, _FAILED, _DONE = 0, 1, 2
 
 
@@ -98,13 +101,12 @@ def archive_status(manifest: Manifest) -> ArchiveStatus:
     status = ArchiveStatus(manifest.rows, len(manifest.shards))
     status.finished = sum(not shard.rows for shard in manifest.shards)
     works: list[Work] = []
-    for shard, entries in _by_shard(manifest):
-        merged = _merged(manifest, shard, entries)
+    for merged in _merged_shards(manifest):
         status.attempts += merged.attempts
         status.done += merged.states.count(_DONE)
         status.failed += merged.states.count(_FAILED)
         status.finished += _NOTHING not in merged.states
-        status.kinds.update(kind for kind, _ in merged.failures.values())
+        status.kinds.update(failure["kind"] for failure in merged.failures.values())
         status.megapixels += merged.megapixels
         status._denoised += merged.denoised
         works = _recent([*works, *merged.works])
@@ -114,15 +116,16 @@ def archive_status(manifest: Manifest) -> ArchiveStatus:
 
 def failures_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """Name the photographs that failed and were not done later: shard, key, kind, reason."""
-    for shard, entries in _by_shard(manifest):
-        for line in _merged(manifest, shard, entries).failures.values():
-            yield {"shard": shard, **line[1]}
+    for merged in _merged_shards(manifest):
+        for failure in merged.failures.values():
+            yield {"shard": merged.shard, **failure}
 
 
 @dataclass
 class _Merged:
+    shard: int
     states: bytearray
-    failures: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    failures: dict[int, dict[str, Any]] = field(default_factory=dict)
     attempts: int = 0
     megapixels: float = 0.0
     denoised: int = 0
@@ -140,9 +143,22 @@ def _by_shard(manifest: Manifest) -> Iterator[tuple[int, list[Entry]]]:
         return
 
 
+def _merged_shards(manifest: Manifest) -> Iterator[_Merged]:
+    """What the ledgers tell of each shard that was begun, in their order."""
+    waiting: deque[Future[_Merged]] = deque()
+    with ThreadPoolExecutor(_TOGETHER) as pool:
+        for shard, entries in _by_shard(manifest):
+            waiting.append(pool.submit(_merged, manifest, shard, entries))
+            if len(waiting) == 2 * _TOGETHER:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def _merged(manifest: Manifest, shard: int, entries: list[Entry]) -> _Merged:
     rows = manifest.shards[shard].rows
-    merged = _Merged(bytearray(rows), attempts=len({entry.key.split("/")[2] for entry in entries}))
+    attempts = len({entry.key.split("/")[2] for entry in entries})
+    merged = _Merged(shard, bytearray(rows), attempts=attempts)
     for entry in entries:
         if entry.key.endswith(SUMMARY):
             continue
@@ -158,8 +174,7 @@ def _merged(manifest: Manifest, shard: int, entries: list[Entry]) -> _Merged:
                 merged.failures.pop(row, None)
             elif line["status"] == "failed" and merged.states[row] != _DONE:
                 merged.states[row] = _FAILED
-                facts = {name: line.get(name) for name in ("key", "kind", "reason")}
-                merged.failures[row] = line.get("kind", "internal"), facts
+                merged.failures[row] = {name: line.get(name) for name in ("key", "kind", "reason")}
             if "width" in line:
                 size = line["width"] * line["height"] / 1e6
                 megapixels += size

@@ -9,8 +9,7 @@ from pathlib import Path
 from ..atomic import output_error
 from ..errors import InputError, OutputError
 from ..photo.formats import SUFFIXES
-from .file_identity import is_folder
-from .plan import Job, Plan
+from .plan import Job, Plan, is_folder
 from .runner import free_name
 
 

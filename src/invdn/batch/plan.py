@@ -1,19 +1,28 @@
-"""The list of jobs: every photograph once, with the file that it becomes."""
+"""The list of jobs: every photograph once, with the file that it becomes.
 
+Results are never written over photographs, whatever these are called. The same file may go by
+several names: through links, or because the drive does not tell large letters from small ones.
+Some drives give a file a new number for each of its names as well, so that the names have to be
+looked at too.
+"""
+
+import glob
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from string import Formatter
 
 from ..errors import InputError
-from ..photo.formats import SUFFIXES
-from .file_identity import InputIndex, is_folder, is_regular
-from .sources import Source, find_sources
+from ..photo.formats import PHOTOGRAPH_SUFFIXES, SIDECARS, SUFFIXES
 
+Identity = tuple[int, int]
+Stamp = tuple[int, int, int]
 #: Bytes of a name on nearly all file systems.
 LONGEST = 255
 _FIELDS = {
@@ -22,6 +31,7 @@ _FIELDS = {
     "parent": "the name of the photograph's folder",
     "extension": "the photograph's ending, without the dot",
 }
+_NAMED = 5  # files that a note names
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,36 @@ class NameTemplate:
         return bool(ending) and (stem.endswith(ending) or Path(name).stem.endswith(ending))
 
 
-_NAMED = 5  # files that a note names
+@dataclass(frozen=True)
+class Source:
+    """One photograph.
+
+    Attributes:
+        path: where it is.
+        place: its folder, relative to the folder that was searched.
+        searched: it was found in a folder, and not named.
+    """
+
+    path: Path
+    place: Path = Path()
+    searched: bool = False
+
+
+@dataclass
+class Findings:
+    """What the inputs led to.
+
+    Attributes:
+        sources: photographs in a stable order: as the inputs are named, folders by name.
+        unreadable: what looks like a photograph or folder and cannot be read, and why.
+        linked: linked folders that were not entered.
+        passed_over: files in folders that have no photograph's ending.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    linked: list[Path] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -313,3 +352,242 @@ def _nothing(inputs: Sequence[str], recursive: bool) -> str:
     folders = ", ".join(inputs)
     hint = "" if recursive else "; --recursive descends into its folders"
     return f"{folders} holds no photograph that is not a result{hint}"
+
+
+def find_sources(
+    inputs: Sequence[str], *, recursive: bool = False, leave_out: Path | None = None
+) -> Findings:
+    """Return every photograph that the inputs name.
+
+    Nothing is opened. Of a folder, regular files count (and links to them) that have the ending
+    of a photograph and are not hidden; linked folders in it are not entered, so that no circle of
+    links has no end.
+
+    Args:
+        inputs: files, folders and globs (which a shell may not have expanded).
+        recursive: descend into folders.
+        leave_out: a folder that is not searched: the one that results go to.
+
+    Raises:
+        InputError: a glob matches nothing, or an input is empty.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("b.jpg", "a.PNG", ".hidden.jpg", "notes.txt"):
+        ...     (folder / name).touch()
+        >>> [source.path.name for source in find_sources([str(folder)]).sources]
+        ['a.PNG', 'b.jpg']
+    """
+    findings = Findings()
+    avoided = identity(leave_out) if leave_out else None
+    for path in _expanded(inputs):
+        if is_folder(path):
+            _search(path, findings, recursive=recursive, avoided=avoided)
+        else:  # a missing file fails when it is read, like any unreadable one
+            findings.sources.append(Source(path))
+    findings.passed_over.sort()
+    return findings
+
+
+def _expanded(inputs: Iterable[str]) -> Iterator[Path]:
+    for given in inputs:
+        if not given:  # an unset variable of a script, and not the current folder
+            raise InputError("an input is empty; name a file or a folder ('.' for this one)")
+        if os.path.lexists(given) or not glob.has_magic(given):
+            yield Path(given)
+            continue
+        matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207  Path.glob takes no '/x/*'
+        if not matches:
+            raise InputError(f"nothing matches {given}")
+        yield from map(Path, matches)
+
+
+def _search(folder: Path, findings: Findings, *, recursive: bool, avoided: Identity | None) -> None:
+    """Add the photographs in a folder; folders in it in their place among the files."""
+    waiting: list[tuple[Path, Path, bool]] = [(folder, Path(), True)]
+    while waiting:
+        path, place, is_folder = waiting.pop()
+        if not is_folder:
+            findings.sources.append(Source(path, place, searched=True))
+            continue
+        if avoided and identity(path) == avoided and path != folder:
+            continue
+        try:
+            with os.scandir(path) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name, reverse=True)
+        except OSError as error:
+            findings.unreadable.append((path, f"cannot search {str(path)!r}: {error.strerror}"))
+            continue
+        inner = place if path == folder else place / path.name
+        for entry in entries:
+            kind = _kind(entry, path / entry.name, findings)
+            if kind == "photograph":
+                waiting.append((path / entry.name, inner, False))
+            elif kind == "folder" and recursive:
+                waiting.append((path / entry.name, inner, True))
+
+
+def _kind(entry: os.DirEntry[str], path: Path, findings: Findings) -> str:
+    """Return ``"photograph"``, ``"folder"`` or ``""``."""
+    if entry.name.startswith("."):
+        return ""
+    looks_right = path.suffix.lower() in PHOTOGRAPH_SUFFIXES
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        if not looks_right and not entry.is_symlink():
+            if entry.is_file() and path.suffix.lower() not in SIDECARS:
+                findings.passed_over.append(path)
+            return ""
+        mode = entry.stat().st_mode
+    except OSError as error:
+        if looks_right:
+            reason = "the link leads nowhere" if entry.is_symlink() else error.strerror
+            findings.unreadable.append((path, f"cannot read {str(path)!r}: {reason}"))
+        return ""
+    if stat.S_ISDIR(mode):
+        findings.linked.append(path)
+        return ""
+    return "photograph" if looks_right and stat.S_ISREG(mode) else ""
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether it is a folder, or a link to one; no, where permission is denied.
+
+    Example:
+        >>> is_folder(".")
+        True
+    """
+    found = _stat(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Return whether it is a regular file, or a link to one; no, where permission is denied.
+
+    Example:
+        >>> is_regular(".")
+        False
+    """
+    found = _stat(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def identity(path: str | os.PathLike[str]) -> Identity | None:
+    """Return what is the same under every name of a file, links too; None: it is not there.
+
+    Example:
+        >>> identity(".") == identity(Path.cwd())
+        True
+    """
+    found = _stat(path)
+    return found and (found.st_dev, found.st_ino)
+
+
+def stamp_of(path: str | os.PathLike[str]) -> Stamp | None:
+    """Return what changes with the contents of a file: inode, size, time; None: it is not there.
+
+    Example:
+        >>> stamp_of("no such file")
+    """
+    found = _stat(path)
+    return found and (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def modified(path: str | os.PathLike[str]) -> int:
+    """Return when it was changed last, in nanoseconds; 0: it is not there.
+
+    Example:
+        >>> modified("no such file")
+        0
+    """
+    found = _stat(path)
+    return found.st_mtime_ns if found else 0
+
+
+def _stat(path: str | os.PathLike[str]) -> os.stat_result | None:
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError):
+        return None
+
+
+class InputIndex:
+    """The photographs of a batch.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.jpg").touch()
+        >>> (folder / "link.jpg").symlink_to("a.jpg")
+        >>> originals = InputIndex([folder / "a.jpg"])
+        >>> originals.behind(folder / "link.jpg").name, originals.behind(folder / "b.jpg")
+        ('a.jpg', None)
+    """
+
+    def __init__(self, photographs: Iterable[Path]) -> None:
+        self._located = cache(os.path.realpath)
+        self._identities = {}
+        self._names = {}
+        for path in photographs:
+            if found := identity(path):
+                self._identities[found] = path
+                self._names[self._name(path)] = path
+
+    def behind(self, target: Path) -> Path | None:
+        """Return the photograph that would be written over with a target; None: there is none."""
+        found = identity(target)
+        if found is None:
+            return None
+        if original := self._identities.get(found):
+            return original
+        other = self._names.get(self._name(target))
+        if other is None:
+            return None
+        here, there = stamp_of(target), stamp_of(other)
+        return other if here and there and here[1:] == there[1:] else None
+
+    def _name(self, path: Path) -> str:
+        return _folded(os.path.join(self._located(path.parent), path.name))  # noqa: PTH118
+
+
+class Listing:
+    """The names in folders, listed when they are asked for.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.jpg").touch()
+        >>> Listing().other_spelling(folder / "a.jpg")  # so it is called
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[Path, frozenset[str]] = {}
+
+    def other_spelling(self, path: Path) -> str | None:
+        """Return what a file that exists is really called; None: as the path says.
+
+        A drive that does not tell large letters from small ones finds it under either.
+        """
+        name, folder = _composed(path.name), path.parent
+        if name in self._names.get(folder, ()) or name in self._list(folder):
+            return None
+        alike = (other for other in self._names[folder] if _folded(other) == _folded(name))
+        return next(alike, None)
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        try:
+            self._names[folder] = frozenset(map(_composed, os.listdir(folder)))  # noqa: PTH208
+        except OSError:
+            self._names[folder] = frozenset()
+        return self._names[folder]
+
+
+def _composed(name: str) -> str:
+    """Return an accent and its letter as one, whichever way the drive stores them."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return _composed(name).casefold()

@@ -17,11 +17,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..atomic import ensure_folder, output_error, remove_stale_temporary_files
+from ..atomic import (
+    ensure_folder,
+    lock_descriptor,
+    output_error,
+    remove_stale_temporary_files,
+)
 from ..errors import ImageError, InvDNError, OutputError
-from .file_identity import (
+from .megapixels import megapixels_of
+from .plan import (
     Identity,
     InputIndex,
+    Job,
     Listing,
     Stamp,
     identity,
@@ -29,16 +36,10 @@ from .file_identity import (
     modified,
     stamp_of,
 )
-from .megapixels import megapixels_of
-from .plan import Job
-
-try:
-    import fcntl
-except ImportError:  # Windows: no claims; results are not overwritten there either
-    fcntl = None  # type: ignore[assignment]
 
 _HOPELESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 _PATIENCE = 100
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 _NAME = re.compile(r"\.invdn-[0-9a-f]{16}\.claim")
 
 
@@ -76,16 +77,14 @@ def lock_output(target: Path) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        if error.errno in _HOPELESS:
+        if error.errno in _HOPELESS and os.name == "posix":  # Windows refuses what is being removed
             raise output_error(target, error) from error
         descriptor = None
     try:
         yield True
     finally:
         if descriptor is not None:
-            with suppress(OSError):
-                claim.unlink()
-            os.close(descriptor)
+            _release(claim, descriptor)
 
 
 def remove_old_claims(folder: Path) -> None:
@@ -106,28 +105,35 @@ def remove_old_claims(folder: Path) -> None:
             with suppress(OSError):
                 descriptor = _hold(Path(entry.path))
                 if descriptor is not None:
-                    Path(entry.path).unlink()
-                    os.close(descriptor)
+                    _release(Path(entry.path), descriptor)
+
+
+def _release(claim: Path, descriptor: int) -> None:
+    """Remove a claim while it is held; on Windows, where nothing that is open can be, after it."""
+    with suppress(OSError):
+        claim.unlink()
+    os.close(descriptor)
+    if os.name != "posix":
+        with suppress(OSError):
+            claim.unlink()
 
 
 def _hold(claim: Path, creation: int = 0) -> int | None:
-    """Open and lock a claim; None where there are no locks.
+    """Open and lock a claim; None where its owner is not known.
 
     Raises:
         BlockingIOError: a living process holds it.
         OSError: it cannot be opened or locked.
     """
-    if fcntl is None:
-        return None
     for _ in range(_PATIENCE):
         try:
-            descriptor = os.open(claim, os.O_RDWR | os.O_NOFOLLOW | creation, 0o666)
+            descriptor = os.open(claim, os.O_RDWR | _NO_FOLLOW | creation, 0o666)
         except PermissionError:
             if not os.path.lexists(claim):
                 raise
-            descriptor = os.open(claim, os.O_RDONLY | os.O_NOFOLLOW)  # of another user
+            descriptor = os.open(claim, os.O_RDONLY | _NO_FOLLOW)  # of another user
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_descriptor(descriptor)
             held = os.fstat(descriptor)
             with suppress(FileNotFoundError):  # its holder removed it before we had the lock
                 if os.path.samestat(held, claim.stat()):

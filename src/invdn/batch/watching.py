@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .file_identity import Stamp, stamp_of
-from .plan import Job
+from .plan import Job, Stamp, stamp_of
 from .runner import StopEvent
 
 #: Looking takes at most this share of the time.

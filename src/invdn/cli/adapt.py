@@ -67,7 +67,7 @@ def command(
     from ..weights import read_parameters, write_parameters
     from ..weights.network import build_network, parameters_of
 
-    ensure_output(output, overwrite, spare=photos)
+    ensure_output(output, overwrite, spare=[*photos, Path(model)])
     parameters = read_parameters(model)
     shoot = read_shoot(photos, seed)
     last_words, shown = "", not quiet and sys.stderr.isatty()

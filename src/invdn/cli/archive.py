@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batch import Outcome, StopEvent
-from ..errors import InputError, InvDNError, StoreError
+from ..errors import BusyStoreError, DataError, FullStoreError, InputError, StoreError
 from ..stores import Location, is_url, join, open_store, url_of
 from .batch import BatchReport
 from .options import (
@@ -29,7 +29,15 @@ from .options import (
 from .terminal import Interrupts, printable, stopping
 
 if TYPE_CHECKING:
-    from ..archive import Naming, Row, RowOutcome, ShardSummary, WorkSettings
+    from ..archive import (
+        FailureLimit,
+        Naming,
+        Row,
+        RowOutcome,
+        ShardChoice,
+        ShardSummary,
+        WorkSettings,
+    )
 
 archive_options = OptionGroup(
     click.option(
@@ -245,6 +253,8 @@ def _run_directly(
         for outcome in worker.outcomes(rows):
             report.add(_as_of_a_batch(outcome, source.url, target.url))
         if not sum(report.counts.values()) and not stop.requested:
+            if archive["files_from"]:
+                raise InputError(f"--files-from {archive['files_from']} names no photograph")
             raise InputError(f"{source.url} holds no photograph that is not a result")
     return interrupts.exit_code or report.exit_code
 
@@ -255,11 +265,10 @@ def _run_shards(
     archive: Mapping[str, Any],
     choices: Mapping[str, Any],
 ) -> int:
-    from ..archive import FailureLimit, ShardChoice, open_manifest, run_shard
+    from ..archive import open_manifest, run_shard
     from ..archive.shard_run import PERMANENT, TRY_AGAIN, worst
 
-    choice = ShardChoice.parse(archive["shard"] or "0/1")
-    limit = FailureLimit.parse(archive["max_failures"]) if archive["max_failures"] else None
+    choice, limit = _choice_and_limit(archive)
     codes = []
     described: dict[str, Any] = {"options": asdict(settings.options), "manifest": manifest_url}
     with _reported(choices, described) as (report, stop, _):
@@ -288,16 +297,21 @@ def _run_shards(
                 )
                 codes.append(summary.exit_code)
                 report.note(describe(summary))
-        except StoreError as error:
+        except (StoreError, DataError) as error:
             click.echo(printable(f"invdn: {error}"), err=True)
-            codes.append(_code_of(error, PERMANENT, TRY_AGAIN))
+            passing = isinstance(error, BusyStoreError | FullStoreError)
+            codes.append(TRY_AGAIN if passing else PERMANENT)
     return worst(codes)
 
 
-def _code_of(error: InvDNError, permanent: int, again: int) -> int:
-    from ..errors import BusyStoreError, FullStoreError
+def _choice_and_limit(archive: Mapping[str, Any]) -> tuple[ShardChoice, FailureLimit | None]:
+    from ..archive import FailureLimit, ShardChoice
 
-    return again if isinstance(error, BusyStoreError | FullStoreError) else permanent
+    limit = archive["max_failures"]
+    return (
+        ShardChoice.parse(archive["shard"] or "0/1"),
+        FailureLimit.parse(limit) if limit else None,
+    )
 
 
 def describe(summary: ShardSummary) -> str:
@@ -325,12 +339,10 @@ def _planned(choices: Mapping[str, Any], archive: Mapping[str, Any]) -> str:
 def _on_cluster(
     manifest: str, settings: WorkSettings, archive: Mapping[str, Any], choices: Mapping[str, Any]
 ) -> int:
-    from ..archive import FailureLimit, ShardChoice
     from ..archive.ray_cluster import run_on_ray
     from ..archive.shard_run import worst
 
-    limit = FailureLimit.parse(archive["max_failures"]) if archive["max_failures"] else None
-    choice = ShardChoice.parse(archive["shard"] or "0/1")
+    choice, limit = _choice_and_limit(archive)
     stop = StopEvent()
     codes = []
     with stopping(stop, lambda text: click.echo(text, err=True)):

@@ -14,10 +14,17 @@ import click
 from rich.progress import Progress
 
 from ..batch import Existing, Job, NameTemplate, Outcome, Plan, Status, StopEvent, Work, run_batch
-from ..batch.file_identity import Stamp, is_folder, stamp_of
-from ..batch.plan import assign_targets, describe_clash, own_suffix, passed_over
+from ..batch.plan import (
+    Stamp,
+    assign_targets,
+    describe_clash,
+    find_sources,
+    is_folder,
+    own_suffix,
+    passed_over,
+    stamp_of,
+)
 from ..batch.runner import choose_workers
-from ..batch.sources import find_sources
 from ..batch.watching import FolderWatch
 from ..errors import InputError
 from .options import OptionGroup, json_option
@@ -265,7 +272,7 @@ class BatchReport:
                 f"{self._existing} skipped, since their results exist; --on-conflict overwrite "
                 "makes them anew"
             )
-        if stopped:
+        if stopped and counts["failed"] < number:  # else the failures have said it
             hint = self.how_to_go_on if counts["left"] else ""
             self._log(f"invdn: {stopped}{hint}")
 

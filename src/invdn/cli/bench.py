@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .options import Command, overwrite_option, report_option
+from .options import Command, ParamType, overwrite_option, report_option
 from .terminal import reporting
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PRECISIONS = ("auto", "float32", "bfloat16", "bfloat16x3", "float16")
 _OF_TORCH = ("float16",)
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
+class _Numbers(ParamType[tuple[int, ...]]):
     """Whole numbers separated by commas."""
 
     name = "numbers"

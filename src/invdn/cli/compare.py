@@ -55,8 +55,11 @@ def command(
         raise InputError(f"the tolerance must be 0 or more, not {tolerance}")
     if picture is not None:
         from ..atomic import ensure_output
+        from ..data.pairing import find_images
 
-        ensure_output(picture, overwrite, spare=[first, second])
+        folders = [place for place in (first, second) if place.is_dir()]
+        read = [file for folder in folders for file in find_images(folder)]
+        ensure_output(picture, overwrite, spare=[first, second, *read])
     arrays = load_arrays(first), load_arrays(second)
     differences = compare(*arrays, (first, second))
     far = [d for d in differences if not (d.relative if relative else d.largest) <= tolerance]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batch import Job, Plan, plan
-from ..batch.file_identity import InputIndex
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
+from ..batch.plan import InputIndex
 from ..errors import InputError, InvDNError
 from ..stores import is_url
 from .archive import archive_options, denoise_archive, named_files

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InputError, MissingDependencyError
-from .options import Command, json_option, overwrite_option
+from .options import Command, ParamType, json_option, overwrite_option
 from .terminal import report
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 24
 
 
-class Size(click.ParamType[tuple[int, int]]):
+class Size(ParamType[tuple[int, int]]):
     """Height and width, such as ``512x768``."""
 
     name = "HxW"

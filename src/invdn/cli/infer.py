@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..atomic import atomic_output, ensure_output
+from ..atomic import atomic_output, ensure_folder, ensure_output
 from ..errors import InputError
 from .options import Command, json_option
 from .terminal import report
@@ -25,7 +25,7 @@ _FILE = click.Path(exists=True, path_type=Path)
     cls=Command,
     groups={
         "Input": "noisy clean",
-        "Engine": "device seed latent_std",
+        "Engine": "device seed latent_std border",
         "Measurement": "benchmark repeats",
         "Output": "output reprod_log",
     },
@@ -44,9 +44,15 @@ _FILE = click.Path(exists=True, path_type=Path)
 @click.option(
     "--latent-std",
     type=click.FloatRange(0),
-    default=1.0,
+    default=0.0,
     show_default=True,
-    help="Standard deviation of the latent, where the model takes one.",
+    help="Standard deviation of the latent, where the model takes one: 0 is the middle of the "
+    "distribution, 1 a sample of it.",
+)
+@click.option(
+    "--border",
+    type=click.IntRange(0),
+    help="Mirrored pixels around the image. Default: as 'invdn denoise', 8; 0 in infer.py.",
 )
 @click.option("--benchmark", is_flag=True, help="Print the time of every stage, in milliseconds.")
 @click.option(
@@ -68,6 +74,7 @@ def command(
     device: Device,
     seed: int,
     latent_std: float,
+    border: int | None,
     benchmark: bool,
     repeats: int,
     output: Path | None,
@@ -76,9 +83,10 @@ def command(
 ) -> None:
     """Denoise photographs with the exported model in FOLDER, and measure the result.
 
-    FOLDER is one that 'invdn export' wrote, for ONNX Runtime or for Paddle Inference. The PSNR is
-    over RGB in [0, 1], the result clipped and not rounded. With --benchmark every stage is timed
-    over --repeats runs after one more that is not counted; the median is printed.
+    FOLDER is one that 'invdn export' wrote, for ONNX Runtime or for Paddle Inference. The result
+    is the network's own, as in 'invdn denoise --strength 1'; the PSNR is over RGB in [0, 1], the
+    result clipped and not rounded. With --benchmark every stage is timed over --repeats runs after
+    one more that is not counted; the median is printed.
     """
     import numpy as np
 
@@ -90,10 +98,15 @@ def command(
     from ..photo.write import write_photo
 
     pairs = _pairs(noisy, clean)
-    model = ExportedModel(folder, device=device)
+    if reprod_log is not None:
+        if clean is None:
+            raise InputError("--reprod-log needs a PSNR, and so --clean")
+        ensure_output(reprod_log, overwrite=False)
+    targets = _targets(output, [path for path, _ in pairs])
+    model = ExportedModel(folder, device=device, border=border)
     click.echo(f"{model.file.name}: {model.description}", err=True)
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+        ensure_folder(output)
     found: list[float] = []
     images: list[dict[str, Any]] = []
     times: dict[str, list[float]] = {stage: [] for stage in _STAGES}
@@ -119,9 +132,8 @@ def command(
         images.append({"image": path, "psnr": score if reference is not None else None})
         if not as_json:
             click.echo(f"image_name: {path}{measured}")
-        if output is not None:
-            target = output / f"{path.stem}.png"
-            write_photo(Photo(from_float(result, np.dtype(np.uint8))), target)
+        if targets:
+            write_photo(Photo(from_float(result, np.dtype(np.uint8))), targets[path])
     mean = statistics.fmean(found) if found else None
     medians = {stage: statistics.median(values) for stage, values in times.items()}
     lines = [f"images: {len(found)}, psnr: {mean}"] if len(found) > 1 else []
@@ -132,8 +144,6 @@ def command(
         facts = {"model": model.description, "images": images, "psnr": mean}
         report(as_json, facts | ({"milliseconds": medians} if benchmark else {}), *lines)
     if reprod_log is not None:
-        if not found:
-            raise InputError("--reprod-log needs a PSNR, and so --clean")
         write_reprod_log(reprod_log, psnr=np.array([statistics.fmean(found)]))
 
 
@@ -153,6 +163,19 @@ def _pairs(noisy: Path, clean: Path | None) -> list[tuple[Path, Path | None]]:
     if missing := [path.name for path in paths if not (clean / path.name).is_file()]:
         raise InputError(f"{clean} has no file {missing[0]}, the reference of {noisy}'s")
     return [(path, clean / path.name) for path in paths]
+
+
+def _targets(output: Path | None, paths: list[Path]) -> dict[Path, Path]:
+    """Return where every result goes, before any work; none may exist, or be of two photographs."""
+    if output is None:
+        return {}
+    targets = {path: output / f"{path.stem}.png" for path in paths}
+    for path, target in targets.items():
+        if target.exists():
+            ensure_output(target, overwrite=False)
+        if others := [p.name for p in paths if p != path and targets[p] == target]:
+            raise InputError(f"{path.name} and {others[0]} would both become {target}")
+    return targets
 
 
 def _require_colours(path: Path, pixels: Any) -> None:

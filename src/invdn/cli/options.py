@@ -43,8 +43,8 @@ _GROUPS = {
     "Output": "output suffix name on_conflict overwrite skip_existing output_format "
     "jpeg_quality subsampling strip_metadata keep_time "
     "codec crf lossless keep_readable drop_streams",
-    "Look": "look strength luminance chroma detail hot_pixels banding blotches dither preview "
-    "compare uncertainty",
+    "Look": "look strength luminance chroma detail hot_pixels banding blotches stars dither "
+    "preview compare uncertainty",
     "Quality": "quality num_samples self_ensemble latent_std seed",
     "Engine": "model device backend dtype tile_size tile_overlap max_memory",
     "Report": "dry_run as_json json_lines quiet",
@@ -139,7 +139,18 @@ class OptionGroup:
         return {name: choices.pop(name) for name in self.names}
 
 
-class _Share(click.ParamType[float | str]):
+if TYPE_CHECKING:
+    ParamType = click.ParamType
+else:
+
+    class ParamType(click.ParamType):
+        """A type of arguments. Click's own has no parameter before version 8.4."""
+
+        def __class_getitem__(cls, _: Any) -> type:
+            return cls
+
+
+class _Share(ParamType[float | str]):
     """A share as the schema takes it: 0 to 1, percent, or a word."""
 
     name = "share"
@@ -153,7 +164,7 @@ class _Share(click.ParamType[float | str]):
             return text
 
 
-class _Bytes(click.ParamType[int]):
+class _Bytes(ParamType[int]):
     """An amount of memory, such as 500M."""
 
     name = "bytes"
@@ -249,7 +260,9 @@ quality_option = OptionGroup(
 )
 sample_options = denoising_options("num_samples", "self_ensemble", "latent_std", "seed")
 tile_options = denoising_options("tile_size", "tile_overlap", "max_memory")
-look_options = denoising_options("look", *SHARES, "hot_pixels", "banding", "blotches", "dither")
+look_options = denoising_options(
+    "look", *SHARES, "hot_pixels", "banding", "blotches", "stars", "dither"
+)
 
 engine_options = OptionGroup(
     click.option(
@@ -307,7 +320,7 @@ def overwrite_option(what: str = "the output if it exists") -> OptionGroup:
     return OptionGroup(click.option("--overwrite", is_flag=True, help=f"Replace {what}."))
 
 
-class _Place(click.ParamType[Path | str]):
+class _Place(ParamType[Path | str]):
     """A path, or the URL of a store, which a path would rob of a slash."""
 
     name = "path"
@@ -417,8 +430,8 @@ def suffix_of_results(wanted: str | None, output: Path | None) -> Callable[[Path
         >>> suffix_of_results("png", None)(Path("photo.jpg"))
         '.png'
     """
-    from ..photo.endings import output_suffix  # late: a quick --help
     from ..photo.formats import SUFFIXES
+    from ..photo.read import output_suffix  # late: a quick --help
 
     named = SUFFIXES.get(output.suffix.lower()) if output else None
     if wanted and named and wanted != named:

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
@@ -16,6 +17,8 @@ from .jpeg import jpeg_round_trip, mix_channels
 
 # Variance after demosaicing over variance before, mean over colours and drawn cameras; measured.
 _DEMOSAICED_VARIANCE = 0.64
+# Gauss-Hermite rule for means over Gaussian noise; curves have kinks at black and white.
+_NODES, _WEIGHTS = (it.tolist() for it in np.polynomial.hermite_e.hermegauss(9))
 # Radius in pixels that holds 99 % of the widest smoothing kernel.
 _SMOOTHING_RADIUS = 12
 # Slope of the luma at which a camera sees an edge, in a pixel; ours.
@@ -72,6 +75,17 @@ def _mean_excess(distance: Tensor, deviation: Tensor) -> Tensor:
     return deviation * excess
 
 
+def _clipped_variance(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Give the variance of max(mean + noise, 0) for Gaussian noise."""
+    t = mean / deviation
+    density = torch.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+    above = torch.special.ndtr(t)
+    first = mean * above + deviation * density
+    second = (mean**2 + deviation**2) * above + mean * deviation * density
+    variance: Tensor = (second - first**2).clamp(min=0)
+    return variance
+
+
 def _sensor_noise(
     scene: Tensor, variance: Tensor, cameras: Cameras, generator: torch.Generator
 ) -> Tensor:
@@ -102,6 +116,24 @@ def _edges(picture: Tensor) -> Tensor:
     return max_pool2d((down + across) / _EDGE, 5, 1, 2).clamp(max=1)
 
 
+def _gaussians(radius: Tensor) -> Tensor:
+    """Give kernels of one dimension and of sum 1, (n, 3, size), for radii (n, 3) in pixels."""
+    position = torch.arange(-_SMOOTHING_RADIUS, _SMOOTHING_RADIUS + 1, device=radius.device)
+    return torch.softmax(-((position / radius.unsqueeze(2)) ** 2) / 2, dim=2)
+
+
+def _blur(planes: Tensor, kernels: Tensor) -> Tensor:
+    """Filter (n, 3, H, W) along and across, every plane by its own kernel, mirrored outside."""
+    n, _, height, width = planes.shape
+    edge = min(_SMOOTHING_RADIUS, height - 1, width - 1)
+    flat = planes.reshape(1, 3 * n, height, width)
+    flat = pad(flat, (edge,) * 4, mode="reflect")
+    flat = pad(flat, (_SMOOTHING_RADIUS - edge,) * 4, mode="replicate")
+    flat = conv2d(flat, kernels.view(3 * n, 1, 1, -1), groups=3 * n)
+    flat = conv2d(flat, kernels.view(3 * n, 1, -1, 1), groups=3 * n)
+    return flat.view_as(planes)
+
+
 def _smooth(noise: Tensor, picture: Tensor, cameras: Cameras) -> Tensor:
     """Do to noise (n, 3, H, W) what a camera's denoising and sharpening do, by luma and chroma.
 
@@ -110,21 +142,13 @@ def _smooth(noise: Tensor, picture: Tensor, cameras: Cameras) -> Tensor:
         picture: without noise, where edges are spared.
         cameras: with the strengths and radii.
     """
-    n, _, height, width = noise.shape
     matrix = torch.as_tensor(YCBCR, dtype=noise.dtype, device=noise.device)
     planes = mix_channels(noise, matrix)
     mix = torch.stack((cameras.luma, cameras.chroma, cameras.chroma), 1)
     radius = torch.stack((cameras.luma_radius, cameras.chroma_radius, cameras.chroma_radius), 1)
-    position = torch.arange(-_SMOOTHING_RADIUS, _SMOOTHING_RADIUS + 1, device=noise.device)
-    kernel = torch.softmax(-((position / radius.view(-1, 1)) ** 2) / 2, dim=1)
-    edge = min(_SMOOTHING_RADIUS, height - 1, width - 1)
-    flat = planes.reshape(1, 3 * n, height, width)
-    flat = pad(flat, (edge,) * 4, mode="reflect")
-    flat = pad(flat, (_SMOOTHING_RADIUS - edge,) * 4, mode="replicate")
-    flat = conv2d(flat, kernel.view(3 * n, 1, 1, -1), groups=3 * n)
-    flat = conv2d(flat, kernel.view(3 * n, 1, -1, 1), groups=3 * n)
+    flat = _blur(planes, _gaussians(radius))
     here = 1 - _per_image(cameras.spared) * _edges(picture)  # (n, 1, H, W)
-    planes = torch.lerp(planes, flat.view_as(planes), mix.view(n, 3, 1, 1) * here)
+    planes = torch.lerp(planes, flat, mix.view(-1, 3, 1, 1) * here)
     luma, chroma = planes[:, :1], planes[:, 1:]
     luma = luma * (1 - (1 - _per_image(cameras.luma_kept)) * here)
     planes = torch.cat((luma, chroma), 1)
@@ -201,11 +225,15 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
     lifted = clipped_black * _per_image(cameras.lift) * _mean_excess(scene, deviation)
     shift = lifted - _mean_excess((1 - scene).abs(), deviation)
     average = light + mix_channels(shift * gains, cameras.matrix)
-    spread = (_DEMOSAICED_VARIANCE * mix_channels(variance * gains**2, cameras.matrix**2)).sqrt()
-    # Half of either side is the two-point Gauss-Hermite rule for the mean over Gaussian noise.
-    developed = (
-        render(average + spread, cameras.contrast) + render(average - spread, cameras.contrast)
-    ) / 2
+    left = torch.where(clipped_black, _clipped_variance(scene, deviation), variance)
+    spread = (_DEMOSAICED_VARIANCE * mix_channels(left * gains**2, cameras.matrix**2)).sqrt()
+    developed = sum(
+        (
+            weight * render(average + node * spread, cameras.contrast)
+            for node, weight in zip(_NODES, _WEIGHTS, strict=True)
+        ),
+        start=torch.zeros_like(average),
+    ) / sum(_WEIGHTS)
     target = torch.where(
         _per_image(cameras.developed_reference), developed, render(average, cameras.contrast)
     )
@@ -219,3 +247,36 @@ def add_camera_noise(clean: Tensor, cameras: Cameras, generator: torch.Generator
         noisy, cameras.jpeg_quality, cameras.jpeg_subsampling, cameras.jpeg_offset
     )
     return NoisyPair(noisy, target)
+
+
+def add_display_noise(
+    clean: Tensor, strength: Tensor, kind: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Add Gaussian noise to display values, as the literature's tests, editors and games do.
+
+    No camera makes such noise: its mean stays that of the picture at every brightness, but for
+    what clipping does, while a sensor's is bent by the tone curve. A network that knows sensors
+    alone takes the one for the other and shifts colours.
+
+    Args:
+        clean: (n, 3, H, W), RGB in [0, 1].
+        strength: (n,), standard deviation in [0, 1].
+        kind: (n, 3), each in [0, 1]: how much of the noise the channels share (0: each has its
+            own, 1: grey grain), how far it follows the brightness (0: alike everywhere, 1: its
+            variance is proportional to the picture's), and its blur (1: a standard deviation of a
+            pixel; the noise is as strong as without).
+        generator: source of the noise, on the same device.
+
+    Returns:
+        (n, 3, H, W), rounded to multiples of 1/255.
+    """
+    n = len(clean)
+    shared, bright = (_per_image(column) for column in kind[:, :2].unbind(1))
+    own = torch.randn(clean.shape, generator=generator, device=clean.device)
+    grey = torch.randn((n, 1, *clean.shape[2:]), generator=generator, device=clean.device)
+    noise = (1 - shared).sqrt() * own + shared.sqrt() * grey
+    kernels = _gaussians(kind[:, 2:].clamp(min=0.1).expand(n, 3))
+    noise = _blur(noise, kernels) / kernels.square().sum(2).view(n, 3, 1, 1)  # as strong as before
+    deviation = _per_image(strength) * torch.lerp(torch.ones_like(clean), clean.sqrt(), bright)
+    noisy = (clean + deviation * noise).clamp(0, 1)
+    return (noisy * 255).round() / 255

@@ -1,10 +1,10 @@
 """Inference backends (native, ONNX Runtime, torch) and ``open_engine``, which selects one."""
 
-from ..inference.engine import available_processors
 from .factory import (
     BACKENDS,
     DTYPES,
     available_devices,
+    available_processors,
     in_float32,
     model_parameters,
     open_engine,

@@ -1,14 +1,18 @@
-"""Open a model: choose backend, device and dtype."""
+"""Open a model: choose backend, device, dtype and threads."""
 
+import math
+import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from ..architecture import Architecture
-from ..errors import EngineError, MissingDependencyError
+from ..errors import EngineError, MissingDependencyError, WeightsError
 from ..inference.engine import Engine
 from ..options import Backend, Dtype, check_names
 from ..weights import Parameters, read_parameters
@@ -18,6 +22,7 @@ DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 #: Graphs of the published architecture; the parameters come from any weights file of that shape.
 PUBLISHED_GRAPHS = Path(__file__).parent / "graphs"
+_GROUPS = Path("/sys/fs/cgroup")
 
 
 def open_engine(
@@ -38,11 +43,12 @@ def open_engine(
             device), or ``"auto"``: torch on a GPU; on the CPU the first of native, ONNX Runtime
             and torch that can run the model.
         dtype: of the convolutions' factors. torch takes ``"float16"`` and ``"bfloat16"`` where
-            they cost less than 0.02 dB; the native engine ``"bfloat16"`` and ``"bfloat16x3"``
-            (three products for one, as exact as float32) where the processor has AMX; and
-            ``engine.description`` says so. ``"auto"``: ``"float16"`` on an NVIDIA GPU, and of the
-            native engine the fastest that costs less than 0.01 dB and no more than one step of
-            8 bits anywhere; photographs of more than 8 bits are then computed in float32.
+            they cost less than 0.02 dB; the native engine ``"bfloat16"`` where the processor
+            multiplies it, and with AMX ``"bfloat16x3"`` (three products for one, as exact as
+            float32); and ``engine.description`` says so. ``"auto"``: ``"float16"`` on an NVIDIA
+            GPU, and of the native engine the fastest that costs less than 0.01 dB and no more than
+            one step of 8 bits anywhere; photographs of more than 8 bits are then computed in
+            float32.
         **unknown: nothing; old names give an error that names the new ones.
 
     Raises:
@@ -83,7 +89,7 @@ def open_engine(
         )
     from .onnx_runtime import OnnxRuntimeEngine  # late: only the backend in use is loaded
 
-    return OnnxRuntimeEngine(graphs, parameters)
+    return OnnxRuntimeEngine(graphs, parameters, threads=available_processors())
 
 
 def in_float32(choices: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +146,52 @@ def _may_have_gpu() -> bool:
     return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
 
 
+def available_processors() -> int:
+    """Return processors that this process may use; in a container fewer than the machine has.
+
+    Counted are those it is bound to, and no more than its control groups grant time of (``docker
+    run --cpus``, Kubernetes' limits), rounded up: more threads than that would wait for each other.
+
+    Example:
+        >>> available_processors() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        bound = len(os.sched_getaffinity(0))
+    else:
+        bound = os.cpu_count() or 1
+    return max(1, math.ceil(min([bound, *_quotas()])))
+
+
+def _quotas() -> Iterator[float]:
+    """Yield how many processors' time each limited control group around this process may use.
+
+    Reference:
+        Linux kernel documentation: Control Group v2, "CPU Interface Files"; CFS Bandwidth Control,
+        "Management" (version 1).
+    """
+    with suppress(OSError, ValueError):  # no Linux, or groups that may not be read
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                root, names = _GROUPS, ["cpu.max"]
+            elif "cpu" in controllers.split(","):
+                root, names = _GROUPS / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+            else:
+                continue
+            # in a container the path may be the host's: then only the root is there
+            inner = PurePosixPath(path).relative_to("/")
+            for group in (inner, *inner.parents):
+                yield from _quota([root / group / name for name in names])
+
+
+def _quota(files: list[Path]) -> Iterator[float]:
+    with suppress(OSError):  # a root has no limits
+        quota, period = " ".join(file.read_text() for file in files).split()
+        if quota not in ("max", "-1"):
+            yield int(quota) / int(period)
+
+
 def model_parameters(model: str | Path) -> Parameters:
     """Read the parameters of what :func:`open_engine` would open.
 
@@ -152,7 +204,14 @@ def model_parameters(model: str | Path) -> Parameters:
 def _read_model(model: Path) -> tuple[Path | None, Parameters]:
     """Return the folder of the model's graphs, if it has graphs, and its parameters."""
     if model.is_dir():
-        return model, read_parameters(model / "weights.safetensors")
+        if (weights := model / "weights.safetensors").is_file():
+            return model, read_parameters(weights)
+        if (weights := model / "model.safetensors").is_file():
+            return _read_model(weights)
+        raise WeightsError(
+            f"{model} is no folder of 'invdn export --format onnx' or '--format hugging-face': it "
+            f"has neither weights.safetensors nor {weights.name}"
+        )
     parameters = read_parameters(model)
     return PUBLISHED_GRAPHS if parameters.architecture == Architecture() else None, parameters
 
@@ -173,13 +232,20 @@ def _open_native(parameters: Parameters, dtype: str) -> Engine:
     from . import _native  # late: it is compiled, and may not be there
     from .native_engine import NativeEngine, choose_precision
 
+    instructions = os.environ.get("INVDN_INSTRUCTIONS", "auto")
+    threads = available_processors()
     if dtype == "auto":
-        dtype = choose_precision(parameters)
-    elif dtype != "float32" and not _native.instruction_sets(dtype):
+        dtype = choose_precision(parameters, threads, instructions)
+        if dtype == "float32" and instructions in _native.instruction_sets("bfloat16"):
+            instructions = "auto"  # nothing of theirs is faithful
+    known = _native.instruction_sets(dtype)
+    if not known:
+        raise EngineError(f"this processor does not multiply {dtype}; choose float32, or torch")
+    if instructions not in ("auto", *known):
         raise EngineError(
-            f"this processor has no tiles for {dtype} (Intel AMX); choose float32, or torch"
+            f"INVDN_INSTRUCTIONS={instructions}: in {dtype} this processor knows {', '.join(known)}"
         )
-    return NativeEngine(parameters, precision=dtype)
+    return NativeEngine(parameters, threads=threads, instructions=instructions, precision=dtype)
 
 
 def _open_torch(parameters: Parameters, device: str, dtype: str) -> Engine:

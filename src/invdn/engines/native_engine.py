@@ -9,7 +9,7 @@ import numpy as np
 
 from ..architecture import Architecture
 from ..errors import EngineError
-from ..inference.engine import Array, available_processors
+from ..inference.engine import Array
 from ..weights.parameters import Parameters
 from . import _native
 
@@ -23,14 +23,15 @@ class NativeEngine:
 
     Args:
         parameters: of a network of any architecture.
-        threads: threads that work; 0 takes one for each processor of this process.
-        instructions: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"plain"``, with bfloat16
-            ``"amx"``; ``"auto"`` takes the fastest that this processor knows.
+        threads: threads that work.
+        instructions: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"plain"``; with bfloat16 ``"amx"``,
+            ``"avx512_bf16"`` or ``"neon_bf16"``; ``"auto"`` takes the first that has the precision.
         precision: what convolutions multiply, while sums and couplings stay float32:
             ``"float32"``; ``"bfloat16"``, both factors rounded; ``"bfloat16x3"``, three products
             of bfloat16 for one, as exact as float32 within 1e-4; ``"mixed"``, bfloat16 between
             the wide maps and bfloat16x3 elsewhere; ``"mixed_inputs"``, bfloat16x3 of what the
-            subnets read and bfloat16 elsewhere.
+            subnets read and bfloat16 elsewhere. Only AMX knows bfloat16x3; the others take
+            float32 in its place, and with ``"mixed"`` behind the first level, too.
 
     Raises:
         EngineError: the processor does not know the instructions, or there is no memory.
@@ -49,14 +50,14 @@ class NativeEngine:
         self,
         parameters: Parameters,
         *,
-        threads: int = 0,
+        threads: int = 1,
         instructions: str = "auto",
         precision: str = "float32",
     ) -> None:
         self._parameters = parameters
+        self._instructions = instructions
         self.precision = precision
         self.architecture: Architecture = parameters.architecture
-        threads = threads or available_processors()
         #: Before any picture; each thread has its share of the bands between the layers.
         self.process_bytes = 115_000_000 + 7_000_000 * threads
         with _clear_errors():
@@ -77,7 +78,11 @@ class NativeEngine:
         """The same network in float32, for photographs of more than 8 bits; made when asked for."""
         if self.precision == "float32":
             return self
-        return NativeEngine(self._parameters, threads=self._model.threads)
+        asked = self._instructions
+        instructions = asked if asked in _native.instruction_sets() else "auto"
+        return NativeEngine(
+            self._parameters, threads=self._model.threads, instructions=instructions
+        )
 
     def encode(self, noisy: Array) -> Array:
         """Return ``(B, 3, H, W)`` to ``(B, 3, h, w)``."""
@@ -222,46 +227,71 @@ CANDIDATES = ("bfloat16", "mixed_inputs", "mixed", "bfloat16x3")
 #: result of 40 dB, 10 log10(1 + 4.8e-4**2 / 1e-4).
 TOLERANCE = 4.8e-4
 
-#: What :func:`find_faithful` found for the shipped weights, by :func:`fingerprint`: what AMX
-#: computes is fixed to the last bit, so it holds on every processor that has it.
-#: tests/engines/test_native_precision.py proves it anew.
+#: What :func:`find_faithful` found for the shipped weights, by the instructions and
+#: :func:`fingerprint`: what these compute is fixed to the last bit, so it holds on every processor
+#: that has them. tests/engines/test_native_precision.py proves it anew.
 PROVEN = {
     # default, eighth edition; fast, third
-    "3dbb18bed5aab432df1b03a91907c65f5537d118a1ea378c8de36dc3b9874472": "mixed_inputs",
-    "795816b60e7eac1090725932c17b66bab5da581690795b85877828a52101d410": "mixed",
+    "amx": {
+        "3dbb18bed5aab432df1b03a91907c65f5537d118a1ea378c8de36dc3b9874472": "mixed_inputs",
+        "795816b60e7eac1090725932c17b66bab5da581690795b85877828a52101d410": "mixed",
+    },
+    "avx512_bf16": {
+        "3dbb18bed5aab432df1b03a91907c65f5537d118a1ea378c8de36dc3b9874472": "mixed",
+        "795816b60e7eac1090725932c17b66bab5da581690795b85877828a52101d410": "float32",
+    },
 }
+#: Instructions that multiply bfloat16 faster than float32, the fastest first. AVX512-BF16 without
+#: AMX is AMD's Zen 4 and 5 and Intel's Cooper Lake, which should do twice the products of float32's
+#: multiply-add (not measured: docs/native.md). By name and not by a rate measured on the spot: one
+#: machine gives the same bits at any load.
+FASTER = ("amx", "avx512_bf16")
 
 
-def choose_precision(parameters: Parameters) -> str:
+def choose_precision(parameters: Parameters, threads: int = 1, instructions: str = "auto") -> str:
     """Return the fastest precision of the native engine that is faithful to float32.
 
     Args:
         parameters: of the network. For shipped weights the proof is not repeated.
+        threads: threads that work on a proof.
+        instructions: as :class:`NativeEngine` takes them; with ``"auto"`` the first of
+            :data:`FASTER` that this processor has.
 
     Returns:
-        ``"float32"`` where the processor has no tiles of bfloat16, or nothing faster is faithful.
+        ``"float32"`` where the processor does not multiply bfloat16 faster, or nothing faster is
+        faithful.
 
     Example:
         >>> from invdn.weights import read_parameters
         >>> choose_precision(read_parameters("default")) in (*CANDIDATES, "float32")
         True
     """
-    if not _native.instruction_sets("bfloat16"):
+    if instructions == "auto":
+        known = _native.instruction_sets("bfloat16")
+        instructions = next((name for name in FASTER if name in known), "")
+        if not instructions:
+            return "float32"
+    elif instructions in _native.instruction_sets():
         return "float32"
-    return PROVEN.get(fingerprint(parameters)) or find_faithful(parameters)
+    proven = PROVEN.get(instructions, {}).get(fingerprint(parameters))
+    return proven or find_faithful(parameters, instructions, threads)
 
 
-def find_faithful(parameters: Parameters) -> str:
+def find_faithful(parameters: Parameters, instructions: str, threads: int = 1) -> str:
     """Return the first of :data:`CANDIDATES` that gives the proof's pictures, else ``"float32"``.
 
     A picture is given if its root mean square error against float32 is :data:`TOLERANCE` at most
     and no value is off by more than one step of 8 bits.
     """
-    exact = NativeEngine(parameters)
+    exact = NativeEngine(parameters, threads=threads)
     pictures = list(proof_pictures(parameters.architecture.channels, exact.architecture.scale))
     expected = [_denoised(exact, picture) for picture in pictures]
     for precision in CANDIDATES:
-        engine = NativeEngine(parameters, precision=precision)
+        if instructions not in _native.instruction_sets(precision):
+            continue
+        engine = NativeEngine(
+            parameters, threads=threads, instructions=instructions, precision=precision
+        )
         pairs = zip(pictures, expected, strict=True)
         if all(is_faithful(_denoised(engine, picture), wanted) for picture, wanted in pairs):
             return precision

@@ -8,7 +8,7 @@ import onnxruntime
 
 from ..architecture import Architecture
 from ..errors import EngineError
-from ..inference.engine import Array, available_processors
+from ..inference.engine import Array
 from ..weights.parameters import Parameters
 
 
@@ -21,7 +21,7 @@ class OnnxRuntimeEngine:
     Args:
         graphs: folder of the two graphs.
         parameters: the parameters that the graphs name.
-        threads: threads of the runtime; 0 takes one for each processor of this process.
+        threads: threads of the runtime.
 
     Raises:
         EngineError: ONNX Runtime cannot load the graphs with these parameters.
@@ -31,7 +31,7 @@ class OnnxRuntimeEngine:
     process_bytes = 150_000_000
     bytes_per_pixel = 900
 
-    def __init__(self, graphs: Path, parameters: Parameters, *, threads: int = 0) -> None:
+    def __init__(self, graphs: Path, parameters: Parameters, *, threads: int = 1) -> None:
         self.architecture: Architecture = parameters.architecture
         self.description = f"ONNX Runtime {onnxruntime.__version__} on the CPU"
         values = {
@@ -52,7 +52,7 @@ class OnnxRuntimeEngine:
 
 def _open_session(graph: Path, values: dict[str, Any], threads: int) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or available_processors()
+    options.intra_op_num_threads = threads
     # Threads that wait by spinning steal the processor from each other on a busy machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors come as exceptions; warnings concern the graph's author

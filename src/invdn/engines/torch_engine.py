@@ -119,6 +119,7 @@ class _Graph:
 
 
 PRECISIONS = ("float32", "float16", "bfloat16")
+_MARGIN = 64  # pixels around a tile: together windows need no more memory than one such tile
 
 # Recorded passes read and write memory of their own, and what cuDNN may round is a setting of the
 # process: on a GPU there is one pass at a time.
@@ -160,6 +161,8 @@ class TorchEngine:
         self.description = f"torch {torch.__version__} on {self._device}"
         #: Edge of the tiles that suit the device: small ones leave a GPU idle.
         self.tile = 512 if self._device.type == "cpu" else 2048
+        #: Pixels of equal windows that go through together; none alone leaves a GPU idle.
+        self.batch_pixels = 0 if self._device.type == "cpu" else (self.tile + 2 * _MARGIN) ** 2
         self._turn: AbstractContextManager[object] = (
             nullcontext() if self._device.type == "cpu" else _TURN
         )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +62,7 @@ def load_arrays(path: Path) -> dict[str, Array]:
         arrays = (
             dict(content) if isinstance(content, np.lib.npyio.NpzFile) else {path.stem: content}
         )
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except Exception as error:  # numpy raises many kinds for a damaged file
         raise DataError(f"{path} cannot be read as numpy arrays: {error}") from error
     if not arrays:
         raise DataError(f"{path} holds no array")

@@ -6,8 +6,8 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..engines import available_processors
 from ..errors import DataError
-from ..inference.engine import available_processors
 
 _PACKAGES = (
     "invdn",

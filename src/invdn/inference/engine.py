@@ -1,11 +1,6 @@
-"""What denoising asks of a runtime, and how many processors it may use."""
+"""What denoising asks of a runtime."""
 
-import math
-import os
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +10,19 @@ from ..architecture import Architecture
 Array = NDArray[np.float32]
 
 
-def engine_for(engine: "Engine", dtype: "np.dtype[Any]") -> "Engine":
-    """Return the engine for pixels of this type.
-
-    One whose fast precision shows nothing in 8 bits may have an ``exact`` companion for more.
-
-    Args:
-        engine: any.
-        dtype: of the pixels before they were converted to float32.
-    """
-    exact: Engine = getattr(engine, "exact", engine) if dtype != np.uint8 else engine
-    return exact
-
-
 class Engine(Protocol):
     """A network ready to run: float32 arrays in, float32 arrays out.
 
     Heights and widths are divisible by ``architecture.scale``; values are RGB in [0, 1].
     Every engine gives the same numbers within 1e-4 in float32.
+
+    An engine may have more attributes, each of which is taken where it is there:
+
+    - ``tile``: edge in pixels of the tiles that suit it, 0 for whole photographs;
+    - ``batch_pixels``: pixels of tiles of one size that it takes at once;
+    - ``bytes_per_pixel``: its memory by pixel of a tile;
+    - ``process_bytes``: its memory before any photograph;
+    - ``exact``: an engine of the same network in float32, for photographs of more than 8 bits.
     """
 
     @property
@@ -58,50 +48,37 @@ class Engine(Protocol):
         ...
 
 
-_GROUPS = Path("/sys/fs/cgroup")
+class RowEncoder(Protocol):
+    """Takes noisy rows, gives rows of ``low``."""
+
+    def push(self, noisy: Array) -> Array:
+        """Return the next ``(3, n, W)`` rows, to the ``(3, m, w)`` rows that they finish."""
+        ...
 
 
-def available_processors() -> int:
-    """Return processors that this process may use; in a container fewer than the machine has.
+class RowDecoder(Protocol):
+    """Takes rows of ``low`` and of latents, gives rows of images."""
 
-    Counted are those it is bound to, and no more than its control groups grant time of (``docker
-    run --cpus``, Kubernetes' limits), rounded up: more threads than that would wait for each other.
+    def push(self, low: Array, latent: Array) -> Array:
+        """Take ``(3, n, w)`` and ``(N, 45, n, w)`` rows; return the ``(N, 3, m, W)`` finished."""
+        ...
 
-    Example:
-        >>> available_processors() >= 1
-        True
+
+class StreamingEngine(Engine, Protocol):
+    """An engine that can work through a photograph row by row.
+
+    Attributes:
+        bytes_per_pixel: memory of a picture that goes through in one piece.
+        bytes_per_column: memory of the rows in flight, for one draw.
     """
-    if hasattr(os, "sched_getaffinity"):
-        bound = len(os.sched_getaffinity(0))
-    else:
-        bound = os.cpu_count() or 1
-    return max(1, math.ceil(min([bound, *_quotas()])))
 
+    bytes_per_pixel: int
+    bytes_per_column: int
 
-def _quotas() -> Iterator[float]:
-    """Yield how many processors' time each limited control group around this process may use.
+    def encode_rows(self, height: int, width: int, piece: int) -> RowEncoder:
+        """Return an encoder of one picture, for at most ``piece`` rows at a time."""
+        ...
 
-    Reference:
-        Linux kernel documentation: Control Group v2, "CPU Interface Files"; CFS Bandwidth Control,
-        "Management" (version 1).
-    """
-    with suppress(OSError, ValueError):  # no Linux, or groups that may not be read
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if not controllers:
-                root, names = _GROUPS, ["cpu.max"]
-            elif "cpu" in controllers.split(","):
-                root, names = _GROUPS / "cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-            else:
-                continue
-            # in a container the path may be the host's: then only the root is there
-            inner = PurePosixPath(path).relative_to("/")
-            for group in (inner, *inner.parents):
-                yield from _quota([root / group / name for name in names])
-
-
-def _quota(files: list[Path]) -> Iterator[float]:
-    with suppress(OSError):  # a root has no limits
-        quota, period = " ".join(file.read_text() for file in files).split()
-        if quota not in ("max", "-1"):
-            yield int(quota) / int(period)
+    def decode_rows(self, height: int, width: int, draws: int, piece: int) -> RowDecoder:
+        """Return a decoder of one picture, for at most ``piece`` rows of ``low`` at a time."""
+        ...

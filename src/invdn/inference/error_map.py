@@ -13,8 +13,11 @@
 The spread of the samples hardly knows where the error is (docs/uncertainty.md). What does: how much
 was taken away around a place, how much structure is left there, how both go together, how bright it
 is, and how noisy the photograph is there. So one sample suffices, and any strength has its map. The
-layers were trained by ``benchmarks/uncertainty.py``, on pairs of noisy and clean photographs; the
-factor from error to interval was found on photographs that the layers had not seen.
+layers were trained by ``benchmarks/uncertainty.py``, on pairs of noisy and clean photographs. How
+far errors stray from what was predicted was found on photographs that the layers had not seen: one
+unit of the layers widens the prediction where a photograph may differ from those, and not where
+noise is left as it is. What comes out is therefore a standard deviation whose normal distribution
+has the error's interval for nine of ten values.
 """
 
 from collections.abc import Callable
@@ -30,7 +33,7 @@ from ..image.dtype import Floats, Pixels, to_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
 from .noise_shares import box_sums
 
-#: Pixels on a side of a block, whose root mean squared error is predicted.
+#: Pixels on a side of a block, the scale of whose error is predicted.
 BLOCK = 8
 #: Share of the values that an interval is to cover.
 COVERAGE = 0.9
@@ -66,7 +69,7 @@ def expected_error(
     noise: NoiseEstimate | None = None,
     to_srgb: Callable[[Floats], Floats] | None = None,
 ) -> Floats:
-    """Return predict the root mean squared error around every pixel of a result.
+    """Predict how large the error is around every pixel of a result, as a standard deviation.
 
     Args:
         noisy: ``(H, W)`` or ``(H, W, 1 or 3)``: uint8, uint16, or floating point in [0, 1].
@@ -75,8 +78,8 @@ def expected_error(
         to_srgb: how the network sees windows ``(h, w, C)``, where they are not sRGB.
 
     Returns:
-        ``(H, W)`` float32, 1 = full range: the root mean square over colours and near pixels.
-        ``interval()`` times it is the distance within which nine of ten true values lie.
+        ``(H, W)`` float32, 1 = full range, over colours and near pixels. ``interval()`` times it is
+        the distance within which nine of ten true values lie.
 
     Raises:
         InputError: the shapes differ, or are those of no photograph.
@@ -209,7 +212,7 @@ def block_features(noisy: Floats, result: Floats, noise: NoiseEstimate | None) -
     for radius in _RADII:
         mean = np.stack([box_sums(x, radius) for x in statistics]) / box_sums(ones, radius)
         features += [np.log(np.maximum(x, 0) + _FLOOR) for x in mean[:_ENERGIES]]
-        for change, structure, product in ((1, 2, 10), (5, 6, 11)):
+        for change, structure, product in ((1, 2, 10), (6, 7, 11)):
             norm = np.sqrt(np.maximum(mean[change] * mean[structure], 0)) + np.float32(0.1)
             features.append(mean[product] / norm)
     known = noise or _UNKNOWN

@@ -26,17 +26,17 @@ from ..errors import EngineError, InputError
 from ..image.defects import Mending, mend
 from ..image.dtype import Pixels, from_float
 from ..image.noise_estimation import NoiseEstimate, estimate_noise
-from ..image.tiling import Tile, read_window
+from ..image.stars import with_stars
 from ..options import DenoiseOptions, Overrides, options_with
 from ..photo.color import SrgbBridge, network_bridge_of
 from ..photo.linear_raw import noise_of_raw
 from ..photo.photo import Photo
 from .blending import Findings, blend, dithered
-from .blocks import plan_blocks, predict_blocks
-from .engine import Engine, engine_for
+from .blocks import Tile, plan_blocks, read_window
+from .engine import Engine
 from .error_map import expected_error
 from .region import Region
-from .sampling import Block
+from .sampling import Block, predict_blocks
 
 Floats = NDArray[np.float32]
 
@@ -253,6 +253,8 @@ class Pipeline:
         if neutral:
             seen, mean = seen[:, :, :1], mean.mean(axis=2, keepdims=True)
         clean = blend(seen, mean, self.options, self.noise)
+        if self.options.keeps_stars:
+            clean = with_stars(clean, seen)
         if self.options.strength == "auto":
             before = seen[tile.inner]
             self.findings.add(mean[tile.inner] - before, clean[tile.inner] - before)
@@ -292,7 +294,9 @@ class Pipeline:
         self, pixels: Pixels, part: tuple[slice, slice] | None, resident: int
     ) -> Iterator[Block]:
         """Run the network block by block, and check what it gives."""
-        engine = engine_for(self.engine, pixels.dtype)
+        engine = self.engine
+        if pixels.dtype != np.uint8:  # a fast precision that shows nothing in 8 bits may in more
+            engine = getattr(engine, "exact", engine)
         plan = plan_blocks(engine, pixels, self.options, resident=resident, part=part)
         done = count(1)
 

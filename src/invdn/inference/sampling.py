@@ -10,18 +10,26 @@ Rows come out as soon as all that they depend on went in, some hundred rows behi
 bit those of the photograph taken whole. Only the rows in flight are in memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..image.dtype import Pixels, to_float
 from ..image.orientation import apply_symmetry, undo_symmetry
-from ..image.tiling import Tile, read_window
 from ..options import DenoiseOptions
-from .engine import Array, Engine
+from .blocks import (
+    ROWS,
+    BlockPlan,
+    Tile,
+    framed,
+    iter_windows_in_place,
+    read_window,
+    rows_in_one_piece,
+    supports_streaming,
+)
+from .engine import Array, Engine, StreamingEngine
 from .noise_shares import CELL, REACH
 
 Floats = NDArray[np.float32]
@@ -146,42 +154,48 @@ class LatentField:
         return np.random.Generator(stream).standard_normal(shape, np.float32)
 
 
-def sample_window(
+def sample_windows(
     engine: Engine,
-    window: Floats,
-    tile: Tile,
+    windows: Sequence[Floats],
+    tiles: Sequence[Tile],
     options: DenoiseOptions,
     on_forward: Callable[[], None],
-) -> RunningStats:
-    """Run the network on one window, once for every sample that the options ask for.
+) -> list[RunningStats]:
+    """Run the network on windows of one size together, once for every sample of the options.
 
     Args:
         engine: the network, ready to run.
-        window: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1]; both sides divisible by the
+        windows: ``(h, w, 1)`` grey or ``(h, w, 3)`` RGB in [0, 1]; both sides divisible by the
             network's scale. Grey enters every colour of the network.
-        tile: where the window lies in its photograph, which decides its part of the latent; it
-            may reach beyond the photograph by the architecture's border.
+        tiles: where the windows lie in their photograph, which decides their part of the latent;
+            they may reach beyond the photograph by the architecture's border.
         options: how.
-        on_forward: called after every pass of the network.
+        on_forward: called for every window after every pass of the network.
 
     Returns:
-        Mean and std of the denoised samples, of the shape of ``window``.
+        Mean and std of the denoised samples of each window, of its shape.
     """
     colours = engine.architecture.channels
-    noisy = np.broadcast_to(window, (*window.shape[:2], colours)).transpose(2, 0, 1)[None]
+    height, width, channels = windows[0].shape
+    shape = len(windows), height, width, colours
+    noisy = np.broadcast_to(np.stack(windows), shape).transpose(0, 3, 1, 2)
     bounded = options.max_memory is not None  # then a window alone may be all that fits
-    fitting = max(1, _BATCH_PIXELS // (tile.height * tile.width))
-    together = 1 if bounded else min(fitting, _BATCH_DRAWS)
-    stats = RunningStats(window.shape)
+    fitting = max(1, _BATCH_PIXELS // (height * width))
+    together = 1 if bounded or len(windows) > 1 else min(fitting, _BATCH_DRAWS)
+    stats = [RunningStats(window.shape) for window in windows]
     for symmetry in range(options.num_symmetries):
         low = engine.encode(np.require(apply_symmetry(noisy, symmetry), None, ["C", "W"]))
-        on_forward()
+        for _ in windows:
+            on_forward()
         for first in range(0, options.num_samples, together):
             draws = range(first, min(first + together, options.num_samples))
-            latent = np.stack([_latent(engine, tile, options, draw, symmetry) for draw in draws])
-            images = undo_symmetry(engine.decode(low, latent), symmetry)
-            for image in images.transpose(0, 2, 3, 1):
-                stats.add(image if window.shape[2] > 1 else image.mean(axis=2, keepdims=True))
+            latent = [
+                _latent(engine, tile, options, draw, symmetry) for draw in draws for tile in tiles
+            ]
+            images = undo_symmetry(engine.decode(low, np.stack(latent)), symmetry)
+            for number, image in enumerate(images.transpose(0, 2, 3, 1)):
+                sample = image if channels > 1 else image.mean(axis=2, keepdims=True)
+                stats[number % len(windows)].add(sample)
                 on_forward()
     return stats
 
@@ -202,63 +216,58 @@ def _latent(engine: Engine, tile: Tile, options: DenoiseOptions, draw: int, symm
     return apply_symmetry(window, symmetry)
 
 
-#: Pixels that are taken in one piece: up to here no rows are held back, so it is a little faster.
-WHOLE = 1 << 20
-_ROWS = 128  # of the photograph in one piece, where it is larger
+def predict_blocks(
+    engine: Engine,
+    colors: Pixels,
+    options: DenoiseOptions,
+    plan: BlockPlan,
+    on_forward: Callable[[], None],
+    to_srgb: Callable[[Floats], Floats] | None = None,
+) -> Iterator[Block]:
+    """Run the network block by block.
 
+    Where the blocks make up the image, the core of a block may be overwritten before the next one
+    is asked for, and nothing else.
 
-class RowEncoder(Protocol):
-    """Takes noisy rows, gives rows of ``low``."""
-
-    def push(self, noisy: Array) -> Array:
-        """Return the next ``(3, n, W)`` rows, to the ``(3, m, w)`` rows that they finish."""
-        ...
-
-
-class RowDecoder(Protocol):
-    """Takes rows of ``low`` and of latents, gives rows of images."""
-
-    def push(self, low: Array, latent: Array) -> Array:
-        """Take ``(3, n, w)`` and ``(N, 45, n, w)`` rows; return the ``(N, 3, m, W)`` finished."""
-        ...
-
-
-class StreamingEngine(Engine, Protocol):
-    """An engine that can work through a photograph row by row.
-
-    Attributes:
-        bytes_per_pixel: memory of a picture that goes through in one piece.
-        bytes_per_column: memory of the rows in flight, for one draw.
+    Args:
+        engine: the network, ready to run.
+        colors: ``(H, W, 1)`` grey or ``(H, W, 3)`` RGB.
+        options: how.
+        plan: as :func:`plan_blocks` made it of the same image.
+        on_forward: called after every pass of the network.
+        to_srgb: converts windows to the colours of the network.
     """
-
-    bytes_per_pixel: int
-    bytes_per_column: int
-
-    def encode_rows(self, height: int, width: int, piece: int) -> RowEncoder:
-        """Return an encoder of one picture, for at most ``piece`` rows at a time."""
-        ...
-
-    def decode_rows(self, height: int, width: int, draws: int, piece: int) -> RowDecoder:
-        """Return a decoder of one picture, for at most ``piece`` rows of ``low`` at a time."""
-        ...
-
-
-def supports_streaming(engine: Engine, options: DenoiseOptions) -> TypeGuard[StreamingEngine]:
-    """Return whether rows can stream: the engine can, and the photograph is not turned."""
-    return options.num_symmetries == 1 and hasattr(engine, "decode_rows")
+    if plan.tiles is None and supports_streaming(engine, options):
+        yield from stream(engine, colors, options, on_forward, to_srgb)
+        return
+    cut = plan.tiles or ()
+    apart = ((tile, read_window(colors, tile)) for tile in cut)
+    windows = iter_windows_in_place(colors, cut) if plan.whole else apart
+    size = colors.shape[:2]
+    room = 0 if options.max_memory is not None else getattr(engine, "batch_pixels", 0)
+    for batch in _batches(windows, room):
+        seen = [to_srgb(window) if to_srgb else window for _, window in batch]
+        found = sample_windows(engine, seen, [tile for tile, _ in batch], options, on_forward)
+        for (tile, window), stats in zip(batch, found, strict=True):
+            inside = tile.inside(*size)
+            yield Block(tile.within(*size), window[inside], stats.cropped(inside))
 
 
-def num_chunks(engine: Engine, height: int, width: int) -> int:
-    """Return the number of pieces in which a photograph goes through."""
-    rows, _ = framed(engine, height, width)
-    return -(-rows // _piece(engine, height, width))
-
-
-def framed(engine: Engine, height: int, width: int) -> tuple[int, int]:
-    """Return the size of what the network sees of an image: with a border, in whole cells."""
-    scale, border = engine.architecture.scale, engine.architecture.border
-    rows, columns = (-(-side // scale) * scale + 2 * border for side in (height, width))
-    return rows, columns
+def _batches(
+    windows: Iterable[tuple[Tile, Floats]], room: int
+) -> Iterator[list[tuple[Tile, Floats]]]:
+    """Yield neighbours of one size that have this many pixels at most together, or one alone."""
+    batch: list[tuple[Tile, Floats]] = []
+    for tile, window in windows:
+        if batch and window.shape != batch[0][1].shape:
+            yield batch
+            batch = []
+        batch.append((tile, window))
+        if (len(batch) + 1) * window.shape[0] * window.shape[1] > room:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def stream(
@@ -283,7 +292,7 @@ def stream(
     scale, border = engine.architecture.scale, engine.architecture.border
     height, width, _ = colours.shape
     full = framed(engine, height, width)
-    piece = _piece(engine, height, width)
+    piece = rows_in_one_piece(engine, height, width)
     encoder = engine.encode_rows(*full, piece)
     # At the end the encoder lets go of all the rows that it held back: they go on in pieces, too.
     decoder = engine.decode_rows(*full, options.num_samples, piece // scale)
@@ -302,8 +311,8 @@ def stream(
             part = low[:, start : start + piece // scale]
             images = decoder.push(part, _latents(engine, options, given, part.shape))
             given += part.shape[1]
-            for row in range(0, images.shape[2], _ROWS):  # the last push ends hundreds of rows
-                new = images[:, :, row : row + _ROWS, border : border + width]
+            for row in range(0, images.shape[2], ROWS):  # the last push ends hundreds of rows
+                new = images[:, :, row : row + ROWS, border : border + width]
                 inside = slice(max(0, border - out), max(0, border + height - out))
                 out += new.shape[2]
                 if new[:, :, inside].shape[2]:
@@ -373,13 +382,6 @@ class RowBuffer:
         self._top, self._done = end - keep, stop
         self._noisy, self._images = noisy[len(noisy) - keep :], images[:, :, -keep:]
         return Block(band, noisy, _stats(images, channels))
-
-
-def _piece(engine: Engine, height: int, width: int) -> int:
-    """Return rows in one piece: all, or as many as are worth a push."""
-    rows, columns = framed(engine, height, width)
-    scale = engine.architecture.scale
-    return rows if rows * columns <= WHOLE else min(-(-_ROWS // scale) * scale, rows)
 
 
 def _latents(

@@ -74,4 +74,5 @@ class InvDNArch(Architecture[DenoisingModule]):  # type: ignore[misc]
 
 def install() -> None:
     """Add InvDN to spandrel's main registry; a second call does nothing."""
-    MAIN_REGISTRY.add(ArchSupport.from_architecture(InvDNArch()), ignore_duplicates=True)
+    if ID not in MAIN_REGISTRY:
+        MAIN_REGISTRY.add(ArchSupport.from_architecture(InvDNArch()))

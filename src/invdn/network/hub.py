@@ -1,13 +1,16 @@
 """A network in a folder or repository of the Hugging Face hub: ``config.json`` and safetensors."""
 
+import json
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ..architecture import Architecture
-from ..errors import MissingDependencyError
+from ..errors import MissingDependencyError, WeightsError
 from .invdn import InvDN
 
+_CONFIG = "config.json"
 #: What a model card says in every case; licence, data and figures are the weights' own.
 CARD = {
     "library_name": "invdn",
@@ -38,6 +41,24 @@ def hub_class() -> type[Any]:
             super().__init__(architecture)
 
     return HubInvDN
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is not one of an InvDN for the hub.
+
+    Raises:
+        WeightsError: a file is missing, or the configuration is of another network.
+    """
+    for name in (_CONFIG, "model.safetensors"):
+        if not (folder / name).is_file():
+            raise WeightsError(
+                f"{folder} has no {name}, and so is no folder of an InvDN for Hugging Face: write "
+                "one with 'invdn export MODEL FOLDER --format hugging-face'"
+            )
+    try:
+        Architecture(**json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["architecture"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{folder / _CONFIG} describes no InvDN: {error!r}") from error
 
 
 def config_of(architecture: Architecture) -> dict[str, Any]:

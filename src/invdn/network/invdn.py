@@ -1,6 +1,7 @@
 """The Invertible Denoising Network."""
 
 import os
+from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -144,10 +145,14 @@ class InvDN(Invertible):
 
         Raises:
             MissingDependencyError: huggingface_hub is not installed (``invdn[hub]``).
+            WeightsError: the folder is not of this kind, or of another network.
         """
-        from .hub import hub_class  # late: it needs this class
+        from .hub import check_folder, hub_class  # late: it needs this class
 
-        network: InvDN = hub_class().from_pretrained(source, strict=True, **choices)
+        made = hub_class()
+        if Path(source).is_dir():
+            check_folder(Path(source))
+        network: InvDN = made.from_pretrained(source, strict=True, **choices)
         return network
 
     def save_pretrained(self, folder: str | os.PathLike[str], **choices: Any) -> None:

@@ -34,9 +34,10 @@ RAW_SUFFIXES = frozenset(
     | {".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
     | {".sr2", ".srf", ".srw", ".x3f"}
 )
+_HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 #: Endings that a folder is searched for; a file that is named outright may have any.
 PHOTOGRAPH_SUFFIXES = frozenset(
-    {*SUFFIXES, *RAW_SUFFIXES, ".heic", ".heif", ".hif", ".mpo", ".jp2", ".j2k", ".jpf", ".jpx"}
+    {*SUFFIXES, *RAW_SUFFIXES, *_HEIC_SUFFIXES, ".mpo", ".jp2", ".j2k", ".jpf", ".jpx"}
     | {".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}
 )
 XMP_SUFFIX = ".xmp"
@@ -75,7 +76,7 @@ _BRANDS = {
     b"heis": "heic",
     b"crx ": "raw",  # Canon
 }
-_BMP_HEADS = {12, 40, 52, 56, 64, 108, 124}  # bytes, by version
+_BMP_HEADS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes, by version
 _SEQUENCES = {b"avis", b"hevc", b"hevx", b"msf1"}
 _OTHER = {
     b"%PDF": "a PDF document",
@@ -88,10 +89,15 @@ _OTHER = {
 _ADVICE = f"give {READABLE}"
 
 
-def format_of_content(start: bytes) -> str:
+def format_of_content(start: bytes, suffix: str = "") -> str:
     """Return the format of a file from its first 64 bytes or more, whatever it is called.
 
     A raw file that is built as a TIFF file is ``"tiff"`` here: its tags tell it apart.
+
+    Args:
+        start: the bytes.
+        suffix: the ending of its name. Some old cameras' raw files begin with the picture itself,
+            so the ending of a raw file is believed where nothing else is known.
 
     Raises:
         ImageError: it is no photograph that can be read; says what it is where that is known.
@@ -123,6 +129,8 @@ JPEG XL, HEIC or raw photograph
             raise ImageError(f"it is {name}; {_ADVICE}")
     if start[4:8] == b"ftyp":
         return _format_of_brands(start)
+    if suffix.lower() in RAW_SUFFIXES:
+        return "raw"
     raise ImageError(f"it is no picture of a known format; {_ADVICE}")
 
 
@@ -141,6 +149,12 @@ def format_of_name(path: Path) -> str:
         return "dng"
     name = SUFFIXES.get(suffix)
     if name is None:
+        if suffix in _HEIC_SUFFIXES:
+            raise OutputError(
+                f"cannot write {str(path)!r}: HEIC can be read only, since its encoders may not be "
+                "shipped with this program; use the ending .avif, which keeps depth, metadata and "
+                "gain map in the same container"
+            )
         kind = "no known format"
         if suffix in PHOTOGRAPH_SUFFIXES:
             kind = "a format that can be read only"

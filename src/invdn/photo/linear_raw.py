@@ -42,13 +42,14 @@ from .containers.ifd import (
 from .containers.opcodes import GainsByPlace, OpcodeError, apply_gains, read_gains
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .photo import Metadata, Photo
-from .raw import MOSAICS, import_rawpy, metadata_of_tags, opened_raw, preview_exif
+from .raw import import_rawpy, metadata_of_tags, opened_raw, preview_exif
+from .raw_codecs import mosaic_of
 from .raw_noise import known_noise
 from .read import MAX_PIXELS, format_of_file
 
 _FULL = 65535
 _ROWS = 256  # converted in one go
-_PARTS, _SUBFILE, _PHOTOMETRIC, _MAKE, _MODEL = 330, 254, 262, 271, 272
+_SUBFILE, _PHOTOMETRIC, _MAKE, _MODEL = 254, 262, 271, 272
 _VERSION, _BACKWARD, _UNIQUE_MODEL = 50706, 50707, 50708
 _MATRIX, _NEUTRAL, _ILLUMINANT, _D65 = 50721, 50728, 50778, 21
 _CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_2, _OPCODES_3 = 50719, 50720, 51125, 51009, 51022
@@ -70,6 +71,7 @@ _OF_THE_PICTURE = frozenset(
 #: Tags that tell of a person or a particular camera, and are left out with the metadata.
 PRIVATE = frozenset({50735, 50740, 50827})
 _LARGEST_FILE = 4_200_000_000  # bytes
+_MOST = 1000.0  # by which no camera's colours differ, and its matrices' condition is below
 #: Tags that are true of the whole picture only.
 OF_THE_WHOLE = frozenset({_CROP_ORIGIN, _CROP_SIZE, _USER_CROP, _OPCODES_3})
 _SRGB_TO_XYZ = np.array(  # from: IEC 61966-2-1, under D65
@@ -123,6 +125,7 @@ def _read(file: BinaryIO, max_pixels: int) -> Photo:
     with opened_raw(file, max_pixels, "convert it with Adobe's DNG Converter") as raw:
         if raw.num_colors != 3 or raw.color_desc.decode()[:3] != "RGB":
             raise ImageError("its sensor has not red, green and blue; write a TIFF instead")
+        to_srgb = _to_srgb(raw)
         balance = _balance(raw)
         metadata, remarks, gains_by_place = _metadata(file, raw, rawpy, balance)
         stored = raw.postprocess(
@@ -136,7 +139,6 @@ def _read(file: BinaryIO, max_pixels: int) -> Photo:
             user_flip=0,
             output_bps=16,
         )
-        to_srgb = np.array(raw.color_matrix)[:3, :3]
     gains = balance / balance.max()
     linear: Any = stored
     pixels = _unbalanced(linear, gains)
@@ -186,7 +188,7 @@ def _balance(raw: Any) -> NDArray[np.float64]:
     """Return gains of red, green and blue: as the camera set them, else of daylight."""
     for gains in (raw.camera_whitebalance, raw.daylight_whitebalance):
         found = np.array(gains[:3], np.float64)
-        if np.isfinite(found).all() and found.min() > 0:
+        if np.isfinite(found).all() and found.min() > 0 and found.max() < _MOST * found.min():
             balance: NDArray[np.float64] = found / found[1]
             return balance
     return np.ones(3)
@@ -209,7 +211,7 @@ def _metadata(
     with suppress(DirectoryError):
         found = metadata_of_tags(file)
         first = read_directory(file)[1]
-        picture = _picture_of(file, first)
+        picture = mosaic_of(file)[1]
     if found.exif is None:
         found = replace(found, exif=preview_exif(raw, rawpy))
     exif = _directory(found.exif)
@@ -235,14 +237,21 @@ def _metadata(
             remarks.append("left out: its correction of the lens (OpcodeList3), of another area")
         if opcodes := picture.entries.get(_OPCODES_2):
             try:
-                shading = read_gains(opcodes.data, raw.raw_pattern, _size(raw)) if whole else ()
+                shading = read_gains(opcodes.data, raw.raw_pattern, _size(raw))
+                left_out = bool(shading) and not whole
             except OpcodeError as error:
-                if not error.optional:
+                if whole and not error.optional:
                     raise ImageError(f"{error}; write a TIFF instead") from error
-            if shading:
-                entries.pop(_NOISE_PROFILE, None)  # it is true of the noise before
-            else:
+                left_out = True
+            if left_out:
+                shading = ()
                 remarks.append("left out: its correction of lens shading (OpcodeList2)")
+            elif shading:
+                entries.pop(_NOISE_PROFILE, None)  # it is true of the noise before
+    elif crop := _crop(raw):
+        entries[_CROP_ORIGIN], entries[_CROP_SIZE] = (
+            Entry(4, struct.pack("<2I", *pair)) for pair in crop
+        )
     entries.setdefault(_MATRIX, _fractions(_camera_matrix(raw).ravel(), signed=True))
     entries.setdefault(_ILLUMINANT, Entry(3, struct.pack("<H", _D65)))
     entries.setdefault(_NEUTRAL, _fractions(1 / balance))
@@ -251,21 +260,6 @@ def _metadata(
     entries.setdefault(_UNIQUE_MODEL, Entry(2, (model.strip() or "Camera").encode() + b"\0"))
     camera = serialise(Directory(entries))
     return replace(found, exif=serialise(exif), camera=camera), tuple(remarks), shading
-
-
-def _picture_of(file: BinaryIO, first: Directory) -> Directory:
-    """Return the directory of the mosaic: the first, or one below it."""
-    places = first.entries.get(_PARTS)
-    found = [first]
-    if places:
-        for (place,) in struct.iter_unpack("<I", places.data[: 4 * 16]):
-            with suppress(DirectoryError):
-                found.append(read_directory(file, place)[1])
-    for directory in found:
-        kind, photometric = (directory.entries.get(tag) for tag in (_SUBFILE, _PHOTOMETRIC))
-        if photometric and photometric.first in MOSAICS and not (kind and kind.first & 1):
-            return directory
-    return Directory()
 
 
 def _whole_area(picture: Directory, raw: Any) -> bool:
@@ -280,18 +274,49 @@ def _whole_area(picture: Directory, raw: Any) -> bool:
     return (bottom - top, right - left) == _size(raw)
 
 
+def _crop(raw: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the camera's own frame: left and top within what LibRaw gives, width and height."""
+    sizes = raw.sizes
+    left, top = sizes.crop_left_margin - sizes.left_margin, sizes.crop_top_margin - sizes.top_margin
+    width, height = sizes.crop_width, sizes.crop_height
+    inside = min(left, top) >= 0 and left + width <= sizes.width and top + height <= sizes.height
+    return ((left, top), (width, height)) if inside and min(width, height) > 0 else None
+
+
 def _size(raw: Any) -> tuple[int, int]:
     return raw.sizes.height, raw.sizes.width
+
+
+def _to_srgb(raw: Any) -> NDArray[np.float64]:
+    """Return balanced camera colours to linear sRGB: the file's own, else by LibRaw's table."""
+    found = np.array(raw.color_matrix, np.float64)[:3, :3]
+    if not found.any():  # a file that holds no matrix of its camera
+        seen = np.array(raw.rgb_xyz_matrix, np.float64)[:3] @ _SRGB_TO_XYZ
+        white = seen.sum(axis=1, keepdims=True)
+        if white.all() and _is_of_a_camera(seen / white):
+            found = np.linalg.inv(seen / white)
+    if not _is_of_a_camera(found):
+        raise ImageError("the colours of its camera are damaged or unknown; write a TIFF instead")
+    return found
 
 
 def _camera_matrix(raw: Any) -> NDArray[np.float64]:
     """Return XYZ under D65 to camera colours, as DNG has it."""
     known = np.array(raw.rgb_xyz_matrix, np.float64)[:3]
-    if np.abs(known).max() > 0:
+    if _is_of_a_camera(known):
         return known
     daylight = np.array(raw.daylight_whitebalance[:3], np.float64)
-    to_xyz = _SRGB_TO_XYZ @ np.array(raw.color_matrix)[:3, :3] @ np.diag(daylight)
+    to_xyz = _SRGB_TO_XYZ @ _to_srgb(raw) @ np.diag(daylight)
+    if not _is_of_a_camera(to_xyz):
+        raise ImageError("the colours of its camera are unknown; write a TIFF instead")
     return np.asarray(np.linalg.inv(to_xyz))
+
+
+def _is_of_a_camera(matrix: NDArray[np.float64]) -> bool:
+    """Tell whether colours can be converted by a matrix, and back."""
+    if not np.isfinite(matrix).all() or np.abs(matrix).max() > _MOST:
+        return False
+    return bool(np.linalg.cond(matrix) < _MOST)
 
 
 def _directory(exif: bytes | None) -> Directory:

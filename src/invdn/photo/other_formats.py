@@ -1,11 +1,13 @@
-"""JPEG XL, JPEG 2000, BMP and rare TIFF codecs through ``imagecodecs`` (an extra), and PPM.
+"""JPEG XL, JPEG 2000, BMP and rare TIFF codecs through an extra's packages, and PPM.
 
 libvips' wheel lacks them. ``imagecodecs`` gives and takes pixels only, so colours and metadata are
-read from the files' own headers here.
+read from the files' own headers here. Pillow reads the bitmaps that ``imagecodecs`` does not.
 
 Sources: ISO/IEC 18181-1 and -2 (JPEG XL), ISO/IEC 15444-1 (JPEG 2000), Netpbm's ppm(5).
 """
 
+import io
+import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, MissingDependencyError
-from ..image.dtype import Pixels, expand_bit_depth, is_finite
+from ..image.curves import SRGB
+from ..image.dtype import Pixels, expand_bit_depth, from_float, is_finite, to_float
 from .color.cicp import hdr_codes, profile_of_codes
 from .containers.boxes import box, boxes
 from .containers.ifd import upright
@@ -26,6 +29,8 @@ _LARGEST = 1 << 31  # bytes of a file
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF = b"JpgTiffExif->JP2"
+_HEAD = 512  # bytes of a JPEG XL that hold all that is read of its head
+_LINEAR, _SRGB = 8, 13  # transfer characteristics
 
 
 def decode_other(file: BinaryIO, name: str, max_pixels: int) -> Photo:
@@ -56,14 +61,7 @@ def decode_tiff(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
         ImageError: damaged, or too large.
         MissingDependencyError: the packages for it are not installed; says what they are for.
     """
-    try:
-        import imagecodecs  # noqa: F401  late: an extra
-        import tifffile
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"its pixels are {header.detour}; reading them needs two more packages: "
-            "pip install 'invdn[formats]'"
-        ) from error
+    tifffile = import_tifffile(f"its pixels are {header.detour}", "formats")
     size = file.seek(0, 2)
     file.seek(0)
     try:
@@ -103,6 +101,27 @@ def decode_tiff(file: BinaryIO, header: Header, max_pixels: int) -> Photo:
     return Photo(pixels, alpha, metadata, "tiff", Compression(), remarks, header.transparency)
 
 
+def import_tifffile(reason: str, extra: str) -> Any:
+    """Return the module tifffile, which says nothing of damage in its own words.
+
+    Args:
+        reason: why it is needed.
+        extra: which one installs it.
+
+    Raises:
+        MissingDependencyError: it or its codecs are not installed.
+    """
+    try:
+        import imagecodecs  # noqa: F401  late: an extra
+        import tifffile
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{reason}; reading them needs two more packages: pip install 'invdn[{extra}]'"
+        ) from error
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    return tifffile
+
+
 def encode_jxl(photo: Photo, quality: int | None) -> bytes:
     """Return a JPEG XL file.
 
@@ -119,17 +138,29 @@ def encode_jxl(photo: Photo, quality: int | None) -> bytes:
         colours = stored if stored.ndim == 3 else stored[..., None]
         stored = np.concatenate((colours, photo.alpha[..., None]), axis=2)
     lossless = quality is None or quality == 100
+    if not lossless and stored.dtype != np.uint8:  # taken for linear, and called so
+        stored = _linear(stored, photo.alpha is not None)
     how: dict[str, Any] = {"lossless": True} if lossless else {"distance": _distance(quality or 0)}
     made = codecs.jpegxl_encode(np.ascontiguousarray(stored), usecontainer=True, **how)
     parts = list(_payloads(bytes(made)))
+    first = next(n for n, (kind, _) in enumerate(parts) if kind in (b"jxlc", b"jxlp"))
+    kind, body = parts[first]
+    skipped = 4 if kind == b"jxlp" else 0  # the number of the part
+    parts[first] = kind, body[:skipped] + _called_srgb(body[skipped:])
     metadata = []
     if photo.metadata.exif:
         metadata.append((b"Exif", bytes(4) + photo.metadata.exif))
     if photo.metadata.xmp:
         metadata.append((b"xml ", photo.metadata.xmp))
-    place = next(n for n, (kind, _) in enumerate(parts) if kind in (b"jxlc", b"jxlp"))
-    parts[place:place] = metadata
+    parts[first:first] = metadata
     return b"".join(box(kind, body) for kind, body in parts)
+
+
+def _linear(stored: NDArray[Any], alpha: bool) -> NDArray[Any]:
+    """Return samples in sRGB as linear light in the same type; alpha stays."""
+    colours = stored[..., :-1] if alpha else stored
+    light = from_float(SRGB.light(to_float(colours)), stored.dtype)
+    return np.concatenate((light, stored[..., -1:]), axis=2) if alpha else light
 
 
 def _distance(quality: int) -> float:
@@ -167,6 +198,10 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
                 xmp = body
         stream = b"".join(parts)
     header = _jxl_header(stream)
+    if header.grey and (header.icc or header.codes):
+        raise ImageError(
+            "its greys are not coded as sRGB's; convert it to a 16-bit TIFF or PNG first"
+        )
     check_size(header.width, header.height, max_pixels)
     stored = _decoded(codecs.jpegxl_decode, data)
     if stored.ndim == 4:
@@ -178,13 +213,18 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
 
 @dataclass(frozen=True)
 class _JxlHeader:
-    """Size, bits of a sample, and a profile or numbers made of what is said about the colours."""
+    """Size, bits of a sample, and a profile or numbers made of what is said about the colours.
+
+    ``linear_at`` is the bit behind the signature where it is said that they are linear.
+    """
 
     width: int
     height: int
     bits: int
     icc: bytes | None = None
     codes: tuple[int, int] | None = None
+    grey: bool = False
+    linear_at: int | None = None
 
 
 def _jxl_header(stream: bytes) -> _JxlHeader:
@@ -213,23 +253,36 @@ def _jxl_header(stream: bytes) -> _JxlHeader:
             "its colours are described by an embedded ICC profile, which cannot be read from JPEG "
             "XL yet; convert it to a 16-bit TIFF or PNG first"
         )
-    space = bits.enumeration()
-    if space == 1:
-        return _JxlHeader(width, height, depth)
-    white = bits.enumeration()
-    if white == 2:
+    grey = bits.enumeration() == 1
+    if bits.enumeration() == 2:  # white
         bits.skip_points(1)
-    primaries = bits.enumeration()
+    primaries = 1 if grey else bits.enumeration()
     if primaries == 2:
         bits.skip_points(3)
+    place = None
     if bits(1):
         gamma = bits(24)
         transfer = {10000000: 8, 4545450: 4}.get(gamma, 13)
     else:
+        place = bits.place
         transfer = bits.enumeration()
     codes = {1: 1, 9: 9, 11: 12}.get(primaries, 1)
     icc, hdr = profile_of_codes(codes, transfer), hdr_codes(codes, transfer)
-    return _JxlHeader(width, height, depth, icc, hdr)
+    return _JxlHeader(width, height, depth, icc, hdr, grey, place if transfer == _LINEAR else None)
+
+
+def _called_srgb(stream: bytes) -> bytes:
+    """Return a codestream whose values are called sRGB's where they were called linear.
+
+    The encoder calls all that has more than 8 bits so, and has no option for it.
+    """
+    place = _jxl_header(stream).linear_at
+    if place is None:
+        return stream
+    head, rest = stream[:_HEAD], stream[_HEAD:]
+    number = int.from_bytes(head, "little")
+    number ^= (_LINEAR - 2 ^ _SRGB - 2) << (16 + place + 2)  # four bits behind those of a choice
+    return number.to_bytes(len(head), "little") + rest
 
 
 def _jxl_depth(bits: "_Bits") -> int:
@@ -258,12 +311,13 @@ class _Bits:
     """Reads JPEG XL's numbers, least significant bit first."""
 
     def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data[:512], "little")
-        self._left = 8 * min(len(data), 512)
+        self._value = int.from_bytes(data[:_HEAD], "little")
+        self._bits = 8 * min(len(data), _HEAD)
+        self.place = 0
 
     def __call__(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
+        self.place += count
+        if self.place > self._bits:
             raise ValueError("cut short")
         value = self._value & ((1 << count) - 1)
         self._value >>= count
@@ -339,19 +393,37 @@ def _jp2(data: bytes, max_pixels: int) -> Photo:
 
 
 def _bmp(data: bytes, max_pixels: int) -> Photo:
+    head = int.from_bytes(data[14:18], "little")  # 12 and 16 bytes are OS/2's
+    width, height, _, bits = struct.unpack_from("<4H" if head == 12 else "<2i2H", data, 18)
+    check_size(abs(width), abs(height), max_pixels)
+    compression = int.from_bytes(data[30:34], "little") if head > 16 else 0
+    masks = struct.unpack_from("<3I", data, 54) if compression == 3 and bits == 32 else ()
+    kind = f"{bits} bits, compression {compression}" + "".join(f", {mask:08x}" for mask in masks)
+    rare = f"it is damaged, or a rare kind of BMP ({kind}); open it in a viewer and save it as PNG"
+    if any(not mask or mask // (mask & -mask) != 255 for mask in masks):  # taken for bytes
+        raise ImageError(rare)
     codecs = _imagecodecs("reading BMP")
-    if int.from_bytes(data[14:18], "little") >= 40:
-        width, height = struct.unpack_from("<2i", data, 18)
-        check_size(abs(width), abs(height), max_pixels)
     try:
         stored = _decoded(codecs.bmp_decode, data, asrgb=True)
-    except ImageError as error:
-        raise ImageError(
-            "it is damaged, or a rare kind of BMP (compressed by run lengths, from OS/2); open it "
-            "in a viewer and save it as PNG"
-        ) from error
+    except ImageError:
+        stored = _bmp_of_pillow(data, rare)
     pixels, alpha = _parts(stored, 8)
     return Photo(pixels, alpha, Metadata(), "bmp", Compression())
+
+
+def _bmp_of_pillow(data: bytes, rare: str) -> NDArray[np.uint8]:
+    """Decode what imagecodecs does not: run lengths, OS/2's heads, palettes that are too long."""
+    try:
+        from PIL import BmpImagePlugin  # late: an extra
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading this kind of BMP needs the package pillow: pip install 'invdn[formats]'"
+        ) from error
+    try:  # not by Image.open, whose limit of pixels is the whole program's
+        image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except Exception as error:  # OSError, ValueError, SyntaxError and others
+        raise ImageError(rare) from error
 
 
 def _ppm(data: bytes, max_pixels: int) -> Photo:

@@ -16,7 +16,7 @@ camera; those beyond it are clipped.
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -39,12 +39,13 @@ from .containers.ifd import (
 from .containers.tiff import DESCRIPTIVE, IPTC, XMP
 from .decode import DAMAGED, check_size
 from .photo import Metadata, Photo
+from .raw_codecs import MOSAICS, readable_by_libraw
 
 _SRGB_CURVE = (SRGB_GAMMA, SRGB_SLOPE)  # LibRaw's power and slope at black
-MOSAICS = (32803, 34892)  # kinds of colour of a raw picture: a filter array, linear
 _PARTS, _PHOTOMETRIC, _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 330, 262, 256, 257, 322, 323
 _PIECES = ((273, 279), (324, 325))  # places and lengths, of strips and of tiles
 _MOST_DIRECTORIES = 64
+_MARGINS = 1.25  # pixels of a sensor for one that is shown, at most
 _RAF_HEAD, _RAF_PICTURE = 108, 100  # Fujifilm: where place and length of the mosaic stand
 # Panasonic's RW2: where the picture begins, how it is packed, and the bytes of a pixel at least
 _PANASONIC_AT, _PANASONIC_KIND, _PANASONIC_COMPRESSED, _PANASONIC_PACKED = 280, 45, 8, 8 / 7
@@ -78,7 +79,8 @@ def develop(file: BinaryIO, max_pixels: int) -> Photo:
         metadata = _metadata(file, raw, rawpy)
         pixels = raw.postprocess(
             demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-            use_camera_wb=True,
+            # where the file has none, LibRaw would take the picture's mean for grey
+            use_camera_wb=min(raw.camera_whitebalance[:3]) > 0,
             output_color=rawpy.ColorSpace.P3D65,
             gamma=_SRGB_CURVE,
             no_auto_bright=True,
@@ -106,11 +108,14 @@ def opened_raw(file: BinaryIO, max_pixels: int, advice: str) -> Iterator[Any]:
         MissingDependencyError: ``rawpy`` is not installed.
     """
     rawpy = import_rawpy()
-    file.seek(0)
     try:
-        with rawpy.imread(file) as raw:
-            check_size(raw.sizes.width, raw.sizes.height, max_pixels)
-            _check_whole(file, raw.sizes.raw_width * raw.sizes.raw_height)
+        with rawpy.imread(readable_by_libraw(file, max_pixels)) as raw:
+            sizes = raw.sizes
+            check_size(sizes.width, sizes.height, max_pixels)
+            sensor = sizes.raw_width * sizes.raw_height
+            if sensor > _MARGINS * max_pixels:  # all of it is unpacked
+                check_size(sizes.raw_width, sizes.raw_height, max_pixels)
+            _check_whole(file, sensor)
             yield raw
     except rawpy.LibRawError as error:
         _check_whole(file, 0)
@@ -203,15 +208,16 @@ def _ends_of_strips(file: BinaryIO, size: int, pixels: int) -> Iterator[int]:
     """Yield where the strips and tiles end of all pictures of a file that is built like a TIFF."""
     waiting = positions(file)
     for position in waiting:
-        tags = read_directory(file, position)[1].entries
+        directory = read_directory(file, position)[1]
+        tags = directory.entries
         if _PARTS in tags and len(waiting) < _MOST_DIRECTORIES:
             waiting += [place for place in _numbers(tags[_PARTS]) if place not in waiting]
         if _PANASONIC_AT in tags:
-            packed = _first(tags, _PANASONIC_KIND, 0) < _PANASONIC_COMPRESSED
+            packed = directory.first(_PANASONIC_KIND) < _PANASONIC_COMPRESSED
             least = pixels * _PANASONIC_PACKED if packed else 0
-            yield _first(tags, _PANASONIC_AT, 0) + int(least)
+            yield directory.first(_PANASONIC_AT) + int(least)
             continue
-        mosaic = _first(tags, _PHOTOMETRIC, 0) in MOSAICS
+        mosaic = directory.first(_PHOTOMETRIC) in MOSAICS
         for offsets, lengths in _PIECES:
             if offsets in tags and lengths in tags:
                 for start, length in zip(
@@ -220,14 +226,10 @@ def _ends_of_strips(file: BinaryIO, size: int, pixels: int) -> Iterator[int]:
                     if start < size or mosaic:  # makers leave places that lead nowhere
                         yield start + length
         if mosaic and _TILE_HEIGHT in tags and _PIECES[1][0] in tags:
-            across = -(-_first(tags, _WIDTH, 0) // max(_first(tags, _TILE_WIDTH, 1), 1))
-            down = -(-_first(tags, _HEIGHT, 0) // max(_first(tags, _TILE_HEIGHT, 1), 1))
+            across = -(-directory.first(_WIDTH) // max(directory.first(_TILE_WIDTH, 1), 1))
+            down = -(-directory.first(_HEIGHT) // max(directory.first(_TILE_HEIGHT, 1), 1))
             if len(_numbers(tags[_PIECES[1][0]])) < across * down:
                 raise ImageError(f"{DAMAGED} (tiles are missing)")
-
-
-def _first(tags: Mapping[int, Entry], tag: int, default: int) -> int:
-    return tags[tag].first if tag in tags else default
 
 
 def _numbers(entry: Entry) -> list[int]:

@@ -12,7 +12,14 @@ from ..errors import ImageError, MissingDependencyError
 from .containers import tiff
 from .containers.ifd import DirectoryError
 from .decode import DAMAGED, choose_page, decode, decode_eighth, read_header
-from .formats import RAW_SUFFIXES, READABLE, SUFFIXES, format_of_content
+from .formats import (
+    RAW_SUFFIXES,
+    READABLE,
+    SUFFIXES,
+    WRITTEN_AS,
+    format_of_content,
+    suffix_of_format,
+)
 from .heic import decode_heic
 from .other_formats import decode_other, decode_tiff
 from .photo import Photo
@@ -21,6 +28,15 @@ from .vips import pyvips, run_interruptibly
 
 _OTHERS = ("jxl", "jp2", "bmp", "ppm")
 MAX_PIXELS = 500_000_000
+# endings of formats that are read only, for files that cannot be looked into
+_READ_ONLY = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "heic"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx"), "jp2"),
+    **dict.fromkeys((".bmp", ".dib"), "bmp"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "ppm"),
+    ".gif": "gif",
+    ".mpo": "jpeg",
+}
 
 
 def read_photo(
@@ -120,8 +136,42 @@ def format_of_file(path: str | os.PathLike[str], content: BinaryIO | None = None
         raise ImageError(f"cannot read {str(path)!r}: {_reason(error)}") from error
 
 
+def output_suffix(source: Path, wanted: str | None = None, content: BinaryIO | None = None) -> str:
+    """Return the ending for the result of a photograph: its own, if that tells the truth.
+
+    The format is the one asked for, else the source's by its content, else (HEIC and raw, which
+    cannot be written) the one that stands in for it. A file that cannot be read keeps its ending;
+    reading it will say why.
+
+    Args:
+        source: the photograph.
+        wanted: ``"jpeg"``, ``"png"``, ``"tiff"``, ``"webp"``, ``"avif"``, or ``None``.
+        content: what the file holds, where it lies elsewhere than on a disk.
+
+    Example:
+        >>> output_suffix(Path("missing.JPG")), output_suffix(Path("missing.JPG"), "tiff")
+        ('.JPG', '.tif')
+        >>> output_suffix(Path("missing.dng"))
+        '.tif'
+    """
+    if wanted is None:
+        wanted = _result_format(source, content)
+    if wanted is None or SUFFIXES.get(source.suffix.lower()) == wanted:
+        return source.suffix
+    return suffix_of_format(wanted)
+
+
+def _result_format(source: Path, content: BinaryIO | None) -> str | None:
+    try:
+        name = format_of_file(source, content)
+    except ImageError:
+        suffix = source.suffix.lower()
+        name = "raw" if suffix in RAW_SUFFIXES else {**SUFFIXES, **_READ_ONLY}.get(suffix, "")
+    return WRITTEN_AS.get(name, name) or None
+
+
 def _format(file: BinaryIO, path: Path) -> str:
-    name = format_of_content(file.read(64))
+    name = format_of_content(file.read(64), path.suffix)
     if name == "tiff":
         try:
             if tiff.is_raw(file) or path.suffix.lower() in RAW_SUFFIXES:

@@ -12,8 +12,8 @@ from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float, white
 from .color.cicp import chunks_of_light
-from .color.codes import HDR
 from .color.conversion import in_srgb
+from .color.icc import HDR
 from .containers import heif, heif_items, jpeg, png, tiff, webp
 from .containers.jpeg_attachments import located
 from .formats import format_of_name

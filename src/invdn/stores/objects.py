@@ -2,15 +2,18 @@
 
 A new object is written with the condition that none of its name is there (S3 and Azure:
 ``If-None-Match: *``; Google: generation 0), in one request. So of two writers one wins, and no
-reader ever sees half an object. Large ones go to S3 in parts where boto3 is installed (obstore's
-parts know no conditions): a part that fails is sent again alone, and the last request, which makes
-the object appear, has the condition.
+reader ever sees half an object. Large ones go to S3 in parts where boto3 is installed: a part that
+fails is sent again alone, and the last request, which makes the object appear, has the condition.
+
+A try whose answer was lost may have written the object, and the next one then fails by its own
+condition. So every writing notes a number with the object, and knows by it what it wrote.
 """
 
 import json
 import os
 import random
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -27,6 +30,7 @@ from ..errors import (
     ObjectExistsError,
     StoreError,
 )
+from . import s3_parts
 from .locations import WEB, bucket_of, join
 from .store import Entry, Store, Wait, Writing
 
@@ -34,9 +38,9 @@ Result = TypeVar("Result")
 
 _LARGEST = 5 << 30  # from: S3, PutObject; Google and Azure take as much
 _PIECE = 1 << 23
-_PART = 1 << 24  # of S3's at least 5 MiB and at most 10,000
 _PAUSES = (0.2, 15.0)  # seconds before the second try, and at most; doubled from try to try
 _CONTENT_TYPE = "Content-Type"
+_WRITING = "invdnwriting"  # the number of a writing, in the metadata of what it wrote
 _STATUS = re.compile(r"status code: ([0-9]{3})")
 _OF_BOTO3 = "botocore."  # modules of its errors
 _PASSING = {408, 409, 425, 429, *range(500, 600)}
@@ -46,6 +50,7 @@ _OF_THE_WAY = re.compile(
     re.IGNORECASE,
 )
 _CONFLICT = "ConditionalRequestConflict"  # from: S3, 409
+_UNTOLD = (400, 403)  # have many reasons, which an answer to HEAD does not tell
 _EMPTY = 416  # no byte of what was asked for is there
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 _REGION = re.compile(
@@ -53,6 +58,7 @@ _REGION = re.compile(
     r"|AuthorizationHeaderMalformed|status code: 301",
     re.IGNORECASE,
 )
+_CLOCK = re.compile(r"RequestTimeTooSkewed|Request date header too old")
 _NO_CREDENTIALS = re.compile(r"169\.254\.169\.254|metadata\.google|169\.254\.170|identity/oauth2")
 #: Variables that name a server in the place of the provider's own.
 _ENDPOINTS = {
@@ -70,6 +76,10 @@ _CREDENTIALS = {
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or run under a managed "
     "identity",
 }
+
+
+class _UploadGoneError(StoreError):
+    """An upload in parts has ended: by its last request, or by another's."""
 
 
 class ObjectStore(Store):
@@ -159,7 +169,7 @@ class ObjectStore(Store):
     def head(self, key: str) -> Entry | None:
         """As of the protocol."""
         try:
-            found = self._tried(key, lambda: self._get(key, head=True))
+            found = self._tried(key, partial(self._looked_at, key))
         except MissingObjectError as error:
             if _NO_BUCKET.search(str(error.__cause__)):
                 raise
@@ -170,7 +180,7 @@ class ObjectStore(Store):
         """As of the protocol."""
 
         def act() -> tuple[bytes, Entry]:
-            found = self._get(key, **({"if_match": etag} if etag else {}))
+            found = self._get(key, etag)
             entry = _entry(found.meta)
             content = bytes(found.bytes())
             if len(content) != entry.size:
@@ -184,10 +194,10 @@ class ObjectStore(Store):
         found = self.head(key)
         if found is None:
             raise MissingObjectError(f"there is no {join(self.url, key)}")
-        size, condition = found.size or 0, {"if_match": found.etag} if found.etag else {}
+        size = found.size or 0
         for first in range(0, size, _PIECE):
             part = (first, min(first + _PIECE, size))
-            yield self._tried(key, partial(self._bytes, key, range=part, **condition))
+            yield self._tried(key, partial(self._bytes, key, etag=found.etag, range=part))
 
     def start(self, key: str, size: int) -> bytes:
         """As of the protocol."""
@@ -201,80 +211,68 @@ class ObjectStore(Store):
     def _write(self, new: Writing) -> Entry:
         if self._scheme in WEB:
             raise StoreError(f"{self.url} is a web server, and can only be read")
+        what = join(self.url, new.key)
         if len(new.content) > _LARGEST:
-            raise StoreError(f"cannot write {join(self.url, new.key)}: it has more than 5 GiB")
-        mode: Any = self._tried(new.key, partial(self._meant, new)) if new.replaces else "overwrite"
-        attributes = dict(new.metadata or {})
-        if new.content_type:
-            attributes[_CONTENT_TYPE] = new.content_type
-        if len(new.content) > 2 * _PART and (client := self._client_of_parts()):
-            etag = self._write_parts(client, new)
-            return Entry(new.key, len(new.content), etag, None, new.metadata)
+            raise StoreError(f"cannot write {what}: it has more than 5 GiB")
+        notes = {**(new.metadata or {}), _WRITING: secrets.token_hex(8)}
+        try:
+            etag = self._sent(new, notes)
+        except MissingObjectError as error:
+            if not new.replaces or _NO_BUCKET.search(str(error.__cause__)):
+                raise
+            raise ChangedObjectError(_changed(what)) from error
+        except (ObjectExistsError, ChangedObjectError) as error:
+            if own := self._own(new.key, notes):
+                etag = own.etag
+            elif new.replaces == "":
+                raise ObjectExistsError(f"{what} exists already") from error
+            else:
+                raise
+        return Entry(new.key, len(new.content), etag, None, new.metadata)
+
+    def _sent(self, new: Writing, notes: dict[str, str]) -> str | None:
+        if self._scheme in ("s3", "s3a") and len(new.content) > 2 * s3_parts.PART:
+            own_server = any(map(os.environ.get, _ENDPOINTS["s3"]))
+            if client := s3_parts.client_of_parts(own_server=own_server):
+                return self._tried(new.key, partial(self._sent_in_parts, client, new, notes))
+        mode: Any = {"": "create", None: "overwrite"}.get(new.replaces)
+        if mode is None:
+            mode = self._tried(new.key, partial(self._meant, new))
+        attributes = {_CONTENT_TYPE: new.content_type} if new.content_type else {}
         put = partial(
             self._obstore.put,
             self._store,
             new.key,
             new.content,
-            mode="create" if new.replaces == "" else mode,
-            attributes=attributes or None,
+            mode=mode,
+            attributes=attributes | notes,
             use_multipart=False,
         )
-        found = self._tried(new.key, put)
-        return Entry(new.key, len(new.content), found["e_tag"], None, new.metadata)
+        etag: str | None = self._tried(new.key, put)["e_tag"]
+        return etag
 
-    def _client_of_parts(self) -> Any:
-        """Return what uploads in parts with a condition; None: nothing here does."""
-        if self._scheme not in ("s3", "s3a"):
-            return None
-        try:
-            from boto3 import Session
-            from botocore import UNSIGNED
-            from botocore.config import Config
-        except ImportError:
-            return None
-        # tries are counted here; checksums beyond TLS are known to few other servers
-        plain: dict[str, Any] = {
-            "request_checksum_calculation": "when_required",
-            "retries": {"total_max_attempts": 1},
-        }
-        if any(map(os.environ.get, _ENDPOINTS["s3"])):
-            plain["s3"] = {"addressing_style": "path"}  # as obstore does
-        if os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true"):
-            plain["signature_version"] = UNSIGNED
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        try:
-            return Session().client("s3", region_name=region, config=Config(**plain))
-        except Exception:  # noqa: BLE001  its settings are not for it: one request does as well
-            return None
-
-    def _write_parts(self, client: Any, new: Writing) -> str:
-        """Write an object in parts, and return its etag. What a failed attempt left is removed."""
+    def _sent_in_parts(self, client: Any, new: Writing, notes: dict[str, str]) -> str | None:
         bucket, _, folder = self.url.partition("://")[2].partition("/")
         where = {"Bucket": bucket, "Key": f"{folder}/{new.key}".lstrip("/")}
-        how: dict[str, Any] = {"Metadata": dict(new.metadata or {})}
+        how: dict[str, Any] = {"Metadata": notes}
         if new.content_type:
             how["ContentType"] = new.content_type
         condition = {"IfNoneMatch": "*"} if new.replaces == "" else {}
         if new.replaces:
             condition = {"IfMatch": new.replaces}
-        content = memoryview(new.content)
-        start = partial(client.create_multipart_upload, **where, **how)
-        where["UploadId"] = self._tried(new.key, start)["UploadId"]
         try:
-            parts = []
-            for number, first in enumerate(range(0, len(content), _PART), 1):
-                piece = bytes(content[first : first + _PART])
-                part = partial(client.upload_part, **where, PartNumber=number, Body=piece)
-                parts.append({"PartNumber": number, "ETag": self._tried(new.key, part)["ETag"]})
-            whole = {"MultipartUpload": {"Parts": parts}, **condition}
-            end = partial(client.complete_multipart_upload, **where, **whole)
-            return str(self._tried(new.key, end)["ETag"])
-        except Exception as error:
-            with suppress(Exception):
-                client.abort_multipart_upload(**where)
-            if isinstance(error, ChangedObjectError) and new.replaces == "":
-                raise ObjectExistsError(f"{join(self.url, new.key)} exists already") from error
-            raise
+            trying = partial(self._tried, new.key)
+            return s3_parts.upload_in_parts(client, trying, where, new.content, how, condition)
+        except _UploadGoneError as error:
+            if own := self._own(new.key, notes):
+                return own.etag
+            raise BusyStoreError(str(error)) from error  # all of it once more
+
+    def _own(self, key: str, notes: Mapping[str, str]) -> Entry | None:
+        """Return an object if this very writing made it, by a try whose answer was lost."""
+        found = self.head(key)
+        ours = found and found.metadata and found.metadata.get(_WRITING) == notes[_WRITING]
+        return found if ours else None
 
     def _meant(self, new: Writing) -> dict[str, str]:
         """Return the condition that the object of an etag is still there."""
@@ -282,12 +280,26 @@ class ObjectStore(Store):
             return {"e_tag": str(new.replaces)}
         # Google's conditions of writing are generations, which only the store knows.
         meta = self._obstore.head(self._store, new.key)
-        if meta["e_tag"] != new.replaces:
+        if not _same(meta["e_tag"], new.replaces):
             raise ChangedObjectError(_changed(join(self.url, new.key)))
         return {"e_tag": meta["e_tag"], "version": meta["version"]}
 
-    def _get(self, key: str, **options: Any) -> Any:
-        return self._obstore.get(self._store, key, options=options)
+    def _get(self, key: str, etag: str | None = None, **options: Any) -> Any:
+        """Ask for an object, or for that of an etag; not every server knows conditions."""
+        if etag and not etag.startswith("W/"):  # a weak one meets no condition
+            options["if_match"] = etag
+        found = self._obstore.get(self._store, key, options=options)
+        if etag and not _same(found.meta["e_tag"], etag):
+            raise ChangedObjectError(_changed(join(self.url, key)))
+        return found
+
+    def _looked_at(self, key: str) -> Any:
+        try:
+            return self._get(key, head=True)
+        except Exception as error:
+            if _status(error) in _UNTOLD:
+                self._get(key)  # fails as well, and its answer has a body that says why
+            raise
 
     def _bytes(self, key: str, **options: Any) -> bytes:
         return bytes(self._get(key, **options).bytes())
@@ -304,6 +316,8 @@ class ObjectStore(Store):
                 length = pause * random.uniform(0.5, 1)  # noqa: S311  not a secret
                 over = time.monotonic() + length > end
                 if not isinstance(problem, BusyStoreError) or over or self._wait(length):
+                    if problem is error:
+                        raise
                     raise problem from error
             pause = min(2 * pause, longest)
 
@@ -325,12 +339,18 @@ class ObjectStore(Store):
         status = _status(error)
         if _CONFLICT in text:  # two wrote at once, and which won is not yet known
             return BusyStoreError(f"{what} is being written by another")
+        if kind == "NoSuchUpload":
+            return _UploadGoneError(f"the upload of {what} in parts was ended by another")
         if kind == "AlreadyExistsError":
             return ObjectExistsError(f"{what} exists already")
         if kind in ("PreconditionError", "NotModifiedError"):
             return ChangedObjectError(_changed(what))
         if isinstance(error, FileNotFoundError) or kind == "NotFoundError":
             return MissingObjectError(f"there is no {what}")
+        if _CLOCK.search(text):
+            return AccessError(
+                f"{what} refuses a request of a wrong time: set the clock of this machine right"
+            )
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (401, 403):
             return AccessError(
                 f"access to {what} is denied: the credentials are wrong or may not do this; "
@@ -359,6 +379,13 @@ def _entry(meta: Mapping[str, Any], attributes: Mapping[str, str] | None = None)
     return Entry(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"], notes)
 
 
+def _same(one: str | None, other: str | None) -> bool:
+    """Whether two etags are of one object; an unknown one may be. Listings leave out quotes."""
+    if one is None or other is None:
+        return True
+    return one.removeprefix("W/").strip('"') == other.removeprefix("W/").strip('"')
+
+
 def _changed(what: str) -> str:
     return f"{what} is not the object any more that was meant"
 
@@ -384,7 +411,8 @@ def _kind_of(error: Exception) -> str:
     return {
         "PreconditionFailed": "PreconditionError",
         "AccessDenied": "PermissionDeniedError",
-        "NoSuchUpload": "AlreadyExistsError",  # the answer to its end was lost
+        "NoSuchKey": "NotFoundError",
+        "NoSuchUpload": "NoSuchUpload",
     }.get(code, type(error).__name__)
 
 

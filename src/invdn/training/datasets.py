@@ -98,6 +98,8 @@ def synthesis_options(settings: DataSettings) -> SynthesisOptions:
         full_exposure_share=settings.full_exposure_share,
         unchanged_share=settings.unchanged_share,
         faint_share=settings.faint_share,
+        added_share=settings.added_share,
+        averaged_share=settings.averaged_share,
     )
 
 

@@ -118,6 +118,8 @@ class DataSettings(_Model):
     full_exposure_share: float = Field(default=0, ge=0, le=1)
     unchanged_share: float = Field(default=0, ge=0, le=1)
     faint_share: float = Field(default=0, ge=0, le=1)
+    added_share: float = Field(default=0, ge=0, le=1)
+    averaged_share: float = Field(default=0, ge=0, le=1)
     colors: ColorSettings = ColorSettings()
     cameras: CameraSettings = CameraSettings()
 
@@ -278,9 +280,15 @@ class Recipe(_Model):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.log.checkpoint_every % self.log.every:
-            raise ValueError("log.checkpoint_every must be a multiple of log.every")
+            raise ValueError(
+                f"log.checkpoint_every ({self.log.checkpoint_every}) must be a multiple of "
+                f"log.every ({self.log.every})"
+            )
         if self.validation.every % self.log.checkpoint_every:
-            raise ValueError("validation.every must be a multiple of log.checkpoint_every")
+            raise ValueError(
+                f"validation.every ({self.validation.every}) must be a multiple of "
+                f"log.checkpoint_every ({self.log.checkpoint_every})"
+            )
         if self.losses.log_scales and (self.hardware.recompute or self.hardware.compile):
             raise ValueError("losses.log_scales works without hardware.recompute and compile only")
         sides = {f"phases.{n}.crop": phase.crop for n, phase in enumerate(self.phases)}

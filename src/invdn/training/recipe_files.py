@@ -63,8 +63,12 @@ def _faults(error: ValidationError) -> list[str]:
     """Return one text for each fault, but for those that only follow from a fault deeper inside."""
     faults = {fault["loc"]: fault for fault in error.errors()}
     return [
-        f"{'.'.join(map(str, place)) or 'the whole'}: "
-        + ("unknown key" if fault["type"] == "extra_forbidden" else fault["msg"])
+        "".join(f"{'.'.join(map(str, place))}: " for _ in place[:1])
+        + (
+            "unknown key"
+            if fault["type"] == "extra_forbidden"
+            else fault["msg"].removeprefix("Value error, ")
+        )
         for place, fault in faults.items()
         if not any(place == other[: len(place)] for other in faults if other != place)
     ]

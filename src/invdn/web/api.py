@@ -25,7 +25,7 @@ from .query_params import options_document
 from .responses import http_answer, invalid_answer, problem_answer
 from .schemas import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
 from .service import Service
-from .telemetry import traced
+from .telemetry import traced, without_native_spans
 
 _EXTRAS = {
     "heic": "pi_heif",
@@ -58,6 +58,7 @@ def create_app(service: Service) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         root_path_in_servers=False,  # the description's own address says it, relative
+        **without_native_spans(),
     )
     app.add_exception_handler(ProblemError, problem_answer)
     app.add_exception_handler(HTTPException, http_answer)

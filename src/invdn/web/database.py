@@ -15,7 +15,7 @@ from .jobs import AS_IT_WAS, FINAL, Job, Output, State, StoredPhoto
 from .state import DATABASE, StateFolder
 from .tasks import Denoised, Inspection
 
-_VERSION = 1
+_VERSION = 2
 _APPLICATION = 0x496E7644  # "InvD"
 _WAIT_SECONDS = 10.0  # for another server's change, which takes milliseconds
 #: A client may hold so many times what is still free: one alone has three quarters of all, and
@@ -39,7 +39,7 @@ CREATE TABLE jobs (
   owner TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
   done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
   size INTEGER NOT NULL DEFAULT 0, outcome TEXT, problem TEXT,
-  created REAL NOT NULL, started REAL, finished REAL, touched REAL NOT NULL,
+  created REAL NOT NULL, started REAL, ends REAL, finished REAL, touched REAL NOT NULL,
   version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX jobs_by_state ON jobs (state);
@@ -95,6 +95,9 @@ class Database:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
             self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        elif (version, application) == (1, _APPLICATION):
+            self._connection.execute("ALTER TABLE jobs ADD COLUMN ends REAL")
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
         elif (version, application) != (_VERSION, _APPLICATION):
             raise InputError(
                 f"{path!r} was written by another version of invdn; give another --state"
@@ -368,7 +371,8 @@ class Database:
                 return None
             table.execute(
                 "UPDATE jobs SET state = 'running', owner = ?, attempts = attempts + 1,"
-                " started = ?, done = 0, total = 0, version = version + 1 WHERE number = ?",
+                " started = ?, ends = NULL, done = 0, total = 0, version = version + 1"
+                " WHERE number = ?",
                 (self._state.server, now, row["number"]),
             )
             table.execute(
@@ -377,13 +381,13 @@ class Database:
             )
         return self.job(row["id"])
 
-    def progressed(self, job: Job, done: int, total: int) -> None:
-        """Note how far a job is."""
+    def progressed(self, job: Job) -> None:
+        """Note how far a job is, and when it probably ends."""
         with self.transaction(lasting=False) as table:
             table.execute(
-                "UPDATE jobs SET done = ?, total = ?, version = version + 1"
+                "UPDATE jobs SET done = ?, total = ?, ends = ?, version = version + 1"
                 " WHERE number = ? AND state = 'running' AND owner = ? AND attempts = ?",
-                (done, total, job.number, job.owner, job.attempts),
+                (job.done, job.total, job.ends, job.number, job.owner, job.attempts),
             )
 
     def end(
@@ -418,7 +422,7 @@ class Database:
             return done.rowcount > 0
 
     def cancel(self, identifier: str, problem: ProblemError | None = None) -> bool:
-        """Return cancel a job that has not ended; who works on it notices.
+        """Cancel a job that has not ended; who works on it notices.
 
         Returns:
             Whether it had not.
@@ -442,7 +446,7 @@ class Database:
         with self.transaction() as table:
             table.execute(
                 "UPDATE jobs SET state = 'queued', owner = '', attempts = attempts - ?, done = 0,"
-                " total = 0, started = NULL, version = version + 1"
+                " total = 0, started = NULL, ends = NULL, version = version + 1"
                 " WHERE number = ? AND state = 'running' AND owner = ? AND attempts = ?",
                 (0 if counts else 1, job.number, job.owner, job.attempts),
             )
@@ -600,6 +604,7 @@ class Database:
             problem=_problem(row["problem"]),
             created=row["created"],
             started=row["started"],
+            ends=row["ends"],
             finished=row["finished"],
             touched=row["touched"],
             version=row["version"],

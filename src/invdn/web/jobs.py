@@ -1,6 +1,6 @@
 """A photograph that was sent, and the work on it: one row of a table each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
@@ -23,6 +23,7 @@ MEDIA_TYPES = {
 }
 _DISPLAYABLE = ("jpeg", "png", "webp")
 _LONGEST_STEM = 150
+_SAME_PACE = 1.25  # passes that take so much longer than those before are no slower pace yet
 #: Formats that a name may have: many raw files look like TIFF files from within.
 _BY_NAME: dict[str, tuple[str, ...]] = {suffix: (name,) for suffix, name in SUFFIXES.items()}
 _BY_NAME |= dict.fromkeys(RAW_SUFFIXES, ("raw", "tiff"))
@@ -159,6 +160,7 @@ class Job:
         problem: of a job that failed, or was cancelled by the service.
         created: seconds of the clock.
         started: when the last attempt began.
+        ends: when it probably ends, as of the last pass.
         finished: when it ended.
         touched: when somebody last asked for it.
         version: grows with every change.
@@ -182,6 +184,7 @@ class Job:
     problem: ProblemError | None
     created: float
     started: float | None
+    ends: float | None
     finished: float | None
     touched: float
     version: int
@@ -233,7 +236,23 @@ class Job:
         return self.done / self.total if self.total else 0.0
 
     def seconds_left(self, now: float) -> float | None:
-        """Return the seconds that the rest will take at the present pace, if one can tell."""
-        if self.state != "running" or not self.done or self.started is None:
+        """Return the seconds that the rest will take, if one can tell.
+
+        They only become fewer until the next pass is done; where that is overdue, they are those of
+        the passes behind it.
+        """
+        if self.state != "running" or self.ends is None or self.started is None:
             return None
-        return max(0.0, now - self.started) * (self.total - self.done) / self.done
+        each = (self.ends - self.started) / self.total
+        return max(0.0, self.ends - now, (self.total - self.done - 1) * each)
+
+    def after_pass(self, done: int, total: int, now: float) -> "Job":
+        """Return it when some passes are done, with the end that their pace promises.
+
+        What was promised before stands unless the pace is a different one.
+        """
+        left = max(0.0, now - (self.started or now)) * (total - done) / max(1, done)
+        promised = self.seconds_left(now)
+        if promised is not None and promised < left <= _SAME_PACE * promised:
+            left = promised
+        return replace(self, done=done, total=total, ends=now + left)

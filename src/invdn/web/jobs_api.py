@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -98,7 +98,10 @@ class ArchiveQuery(BaseModel):
 def jobs_router(service: Service) -> APIRouter:
     """Return the paths of denoising."""
     router = APIRouter(
-        prefix="/api/v1", tags=["denoising"], generate_unique_id_function=operation_id
+        prefix="/api/v1",
+        tags=["denoising"],
+        dependencies=[Depends(refuse_repeated)],
+        generate_unique_id_function=operation_id,
     )
     api = _JobsApi(service)
 
@@ -279,7 +282,6 @@ class _JobsApi:
     async def denoise(self, request: Request, query: DenoiseQuery) -> Response:
         """Answer with the result, or with the job where the client does not wait for it."""
         service, scheduler, client = self._service, self._service.scheduler, client_of(request)
-        refuse_repeated(request.query_params)
         options_of(query)
         wait = preferred_wait(request)
         scheduler.check(client)
@@ -326,7 +328,6 @@ class _JobsApi:
     async def create(self, request: Request, query: JobQuery) -> tuple[JobDocument, bool]:
         """Queue a job; and tell whether it is one of an earlier request with the same key."""
         service, scheduler, client = self._service, self._service.scheduler, client_of(request)
-        refuse_repeated(request.query_params)
         key = idempotency_key(request)
         values = await json_body(request)
         if key and values is not None:

@@ -27,7 +27,7 @@ from .settings import Settings
 
 #: What a page of another site cannot send: a browser would ask first, and gets no leave.
 PAGE_HEADER = "x-requested-with"
-_OPEN_PATHS = ("/", "/favicon.ico", "/api/v1/session", "/manifest.webmanifest")
+_OPEN_PATHS = ("/", "/favicon.ico", "/api/v1/session", "/manifest.webmanifest", "/sw.js")
 _PROBES = ("/healthz", "/readyz")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _MOST_REQUESTS = 512

@@ -67,6 +67,10 @@ def describe(app: FastAPI) -> None:
     """Complete the description: how to come in, and where; made once, before HEAD is added."""
     document = app.openapi()
     problem = ProblemDocument.model_json_schema(ref_template=_COMPONENTS + "{model}")
+    for operation in (one for path in document["paths"].values() for one in path.values()):
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "query":
+                parameter["schema"] = _as_text(parameter["schema"])
     document["components"]["schemas"] |= problem.pop("$defs", {}) | {"ProblemDocument": problem}
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "The service's token."},
@@ -80,6 +84,24 @@ def describe(app: FastAPI) -> None:
     document["security"] = [{"token": []}, {"session": []}, {}]
     # relative to the address of the description, wherever a proxy offers it
     document["servers"] = [{"url": "../..", "description": "This service"}]
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without null, which is a word like any other in an address and in a form.
+
+    Example:
+        >>> _as_text({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None})
+        {'type': 'integer'}
+    """
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == len(schema.get("anyOf", ())):
+        return schema
+    rest = {
+        key: value
+        for key, value in schema.items()
+        if key != "anyOf" and (key, value) != ("default", None)
+    }
+    return {**kinds[0], **rest} if len(kinds) == 1 else {"anyOf": kinds, **rest}
 
 
 def photo_body(
@@ -97,7 +119,10 @@ def photo_body(
     content["multipart/form-data"] = {
         "schema": {
             "type": "object",
-            "properties": {"photo": _BINARY, **fields},
+            "properties": {
+                "photo": _BINARY,
+                **{name: _as_text(field) for name, field in fields.items()},
+            },
             "required": ["photo"],
             "additionalProperties": False,
         }

@@ -111,6 +111,11 @@ def pages_router(service: Service) -> APIRouter:
         """Return what a browser needs to install the page."""
         return _file(PAGE / "manifest.webmanifest")
 
+    @router.get("/sw.js", include_in_schema=False)
+    async def worker() -> Response:
+        """Return what keeps the page for the time without the service."""
+        return _file(PAGE / "sw.js")
+
     @router.get("/assets/{name:path}", include_in_schema=False)
     async def asset(name: str) -> Response:
         """Return a part of the page: style, script or picture."""

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from .requests import Identifier, accept_photo, client_of, root_of
 from .responses import LeasedFileResponse, cancel_on_disconnect, is_known, not_modified
 from .schemas import PhotoDocument, PhotosDocument, photo_document
 from .service import Service
+from .state import IDENTIFIER_PATTERN
 from .tasks import LONGEST_SIDE
 
 _PICTURES = ("image/png", "image/jpeg", "application/octet-stream")
@@ -33,7 +34,10 @@ class PageQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=200, description="Entries of a page.")
     before: str | None = Field(
-        None, max_length=64, description="Only what is older than the entry of this identifier."
+        None,
+        max_length=64,
+        pattern=IDENTIFIER_PATTERN,
+        description="Only what is older than the entry of this identifier.",
     )
 
 
@@ -123,6 +127,7 @@ def photos_router(service: Service) -> APIRouter:
     router = APIRouter(
         prefix="/api/v1/photos",
         tags=["photographs"],
+        dependencies=[Depends(refuse_repeated)],
         generate_unique_id_function=operation_id,
     )
 
@@ -137,7 +142,6 @@ def photos_router(service: Service) -> APIRouter:
         request: Request, query: Annotated[PhotoQuery, Query()], response: Response
     ) -> PhotoDocument:
         """Send a photograph, to use it in previews, pictures and jobs."""
-        refuse_repeated(request.query_params)
         photo, _ = await accept_photo(service, request, query)
         document = photo_document(photo, root_of(request))
         response.headers["Location"] = document.links["self"]
@@ -192,7 +196,6 @@ def photos_router(service: Service) -> APIRouter:
         request: Request, identifier: Identifier, query: Annotated[PreviewQuery, Query()]
     ) -> Response:
         """Return a region, denoised, as a browser can show it; goes before all jobs."""
-        refuse_repeated(request.query_params)
         photo = service.shelf.find(identifier)
         service.touch(photo)
         region = Region(query.x, query.y, query.w, query.h)

@@ -74,7 +74,8 @@ class Pictures:
         leases: who is in use.
         settings: limits.
         workers: that look and draw.
-        engines: that denoise previews, between two passes of a job.
+        engines: that denoise previews, between two passes of a job, and quick ones within those
+            of finer ones.
         drafter: denoises drafts with a fast model, beside all jobs; None: the engines do.
     """
 
@@ -93,8 +94,11 @@ class Pictures:
         self._leases = leases
         self._settings = settings
         self._drawing = Pool(workers, _WAITING * settings.max_queue)
-        self._previewing = Pool(engines, settings.max_queue)
-        self._drafting = Pool([drafter], settings.max_queue) if drafter else self._previewing
+        kinds = (True, False)  # quick ones go between the passes of finer ones
+        self._previewing = {quick: Pool(engines, settings.max_queue) for quick in kinds}
+        self._drafting = self._previewing
+        if drafter:
+            self._drafting = {quick: Pool([drafter], settings.max_queue) for quick in kinds}
 
     async def inspect(self, path: Path, client: str) -> Inspection:
         """Look at the head of a photograph.
@@ -153,7 +157,9 @@ class Pictures:
         shrink: int = 1,
         draft: bool = False,
     ) -> AsyncIterator[Path]:
-        """Denoise a region into a PNG, for the time of the block; goes before all jobs.
+        """Denoise a region into a PNG, for the time of the block.
+
+        It goes before all jobs, and a quick one before finer ones.
 
         Args:
             photo: of which.
@@ -174,8 +180,8 @@ class Pictures:
             pixels = self._settings.max_pixels
             task = Preview(photo.path, target, pixels, region, options, shrink)
             with self._leases.hold(photo.id):
-                pool = self._drafting if draft else self._previewing
-                await pool.run(task, client, _PREVIEW_SECONDS)
+                pools = self._drafting if draft else self._previewing
+                await pools[task.is_quick].run(task, client, _PREVIEW_SECONDS)
             scratch.count(target)
             yield target
         finally:

@@ -11,8 +11,8 @@ from typing import IO
 import numpy as np
 
 from ..errors import EngineError
-from ..image.tiling import Tile
 from ..inference import DenoiseOptions
+from ..inference.blocks import Tile
 from ..inference.pipeline import PredictedBlock
 from ..inference.sampling import Block
 

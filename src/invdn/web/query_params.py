@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
 from ..errors import InputError
 from ..options import (
@@ -23,6 +23,7 @@ from .jobs import Output
 
 Query = TypeVar("Query", bound=BaseModel)
 HELPS = option_help()
+_LISTS = ("id",)  # parameters that may come more than once
 _OF_QUALITY = tuple(QUALITIES["fast"])
 
 
@@ -190,14 +191,15 @@ def _complaint(error: Any) -> tuple[str, str]:
     return name, str(error["msg"])
 
 
-def refuse_repeated(query: QueryParams) -> None:
+def refuse_repeated(request: Request) -> None:
     """Refuse a parameter that is given twice: nobody can know which is meant.
 
     Raises:
         ProblemError: one is.
     """
+    query = request.query_params
     for name in query:
-        if len(query.getlist(name)) > 1:
+        if len(query.getlist(name)) > 1 and name not in _LISTS:
             raise ProblemError("invalid", f"{name} is given twice", ((name, "given twice"),))
 
 

@@ -14,10 +14,11 @@ from .jobs import StoredPhoto
 from .query_params import with_fields
 from .quota import Scratch
 from .service import Service
+from .state import IDENTIFIER_PATTERN
 from .upload import receive
 
 Chosen = TypeVar("Chosen", bound=BaseModel)
-Identifier = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
+Identifier = Annotated[str, Path(max_length=64, pattern=IDENTIFIER_PATTERN)]
 _LARGEST_JSON = 65_536
 _LONGEST_KEY = 255
 

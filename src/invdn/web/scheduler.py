@@ -185,7 +185,7 @@ class Scheduler:
         return job
 
     def cancel(self, job: Job) -> Job:
-        """Return cancel a job that has not ended: it is cancelled now, and its engine soon free."""
+        """Cancel a job that has not ended: it is cancelled now, and its engine soon free."""
         if self._table.cancel(job.id):
             if job.state == "queued":
                 self._metrics.job_ended("cancelled")
@@ -345,11 +345,12 @@ class Scheduler:
         written = 0.0
 
         def passed(done: int, total: int) -> None:
-            nonlocal written
+            nonlocal job, written
             now = time.monotonic()
             if now - written > _PROGRESS_SECONDS:
                 written = now
-                self._table.progressed(job, done, total)
+                job = job.after_pass(done, total, self._clock())
+                self._table.progressed(job)
                 self.changes.tell()
 
         return passed

@@ -78,7 +78,9 @@ class JobDocument(BaseModel):
     id: str
     state: State
     progress: float = Field(ge=0, le=1)
-    seconds_left: float | None = Field(description="Unknown before the first pass is done.")
+    seconds_left: float | None = Field(
+        description="Unknown before the first pass is done; grows only where the pace changes."
+    )
     position: int | None = Field(description="How many come before it, while it is queued.")
     created: datetime
     started: datetime | None

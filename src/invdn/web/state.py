@@ -16,14 +16,17 @@ is a temporary folder that goes with the service; what a crash leaves is removed
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ..atomic import lock_descriptor
 from ..errors import InputError
+
+#: Of a photograph or job, as a description says it: without the letters of other alphabets.
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]+$"
 
 DATABASE = "service.sqlite3"
 _PREFIX = "invdn-serve-"
@@ -123,7 +126,7 @@ class StateFolder:
         except OSError:
             return False
         try:
-            _lock(descriptor)
+            lock_descriptor(descriptor)
         except OSError:
             return True
         finally:
@@ -157,7 +160,7 @@ def new_identifier() -> str:
 
 def _locked_file(path: Path) -> int:
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    _lock(descriptor)
+    lock_descriptor(descriptor)
     return descriptor
 
 
@@ -170,7 +173,7 @@ def _remove_abandoned() -> None:
                 continue
             descriptor = os.open(root / _LOCK, os.O_RDWR)
             try:
-                _lock(descriptor)  # fails while its service runs
+                lock_descriptor(descriptor)  # fails while its service runs
             finally:
                 os.close(descriptor)
             shutil.rmtree(root, ignore_errors=True)
@@ -183,19 +186,3 @@ def _remove_abandoned() -> None:
 
 def _foreign(root: Path) -> bool:
     return hasattr(os, "getuid") and root.lstat().st_uid != os.getuid()
-
-
-def _lock(descriptor: int) -> None:
-    """Lock an open file until it is closed, by the system if the process dies.
-
-    Raises:
-        OSError: another process holds it.
-    """
-    if sys.platform == "win32":
-        import msvcrt  # late: Windows only
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl  # late: everywhere else
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import logging
 import multiprocessing
+import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +19,13 @@ from ..errors import EngineError
 from ..inference import Engine, Progress
 from .entry import start
 from .errors import ProblemError, worker_ended
-from .tasks import Task
+from .tasks import Task, rank_of
 from .wire import Done, Progressed, Ready, receive
-from .worker import Cancel, WorkRequest
+from .worker import LOOK, Cancel, WorkRequest
 
 _log = logging.getLogger(__name__)
-#: A pass of the network cannot be interrupted; a worker whose pass takes longer is ended, and its
-#: other tasks are done by the next one.
+#: Not every engine can be interrupted within a pass of the network. A worker that goes on for
+#: longer, and for longer than the next one takes to start, is ended; that one does its other tasks.
 _STOP_SECONDS = 0.8
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 120.0  # with a worker that starts; a busy machine takes its time
@@ -78,6 +80,7 @@ class Supervisor:
         self._started: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._closing = False
         self._process: Any = None
+        self._start_seconds = 0.0
         self._connection: Any = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -146,6 +149,8 @@ class Supervisor:
         pending = _Pending(order, asyncio.get_running_loop().create_future(), progress)
         self._pending[number] = pending
         self._send(order)
+        if len(self._pending) > 1 and rank_of(task) == 0:
+            self._wake()
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(pending.ended)
@@ -168,7 +173,8 @@ class Supervisor:
             return
         pending.begun = True  # or will never be
         self._send(Cancel(number))
-        await asyncio.wait([pending.ended], timeout=_STOP_SECONDS)
+        self._wake()
+        await asyncio.wait([pending.ended], timeout=max(_STOP_SECONDS, self._start_seconds))
         if not pending.ended.done():
             self._process.kill()
             await asyncio.wait([pending.ended])
@@ -178,6 +184,12 @@ class Supervisor:
     def _send(self, message: WorkRequest | Cancel) -> None:
         with suppress(OSError):  # a dead worker is noticed by the thread that listens
             self._connection.send(message)
+
+    def _wake(self) -> None:
+        """Have the worker look for messages within a pass of the network."""
+        if LOOK and self.ready and self._process.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, LOOK)
 
     async def _launch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -191,11 +203,13 @@ class Supervisor:
         await asyncio.to_thread(process.start)
         its_end.close()
         self._process = process
+        began = time.monotonic()
         self._started = loop.create_future()
         threading.Thread(
             target=self._listen, args=(loop, self._connection, process), daemon=True
         ).start()
         error = await self._started
+        self._start_seconds = time.monotonic() - began
         if error:
             raise EngineError(error)
 

@@ -47,6 +47,7 @@ LONGEST_SIDE = 65_535  # of a photograph, and of what a browser shows
 _ROWS = 256  # blended in one go
 #: In the uncertainty map, grey levels for one step of 8 bits; the interval is twice as wide.
 LEVELS_A_STEP = 10
+_QUICK = 1 << 20  # pixels times passes; about a second on two cores
 _KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
 
 
@@ -169,6 +170,15 @@ class Preview:
     options: DenoiseOptions
     shrink: int = 1
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is done so soon that finer ones make way for it."""
+        width, height = (
+            -(-side // self.shrink) for side in (self.region.width, self.region.height)
+        )
+        passes = self.options.num_symmetries * (1 + self.options.num_samples)
+        return width * height * passes <= _QUICK
+
 
 @dataclass(frozen=True)
 class Denoise:
@@ -238,6 +248,13 @@ class Denoised:
 
 
 Task = Inspect | Render | NoiseShareMap | UncertaintyMap | Preview | Denoise
+
+
+def rank_of(task: Task) -> int:
+    """Return whose turn is first: 0 for quick previews, 1 for others, 2 for the rest."""
+    if isinstance(task, Preview):
+        return 0 if task.is_quick else 1
+    return 2
 
 
 def perform(task: Task, engine: Engine | None, progress: Progress) -> Any:
@@ -335,7 +352,7 @@ def _show_uncertainty(task: UncertaintyMap) -> None:
 def _error_blocks(
     source: Path, result: Path, max_pixels: int, look: DenoiseOptions
 ) -> NDArray[np.float32]:
-    """Return predict the error of all blocks of a result, as the look blends it."""
+    """Predict the error of all blocks of a result, as the look blends it."""
     noisy, clean, to_srgb = _both(source, result, max_pixels)
     noise = _noise(source, max_pixels)
     if not look.is_full_strength:
@@ -365,6 +382,8 @@ def _both(
     space, _ = network_bridge_of(photo)
     upright = [apply_exif_orientation(seen.pixels, photo.orientation) for seen in (photo, clean)]
     noisy, denoised = (seen if seen.ndim == 3 else seen[:, :, None] for seen in upright)
+    if denoised.shape[2] > noisy.shape[2]:  # WebP and AVIF have no grey pictures
+        denoised = denoised[:, :, 1:2]
     return noisy, denoised, space.to_srgb if space else _unchanged
 
 

@@ -1,9 +1,12 @@
 """Traces for OpenTelemetry, where its packages are installed and an address is set for them."""
 
+import inspect
 import os
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 _ADDRESSES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -35,6 +38,16 @@ def traced(app: ASGIApp) -> ASGIApp:
     trace.set_tracer_provider(provider)
     wrapped: ASGIApp = OpenTelemetryMiddleware(app, excluded_urls="healthz,readyz,metrics")
     return wrapped
+
+
+def without_native_spans() -> dict[str, Any]:
+    """Return arguments for ``FastAPI`` that keep its own spans away, which would double these.
+
+    Releases of 2026 make them of themselves; those before know no such argument.
+    """
+    if "telemetry" not in inspect.signature(FastAPI).parameters:
+        return {}
+    return {"telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans"), False)}
 
 
 def _installed() -> bool:

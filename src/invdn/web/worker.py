@@ -6,7 +6,9 @@
             <── Ready, Progressed, Done ──
 
 While the worker denoises a photograph it looks for messages after every pass of the network: it
-stops when it is asked to, and makes a preview in between, which somebody is waiting for.
+stops when it is asked to, and makes a preview in between, which somebody is waiting for. With a
+``Cancel`` comes a signal, which an engine notices within a pass where it lets Ctrl-C through. So
+does it with a quick preview: a finer one stops for it within a pass, and is begun anew.
 """
 
 import logging
@@ -15,7 +17,7 @@ import re
 import signal
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,12 +36,17 @@ from ..photo.read import read_photo
 from ..photo.vips import pyvips
 from ..photo.write import write_photo
 from .errors import ProblemError, full_disk, tells_of_full_disk
-from .tasks import Inspect, Preview, Task, perform
+from .tasks import Inspect, Preview, Task, perform, rank_of
 from .wire import Done, Progressed, Ready, send
 
 _log = logging.getLogger(__name__)
 _MEASURED = 256  # edge of the picture by which the pace is measured
 _PAUSE = 0.05  # seconds between two reports of progress
+_MOST_RESTARTS = 3  # of a preview; then it makes way after its passes only
+_MOST_BETWEEN = 8  # previews between two passes of a job
+#: Says that a ``Cancel`` or a quick preview was sent; only to a worker that is ready. None where
+#: there are no signals.
+LOOK: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ def work(
     connection: "Connection[Any, Any]",
     open_engine: Callable[[], Engine] | None,
     max_memory: int,
+    nice: int,
     confine: Callable[[], tuple[str, ...]],
 ) -> None:
     """Work until the service hangs up.
@@ -69,6 +77,8 @@ def work(
         connection: to the service.
         open_engine: makes the engine; without it only pictures are handled.
         max_memory: bytes that the work may take beside the loaded engine.
+        nice: steps by which it leaves the processor to others once it is ready: to pictures and
+            previews, which somebody looks at.
         confine: gives up the rights that the work does not need, and says which.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's affair
@@ -81,17 +91,23 @@ def work(
     sandbox = confine()
     pace = _warm_up(engine)
     _limit_memory(max_memory)
+    _step_back(nice)
+    loop = _WorkerLoop(connection, engine, max_memory)
     send(connection, Ready(engine.description if engine else "", None, sandbox, pace))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the service is gone
-        _WorkerLoop(connection, engine, max_memory).run()
+        loop.run()
 
 
-class _CancelledError(Exception):
+class _CancelledError(BaseException):
     """The order at hand is not wanted any more."""
 
 
+class _MakeWayError(BaseException):
+    """A preview waits that goes before the one at hand."""
+
+
 class _WorkerLoop:
-    """Where orders are carried out, one at a time; previews come between."""
+    """Where orders are carried out, one at a time; previews come between, quick ones first."""
 
     def __init__(
         self,
@@ -104,14 +120,40 @@ class _WorkerLoop:
         self._max_memory = max_memory
         self._waiting: deque[WorkRequest] = deque()
         self._cancelled: set[int] = set()
+        self._restarts: Counter[int] = Counter()
+        self._at_work: WorkRequest | None = None  # whose work may be left at any point
+        self._missed = False  # a signal came while none could be
+        if LOOK:
+            signal.signal(LOOK, self._look)
+
+    def _look(self, *_: object) -> None:
+        """Leave the work at hand if it is not wanted now; called between any two steps."""
+        order, self._at_work = self._at_work, None
+        self._missed = order is None
+        if order:
+            self._listen()
+            self._stop_if_cancelled(order)
+            may_restart = isinstance(order.task, Preview) and (
+                self._restarts[order.number] < _MOST_RESTARTS
+            )
+            if may_restart and self._next(rank_of(order.task)):
+                raise _MakeWayError
+            self._go_on(order)
+
+    def _go_on(self, order: WorkRequest) -> None:
+        """Let the work be left at any point from here on, and for what came meanwhile at once."""
+        self._at_work = order
+        if self._missed:
+            self._look()
 
     def run(self) -> None:
         while True:
             if not self._waiting:
                 self._listen(block=True)
-            while self._waiting:
-                self._execute(self._waiting.popleft())
+            while order := self._next(before=3):
+                self._execute(order)
             self._cancelled.clear()  # what came after its order had ended
+            self._restarts.clear()
 
     def _listen(self, *, block: bool = False) -> None:
         while block or self._connection.poll():
@@ -124,39 +166,56 @@ class _WorkerLoop:
 
     def _execute(self, order: WorkRequest) -> None:
         sent = 0.0
+        self._waiting.remove(order)
 
         def passed(done: int, total: int) -> None:
             nonlocal sent
+            self._at_work = None
             self._listen()
             self._stop_if_cancelled(order)
-            if not isinstance(order.task, Preview):
-                self._make_previews()
-                self._stop_if_cancelled(order)
+            self._make_previews(before=rank_of(order.task))
+            self._stop_if_cancelled(order)
             if done == total or time.monotonic() - sent > _PAUSE:
                 sent = time.monotonic()
                 send(self._connection, Progressed(order.number, done, total))
+            self._go_on(order)
 
         try:
             self._listen()
             self._stop_if_cancelled(order)
             send(self._connection, Progressed(order.number, 0, 0))  # begun: its death counts
-            ended = Done(order.number, outcome=perform(order.task, self._engine, passed))
+            self._go_on(order)
+            outcome = perform(order.task, self._engine, passed)
+            self._at_work = None
+            ended = Done(order.number, outcome=outcome)
         except _CancelledError:
             ended = Done(order.number)
+        except _MakeWayError:
+            self._restarts[order.number] += 1
+            self._waiting.appendleft(order)
+            return
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - the worker goes on with the next order
             ended = Done(order.number, problem=self._problem(error, order.task))
+        finally:
+            self._at_work = None
         send(self._connection, ended)
 
     def _stop_if_cancelled(self, order: WorkRequest) -> None:
         if order.number in self._cancelled:
             raise _CancelledError
 
-    def _make_previews(self) -> None:
-        for order in [order for order in self._waiting if isinstance(order.task, Preview)]:
-            self._waiting.remove(order)
-            self._execute(order)
+    def _make_previews(self, before: int) -> None:
+        """Make some of those that are of a lower rank than the work at hand, the lowest first."""
+        for _ in range(_MOST_BETWEEN):
+            if order := self._next(before):
+                self._execute(order)
+
+    def _next(self, before: int) -> WorkRequest | None:
+        """Return what waits and is of the lowest rank, if that is below one."""
+        order = min(self._waiting, key=lambda order: rank_of(order.task), default=None)
+        return order if order and rank_of(order.task) < before else None
 
     def _problem(self, error: Exception, task: Task) -> ProblemError:
         words = str(error).replace(repr(str(task.source)), "the photograph")
@@ -220,6 +279,19 @@ def _prefer_as_victim() -> None:
     """Have the system end the worker and not the service where memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def _step_back(nice: int) -> None:
+    """Lower the priority of all threads; one that starts later has its parent's."""
+    if not hasattr(os, "setpriority"):
+        return
+    try:
+        threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+    except OSError:
+        threads = [0]  # this process
+    for thread in threads:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)
 
 
 def _limit_memory(most: int) -> None:

@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from ..atomic import atomic_output, ensure_output
 from ..errors import InputError, WeightsError
 from .parameters import Parameters, architecture_as_json
-from .pdparams import PICKLE_START, decode_pdparams, encode_pdparams
-from .pth import LEGACY_START, ZIP_START, decode_legacy, decode_zip, encode_pth
+from .pickle_formats import (
+    LEGACY_START,
+    PICKLE_START,
+    ZIP_START,
+    decode_legacy,
+    decode_pdparams,
+    decode_zip,
+    encode_pdparams,
+    encode_pth,
+)
 
 #: Written into every file; a reader refuses versions that it does not know.
 FORMAT_VERSION = "1"

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import InputError
 from ..network import InvDN
 from .checks import Comparison
-from .licence import licence_of
+from .hub_export import licence_of
 from .onnx_export import fill_folder, write_plain_graph
 
 MODEL_ID = "denoise-invdn"

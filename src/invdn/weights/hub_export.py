@@ -13,7 +13,6 @@ from ..network import InvDN
 from ..network.hub import CARD, config_of
 from .checks import Comparison
 from .convert import read_parameters, write_parameters
-from .licence import licence_of
 from .network import parameters_of
 from .onnx_export import fill_folder
 
@@ -162,3 +161,26 @@ def _required(text: str) -> str:
     if not text.strip():
         raise ValueError
     return text.strip()
+
+
+def licence_of(metadata: Mapping[str, str], chosen: str | None = None) -> str:
+    """Return the licence of weights that are to be published: the chosen one, or their own.
+
+    Args:
+        metadata: what the weights file says of itself; ``licence`` or ``license`` is looked for.
+        chosen: the user's word, which goes first.
+
+    Raises:
+        InputError: neither says one. Nobody may pass such weights on, so it is asked for.
+
+    Example:
+        >>> licence_of({"licence": "Apache-2.0"})
+        'Apache-2.0'
+    """
+    for licence in (chosen, metadata.get("licence"), metadata.get("license")):
+        if licence and licence.strip():
+            return licence.strip()
+    raise InputError(
+        "the weights name no licence, and this format is for passing them on: "
+        "say theirs with --licence, such as --licence Apache-2.0"
+    )

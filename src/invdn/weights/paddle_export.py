@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..errors import EngineError
 from ..network import InvDN
 from .checks import Comparison, compare
 from .network import parameters_of
 from .onnx_export import CHECKED_SIZES, fill_folder
 from .paddle_runtime import (
     MANIFEST,
+    OLD_PROGRAM,
     PARAMETERS,
     PROGRAM,
     open_predictor,
@@ -31,6 +33,8 @@ def export_paddle(
     overwrite: bool = False,
 ) -> tuple[Comparison, ...]:
     """Write ``model.json`` and ``model.pdiparams``, as ``paddle.inference`` loads them.
+
+    Where the environment has ``FLAGS_enable_pir_api=0``, ``model.pdmodel`` in place of the first.
 
     Batch, height and width are free; height and width must be divisible by the scale. Inputs are
     ``noisy`` (B, 3, H, W), RGB in [0, 1], and ``latent`` (B, 45, H/4, W/4), a sample of N(0, 1).
@@ -51,11 +55,14 @@ def export_paddle(
     Raises:
         MissingDependencyError: Paddle is not installed, or too old.
         OutputError: a file exists, or cannot be written.
-        EngineError: the graph differs from torch; nothing is written.
+        EngineError: the graph differs from torch, or this Paddle cannot write such a program;
+            nothing is written.
     """
-    require_paddle()
+    installed = require_paddle()
     import paddle  # late: seconds, and not everybody's
 
+    flag = "FLAGS_enable_pir_api"  # Paddle's own: 0 asks for the programs of Paddle 2
+    program = PROGRAM if paddle.get_flags(flag)[flag] else OLD_PROGRAM
     from .paddle_network import PaddleDenoiser, input_specs
 
     def write(workshop: Path) -> tuple[Comparison, ...]:
@@ -63,16 +70,24 @@ def export_paddle(
         layer.eval()
         specs = input_specs(network.architecture, noise_input=noise_input)
         static = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
-        paddle.jit.save(static, str(workshop / "model"))
+        try:
+            paddle.jit.save(static, str(workshop / "model"))
+        except (TypeError, ValueError) as error:
+            if program == PROGRAM:
+                raise
+            raise EngineError(
+                f"Paddle {installed} cannot write {OLD_PROGRAM}, which {flag}=0 asks for: unset it "
+                "for model.json, or take Paddle 3.0"
+            ) from error
         inputs = {spec.name: spec.shape[1] for spec in specs}
         manifest = {"inputs": inputs, "metadata": dict(metadata or {})}
         (workshop / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        return tuple(_compare(network.cpu().eval(), workshop, noise_input))
+        return tuple(_compare(network.cpu().eval(), workshop, program, noise_input))
 
-    return fill_folder(folder, (PROGRAM, PARAMETERS, MANIFEST), write, overwrite=overwrite)
+    return fill_folder(folder, (program, PARAMETERS, MANIFEST), write, overwrite=overwrite)
 
 
-def _compare(network: InvDN, folder: Path, noise_input: bool) -> list[Comparison]:
+def _compare(network: InvDN, folder: Path, program: str, noise_input: bool) -> list[Comparison]:
     generator = np.random.default_rng(0)
     architecture = network.architecture
     scale, channels = architecture.scale, architecture.latent_channels
@@ -92,5 +107,5 @@ def _compare(network: InvDN, folder: Path, noise_input: bool) -> list[Comparison
         with torch.inference_mode():
             encoded, _ = network.encode(torch.from_numpy(noisy))
             expected = network.decode(encoded, latent).numpy()
-        comparisons.append(compare(PROGRAM, (batch, height, width), found, expected))
+        comparisons.append(compare(program, (batch, height, width), found, expected))
     return comparisons

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from ...image.curves import LINEAR, SRGB, ParametricCurve
 from ..containers.boxes import box
-from .codes import HDR
 from .icc import (
+    HDR,
     P3_PRIMARIES,
     REC2020_PRIMARIES,
     SRGB_PRIMARIES,

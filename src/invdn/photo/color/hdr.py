@@ -8,8 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...image.curves import SRGB, Values
-from .codes import PQ
-from .icc import P3_PRIMARIES, REC2020_PRIMARIES, SRGB_PRIMARIES, Primaries, to_pcs
+from .icc import P3_PRIMARIES, PQ, REC2020_PRIMARIES, SRGB_PRIMARIES, Primaries, to_pcs
 
 # from: SMPTE ST 2084, 5
 _M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128

@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...image.curves import SRGB, Curve, ParametricCurve, Table
-from .codes import HDR
+
+# from: ITU-T H.273, transfer characteristics of pictures for HDR screens
+PQ, HLG = 16, 18
+#: Names by transfer characteristics.
+HDR = {PQ: "PQ", HLG: "HLG"}
 
 Matrix = NDArray[np.float64]
 

@@ -46,6 +46,15 @@ class Directory:
     entries: dict[int, Entry] = field(default_factory=dict)
     children: dict[int, "Directory"] = field(default_factory=dict)
 
+    def first(self, tag: int, default: int = 0) -> int:
+        """Return the first value of a whole-number tag, or the default.
+
+        Example:
+            >>> Directory({274: Entry(3, b"\\6\\0")}).first(274)
+            6
+        """
+        return self.entries[tag].first if tag in self.entries else default
+
 
 @dataclass(frozen=True)
 class Layout:

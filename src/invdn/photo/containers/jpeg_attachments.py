@@ -181,18 +181,19 @@ def read_attachments(
     tail = file.read()
     entries = _entries(mpf)[1:]
     places = {mpf_at + offset - end: number for number, (_, _, offset) in enumerate(entries, 1)}
-    found = []
-    for start, piece, kind in _pieces(tail):
+    found, remarks = [], []
+    for start, piece, kind, cut in _pieces(tail):
         number = places.get(start)
         if kind == "picture":
             listed = entries[number - 1][0] if number else None
             kind = _kind_of_picture(piece, listed, size)
         elif kind == "data" and start + len(piece) == len(tail):
             piece = piece.rstrip(b"\0")
+        if cut:
+            remarks.append(f"the {kind} behind it is cut short, and kept as it is")
         if piece:
             found.append(Attachment(kind, piece, number))
     lost = len(entries) - sum(attachment.entry is not None for attachment in found)
-    remarks = []
     if lost:
         remarks.append(
             f"its index of pictures points {lost} time{'s' * (lost > 1)} to where no picture is; "
@@ -277,8 +278,8 @@ def _end_of_scan(file: BinaryIO, position: int) -> int | None:
     return None
 
 
-def _pieces(tail: bytes) -> Iterator[tuple[int, bytes, str]]:
-    """Start, bytes and rough kind of everything behind the picture."""
+def _pieces(tail: bytes) -> Iterator[tuple[int, bytes, str, bool]]:
+    """Start, bytes and rough kind of everything behind the picture, and whether it is cut."""
     place, pending = 0, 0
     for _ in range(_MOST):
         found = _next(tail, place)
@@ -286,21 +287,24 @@ def _pieces(tail: bytes) -> Iterator[tuple[int, bytes, str]]:
             break
         start, stop, kind = found
         if start > pending:
-            yield pending, tail[pending:start], "data"
-        yield start, tail[start:stop], kind
+            yield pending, tail[pending:start], "data", False
+        yield start, tail[start:stop], kind, stop > len(tail)
         place = pending = stop
     if pending < len(tail):
-        yield pending, tail[pending:], "data"
+        yield pending, tail[pending:], "data", False
 
 
 def _next(tail: bytes, place: int) -> tuple[int, int, str] | None:
-    """Start, end and kind of the next picture or video, with nothing but zeros before it."""
+    """Start, end and kind of the next picture or video, with nothing but zeros before it.
+
+    What is cut short ends behind the end of the file.
+    """
     start = place
     while start < len(tail) and tail[start] == 0:
         start += 1
     if tail[start : start + 3] == b"\xff\xd8\xff":
         length = end_of_picture(io.BytesIO(tail[start:]))
-        return start, start + length if length else len(tail), "picture"
+        return start, start + length if length else len(tail) + 1, "picture"
     for begin in (start - 3, start - 2, start - 1):  # the zeros of a box's length
         if begin >= place and tail[begin + 4 : begin + 8] == b"ftyp":
             return begin, begin + _length_of_boxes(tail[begin:]), "video"
@@ -308,7 +312,7 @@ def _next(tail: bytes, place: int) -> tuple[int, int, str] | None:
 
 
 def _length_of_boxes(data: bytes) -> int:
-    """Return how far the boxes of an MP4 reach."""
+    """Return how far the boxes of an MP4 reach, or should reach where they are cut short."""
     place = 0
     while place + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, place)
@@ -318,8 +322,6 @@ def _length_of_boxes(data: bytes) -> int:
             return len(data)
         if size < 8 or not _BOXES.fullmatch(name):
             return place
-        if place + size > len(data):  # cut short: what there is belongs to it
-            return len(data)
         place += size
     return place
 

@@ -1,13 +1,16 @@
-"""Lens shading of a DNG: gains by place that belong to the linear values of the mosaic.
+"""Opcodes of a DNG: how its values become linear, and gains by place against lens shading.
 
 A list of opcodes is a program that a reader runs over the picture. OpcodeList2 is run on the
 mosaic; gains by place, which phones' files hold one for each place of the mosaic, mean the same on
 the colours of a demosaiced picture.
 
-Source: Digital Negative Specification 1.7.1 (Adobe 2023), chapter 7 and the opcode GainMap.
+Source: Digital Negative Specification 1.7.1 (Adobe 2023), chapter 7 and the opcodes MapTable,
+MapPolynomial and GainMap.
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +19,10 @@ from numpy.typing import NDArray
 
 from ...image.dtype import Pixels
 
-_GAIN_MAP, _OPTIONAL = 9, 1
+_MAP_TABLE, _MAP_POLYNOMIAL, _GAIN_MAP, _OPTIONAL = 7, 8, 9, 1
 _HEAD = struct.Struct(">10I4dI")
+_AREA = struct.Struct(">8I")
+_MOST_VALUES, _HIGHEST_DEGREE = 65536, 8
 _MOST, _MOST_POINTS = 64, 1 << 20
 _ROWS = 256  # of pixels, changed in one go
 
@@ -51,6 +56,105 @@ class GainsByPlace:
     origin: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class ValueMap:
+    """How values of some places and planes become linear.
+
+    Attributes:
+        area: top, left, bottom, right in pixels.
+        planes: the first one, and the one behind the last.
+        pitch: each how many rows and columns it is for.
+        table: values at even steps from 0 to 1, or none.
+        coefficients: of a polynomial, the constant first, or none.
+    """
+
+    area: tuple[int, int, int, int]
+    planes: tuple[int, int]
+    pitch: tuple[int, int]
+    table: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+
+    def __call__(
+        self, light: NDArray[np.float64], row: int, column: int, plane: int, size: tuple[int, int]
+    ) -> NDArray[np.float64]:
+        """Return values of a place of the mosaic after the map.
+
+        Args:
+            light: values, black at 0 and white at 1.
+            row: of the place, below the least common multiple of all pitches.
+            column: likewise.
+            plane: number of the colour.
+            size: height and width of the picture.
+
+        Raises:
+            OpcodeError: the map is for a part of the picture only.
+        """
+        top, left, bottom, right = self.area
+        if top >= self.pitch[0] or left >= self.pitch[1] or bottom < size[0] or right < size[1]:
+            raise OpcodeError("its values are mapped in a part of the picture only", optional=False)
+        here = (row - top) % self.pitch[0] == 0 and (column - left) % self.pitch[1] == 0
+        if not here or not self.planes[0] <= plane < self.planes[1]:
+            return light
+        light = np.clip(light, 0, 1)
+        if len(self.table):
+            steps = np.linspace(0, 1, len(self.table))
+            return np.asarray(np.interp(light, steps, self.table))
+        return np.asarray(np.polynomial.polynomial.polyval(light, self.coefficients))
+
+
+def read_maps(data: bytes) -> tuple[ValueMap, ...]:
+    """Return how values become linear by a list of opcodes; gains by place are passed over.
+
+    Raises:
+        OpcodeError: the list is damaged.
+
+    Example:
+        >>> read_maps(bytes(4))
+        ()
+    """
+    with _damage_told():
+        return tuple(
+            _value_map(number, body, optional)
+            for number, optional, body in _opcodes(data)
+            if number in (_MAP_TABLE, _MAP_POLYNOMIAL)
+        )
+
+
+def _value_map(number: int, body: bytes, optional: bool) -> ValueMap:
+    top, left, bottom, right, plane, planes, *pitch = _AREA.unpack_from(body)
+    (count,) = struct.unpack_from(">I", body, _AREA.size)
+    table = coefficients = np.zeros(0)
+    start = _AREA.size + 4
+    if number == _MAP_TABLE and 0 < count <= _MOST_VALUES:
+        table = np.frombuffer(body, ">u2", count, start) / 65535
+    elif number == _MAP_POLYNOMIAL and count <= _HIGHEST_DEGREE:
+        coefficients = np.frombuffer(body, ">f8", count + 1, start).astype(np.float64)
+    if not len(table) + len(coefficients) or 0 in pitch or not np.isfinite(coefficients).all():
+        raise OpcodeError("how its values become linear is damaged", optional=optional)
+    area, steps = (top, left, bottom, right), (pitch[0], pitch[1])
+    return ValueMap(area, (plane, plane + planes), steps, table, coefficients)
+
+
+def _opcodes(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
+    """Yield number, whether a reader may skip it, and parameters."""
+    (count,) = struct.unpack_from(">I", data)
+    place = 4
+    for _ in range(min(count, _MOST)):
+        number, _, flags, length = struct.unpack_from(">4I", data, place)
+        yield number, bool(flags & _OPTIONAL), data[place + 16 : place + 16 + length]
+        place += 16 + length
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except OpcodeError:
+        raise
+    except (struct.error, ValueError, OverflowError) as error:
+        raise OpcodeError("its OpcodeList2 is damaged", optional=True) from error
+
+
 def read_gains(
     data: bytes, pattern: NDArray[Any] | None, size: tuple[int, int]
 ) -> tuple[GainsByPlace, ...]:
@@ -68,26 +172,17 @@ def read_gains(
         >>> read_gains(bytes(4), None, (10, 10))
         ()
     """
-    try:
-        (count,) = struct.unpack_from(">I", data)
-        place = 4
-        found: list[GainsByPlace] = []
-        for _ in range(min(count, _MOST)):
-            number, _, flags, length = struct.unpack_from(">4I", data, place)
-            body = data[place + 16 : place + 16 + length]
-            place += 16 + length
-            optional = bool(flags & _OPTIONAL)
-            if number != _GAIN_MAP:
+    found: list[GainsByPlace] = []
+    with _damage_told():
+        for number, optional, body in _opcodes(data):
+            if number == _GAIN_MAP:
+                found += _gains(body, pattern, size, optional)
+            elif number not in (_MAP_TABLE, _MAP_POLYNOMIAL):  # these are run before demosaicing
                 raise OpcodeError(
                     f"its mosaic is to be corrected by opcode {number}, which is not known here",
                     optional=optional,
                 )
-            found += _gains(body, pattern, size, optional)
         return _merged(found)
-    except (struct.error, ValueError, OverflowError) as error:
-        if isinstance(error, OpcodeError):
-            raise
-        raise OpcodeError("its OpcodeList2 is damaged", optional=True) from error
 
 
 def apply_gains(pixels: Pixels, shading: tuple[GainsByPlace, ...]) -> None:

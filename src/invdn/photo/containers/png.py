@@ -66,6 +66,11 @@ def read_header(file: BinaryIO) -> PngHeader:
     file.seek(8)
     while len(start := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", start)
+        if kind == b"IEND":
+            end = file.seek(length + 4, 1)
+            if (rest := file.seek(0, 2) - end) > 0:
+                dropped.append(f"{rest} bytes behind the picture")
+            break
         if not kind[0] & _ANCILLARY or kind in _OF_THE_ENCODER - {_DENSITY}:
             file.seek(length + 4, 1)
             continue

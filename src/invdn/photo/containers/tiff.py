@@ -101,7 +101,7 @@ def is_raw(file: BinaryIO) -> bool:
         DirectoryError: the tags are damaged.
     """
     _, directory = read_directory(file)
-    return _DNG in directory.entries or bool(_first(directory, _SUBFILE, 0) & _REDUCED)
+    return _DNG in directory.entries or bool(directory.first(_SUBFILE) & _REDUCED)
 
 
 def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
@@ -118,7 +118,7 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
     pages = tuple(
         number
         for number, place in enumerate(places)
-        if not number or not _first(read_directory(file, place)[1], _SUBFILE, 0) & _NO_PAGE
+        if not number or not read_directory(file, place)[1].first(_SUBFILE) & _NO_PAGE
     )
     number = pages[page] if page is not None and page < len(pages) else 0
     _, directory = read_directory(file, places[number] if places else None)
@@ -126,7 +126,7 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
     exif = Directory(
         {tag: entry for tag, entry in entries.items() if tag in DESCRIPTIVE}, directory.children
     )
-    plain = exif.entries.keys() <= {ORIENTATION} and _first(exif, ORIENTATION, 1) == 1
+    plain = exif.entries.keys() <= {ORIENTATION} and exif.first(ORIENTATION, 1) == 1
     return TiffHeader(
         None if plain and not exif.children else serialise(exif),
         entries[IPTC].data if IPTC in entries else None,
@@ -134,7 +134,7 @@ def read_header(file: BinaryIO, page: int | None = None) -> TiffHeader:
         pages,
         _resolution(directory),
         _native(directory),
-        _first(directory, _EXTRA_SAMPLES, 2) != 0,
+        directory.first(_EXTRA_SAMPLES, 2) != 0,
         _dropped(directory, len(places) - len(pages)),
         _detour(directory),
     )
@@ -180,7 +180,7 @@ def add_metadata(
             block = Directory()
         additions.entries.update((t, e) for t, e in block.entries.items() if t in DESCRIPTIVE)
         additions.children.update(block.children)
-        if not 1 <= _first(additions, ORIENTATION, 1) <= 8:  # libtiff would refuse the file
+        if not 1 <= additions.first(ORIENTATION, 1) <= 8:  # libtiff would refuse the file
             del additions.entries[ORIENTATION]
     for tag, kind, blob in (
         (XMP, 1, metadata.xmp),
@@ -208,7 +208,7 @@ def add_metadata(
 
 
 def _resolution(directory: Directory) -> tuple[float, float] | None:
-    unit = {_INCH: 25.4, _CENTIMETRE: 10.0}.get(_first(directory, _UNIT, _INCH))
+    unit = {_INCH: 25.4, _CENTIMETRE: 10.0}.get(directory.first(_UNIT, _INCH))
     numbers = []
     for tag in (_X, _Y):
         entry = directory.entries.get(tag)
@@ -251,24 +251,20 @@ def _dropped(directory: Directory, other_directories: int) -> tuple[str, ...]:
 
 
 def _detour(directory: Directory) -> str:
-    if codec := _CODECS.get(_first(directory, _COMPRESSION, 1)):
+    if codec := _CODECS.get(directory.first(_COMPRESSION, 1)):
         return f"compressed with {codec}"
-    kind, bits = _first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1)
+    kind, bits = directory.first(_SAMPLE_FORMAT, 1), directory.first(_BITS, 1)
     if 8 < bits < 16:
         return f"packed in {bits} bits"
     tiled_or_half = _TILE in directory.entries or (kind, bits) == (3, 16)
-    if _first(directory, _PLANAR, 1) == 2 and tiled_or_half:
+    if directory.first(_PLANAR, 1) == 2 and tiled_or_half:
         return "stored in a plane of each colour"
     return ""
 
 
-def _first(directory: Directory, tag: int, default: int) -> int:
-    return directory.entries[tag].first if tag in directory.entries else default
-
-
 def _obstacle(directory: Directory) -> str | None:
-    photometric = _first(directory, _PHOTOMETRIC, 1)
-    compression = _first(directory, _COMPRESSION, 1)
+    photometric = directory.first(_PHOTOMETRIC, 1)
+    compression = directory.first(_COMPRESSION, 1)
     if compression not in _HELD | _CODECS.keys():
         return (
             f"its pixels are compressed in a way that cannot be decoded (TIFF's compression "
@@ -276,7 +272,7 @@ def _obstacle(directory: Directory) -> str | None:
         )
     if photometric == 5 and _ICC in directory.entries and compression in _HELD:
         return None
-    sample = (_first(directory, _SAMPLE_FORMAT, 1), _first(directory, _BITS, 1))
+    sample = (directory.first(_SAMPLE_FORMAT, 1), directory.first(_BITS, 1))
     if photometric not in _PHOTOMETRICS:
         kind = _FOREIGN.get(photometric, f"of kind {photometric}")
         if photometric == 5:
@@ -288,7 +284,7 @@ def _obstacle(directory: Directory) -> str | None:
             f"its samples are {number} numbers of {sample[1]} bits; "
             "save it with 8 or 16 bits, or as 32-bit floating point"
         )
-    if _first(directory, _EXTRA_SAMPLES, 0) == 1:
+    if directory.first(_EXTRA_SAMPLES) == 1:
         return (
             "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
         )

@@ -9,6 +9,7 @@ const FIRST = 200_000; // samples of the first, coarse one
 const TARGET = 1200; // ms that a region may take
 const FINE = 6000; // ms that the fine one may take
 const COARSEST = 6; // level
+const QUICK = 500_000; // samples that the service makes at once, and finer previews after them
 const PATIENCE = 2500; // ms that a job waits for the first preview of its photograph
 
 export class Ahead {
@@ -73,7 +74,6 @@ export class Ahead {
   /** Regions to ask for, one after the other: `{x, y, w, h, edge}`. */
   plan(viewport) {
     const { x, y, w, h } = viewport.visible;
-    if (!service.shrinks) return [this.#middle(viewport.visible)];
     const fine = this.#finest(viewport);
     const samples = (level) => (w * h) / 4 ** level;
     let coarse = fine;
@@ -84,13 +84,6 @@ export class Ahead {
       const [left, top] = [Math.floor(x / edge) * edge, Math.floor(y / edge) * edge];
       return { x: left, y: top, w: x + w - left, h: y + h - top, edge };
     });
-  }
-
-  /** The middle of what is visible, as large as is denoised in time. */
-  #middle({ x, y, w, h }) {
-    const scale = Math.min(1, Math.sqrt(Math.min(this.#samples, this.#limit) / (w * h)));
-    const [width, height] = [w, h].map((edge) => Math.max(1, Math.min(edge, Math.round(edge * scale))));
-    return { x: x + ((w - width) >> 1), y: y + ((h - height) >> 1), w: width, h: height, edge: 1 };
   }
 
   async #ask(photo, viewport, previews, begun, done) {
@@ -120,7 +113,7 @@ export class Ahead {
 
   #learn({ w, h, edge }, took) {
     const wanted = ((w * h) / edge ** 2) * (TARGET / Math.max(took, 50));
-    this.#samples = Math.min(Math.max((this.#samples + wanted) / 2, 20_000), this.#limit);
+    this.#samples = Math.min(Math.max((this.#samples + wanted) / 2, 20_000), QUICK, this.#limit);
   }
 
   stop() {

@@ -15,7 +15,7 @@ export function saveArchive(ids) {
 }
 
 /** Write files into a folder that is asked for; answers how many, or null where nobody chose one. */
-export async function saveIntoFolder(photos, told, output) {
+export async function saveIntoFolder(photos, report, output) {
   let folder;
   try {
     folder = await window.showDirectoryPicker({ mode: "readwrite", id: "invdn" });
@@ -25,7 +25,7 @@ export async function saveIntoFolder(photos, told, output) {
   }
   let count = 0;
   for (const photo of photos) {
-    const { blob, name } = await photo.product(told, output);
+    const { blob, name } = await photo.product(report, output);
     const file = await folder.getFileHandle(await free(folder, name), { create: true });
     const sink = await file.createWritable();
     await sink.write(blob);

@@ -78,6 +78,7 @@ export class Layer {
   #asked = new Map();
   #failed = new Map();
   #ending = new AbortController();
+  #unseeable = false; // its pixels are damaged: asking again helps nobody
 
   /**
    * @param link     address of the rendering
@@ -94,7 +95,7 @@ export class Layer {
     const key = `${level}/${column}/${row}`;
     const there = this.#tiles.get(key);
     if (there) return there;
-    if (!this.#asked.has(key) && !(this.#failed.get(key) > performance.now())) this.#ask(key, level, column, row);
+    if (!this.#unseeable && !this.#asked.has(key) && !(this.#failed.get(key) > performance.now())) this.#ask(key, level, column, row);
     return null;
   }
 
@@ -116,6 +117,7 @@ export class Layer {
     } catch (error) {
       problem = error;
       this.#failed.set(key, performance.now() + PATIENCE);
+      this.#unseeable ||= error.status === 422;
     }
     this.#asked.delete(key);
     ended();

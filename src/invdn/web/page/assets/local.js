@@ -3,10 +3,11 @@
 import { Shelf, TILE } from "./layers.js";
 
 const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "image/bmp"];
+const ENDINGS = /\.(jpe?g|png|webp|avif|gif|bmp)$/i; // of files whose type the system does not know
 const KEPT = 24; // drawn tiles
 
 /** Whether this browser may be able to show a file. */
-export const isShown = (file) => SHOWN.includes(file?.type);
+export const isShown = (file) => Boolean(file) && (SHOWN.includes(file.type) || ENDINGS.test(file.name));
 
 /** The picture of a file at the size of a screen's tiles. */
 export class LocalPicture {

@@ -3,7 +3,7 @@
 import { Ahead } from "./ahead.js";
 import { NEUTRAL, USUAL } from "./blend.js";
 import * as deliver from "./deliver.js";
-import { strengthFound } from "./found.js";
+import { sharesOf, strengthFound } from "./found.js";
 import { listen } from "./gestures.js";
 import { takeIn } from "./intake.js";
 import { awaiting, hold, Layer, Previews } from "./layers.js";
@@ -23,6 +23,8 @@ import { bytes, percent, zoomed } from "./words.js";
 
 const SHORT = 20; // seconds that a job of another quality may take unasked
 const SWEEP = 900; // ms
+const TAG_MARGIN = 24; // CSS pixels around the words at the picture
+const DWELL = 150; // ms that a pointer rests before it means something
 
 const $ = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -48,8 +50,12 @@ function say(words) {
 
 $("language").value = language;
 $("language").addEventListener("change", () => speak($("language").value));
-const showKeys = () => $("keys").open || $("keys").showModal();
-$("keys-open").addEventListener("click", showKeys);
+/** Show what keys and fingers do; who asks by key sees the keys, on a phone as well. */
+function showKeys(by) {
+  $("keys").dataset.by = by;
+  if (!$("keys").open) $("keys").showModal();
+}
+$("keys-open").addEventListener("click", () => showKeys("button"));
 $("keys-close").addEventListener("click", () => $("keys").close());
 
 /** Wait until the service answers, and the token is there if it wants one. */
@@ -142,6 +148,25 @@ strip.addEventListener("remove", ({ detail }) => {
   (table.current ? $("view") : $("pick")).focus();
 });
 
+/** Have the file made that is about to be wanted, while nothing else is at work. */
+function prepare(photo) {
+  if (!service.archive || !photo?.result || table.photos.some(({ working }) => working)) return;
+  photo.made(() => {}, panel.output).catch(() => {}); // it is made when it is wanted, and then says what is wrong
+}
+let dwell = 0;
+strip.addEventListener("point", ({ detail }) => {
+  clearTimeout(dwell);
+  dwell = setTimeout(prepare, DWELL, detail);
+});
+$("download").addEventListener("pointerenter", () => prepare(table.current));
+$("download").addEventListener("focus", () => prepare(table.current));
+strip.addEventListener("drag", (event) => {
+  const { photo, transfer } = event.detail;
+  const file = photo.ready(panel.output);
+  if (file) transfer.setData("DownloadURL", `${file.media_type}:${file.name}:${new URL(file.link, document.baseURI)}`);
+  else event.preventDefault();
+});
+
 /** Remember what is on the table, for the page to be loaded anew. */
 function keep() {
   keepTable(table.photos.map((photo) => photo.kept).filter(Boolean), table.current?.there?.id ?? null);
@@ -149,7 +174,6 @@ function keep() {
 
 /** Find again what was on the table before the page was loaded anew. */
 async function restore() {
-  if (!service.photo) return; // nothing outlives the page there
   const { photos, current } = rememberedTable();
   const found = await Promise.all(photos.map(async (kept) => {
     try {
@@ -161,6 +185,7 @@ async function restore() {
     }
   }));
   const left = found.filter(Boolean);
+  for (const photo of left) photo.asks = photo.state === "ready" && !((pace.seconds(photo.there, photo.quality) ?? 0) < SHORT);
   if (left.length) table.restore(left, current);
   if (left.length < photos.length) say(t("expired", { count: photos.length - left.length }));
 }
@@ -194,6 +219,7 @@ let decoded = null; // the file whose picture the browser has
 function refresh() {
   const photo = table.current;
   document.body.dataset.state = photo ? photo.state : "empty";
+  document.body.dataset.seeable = String(!photo || !(photo.unreadable || photo.state === "refused"));
   panel.show(photo, table.photos, overlay);
   document.title = photo ? `${photo.busy ? `${percent(photo.progress)} ` : ""}${photo.name} – InvDN` : "InvDN";
   const link = photo?.there?.links.rendering; // another one after the service has been started anew
@@ -202,9 +228,8 @@ function refresh() {
   else if (photo && !photo.there && shown !== photo && photo.state !== "refused") openFile(photo);
   const scene = viewer.scene;
   if (scene) dress(scene, photo);
-  if (photo?.result && photo.there) measure(photo);
+  if (photo) measure(photo);
   document.body.dataset.after = scene ? afterIs(scene) : "nothing";
-  document.body.dataset.seen = Boolean(scene);
   label();
 }
 
@@ -266,11 +291,8 @@ function dress(scene, photo) {
 
 /** Ask how much of the change is noise, as the look of the photograph sees it. */
 function explain(scene, photo) {
-  const { explained } = photo.result?.links ?? {};
-  if (!explained) return;
-  const { look: kind } = photo.look;
-  const link = kind === USUAL.look ? explained : `${explained}${service.query({ look: kind })}`;
-  if (scene.explained?.link === link) return;
+  const link = photo.result ? sharesOf(photo.result, photo.look.look) : null;
+  if (!link || scene.explained?.link === link) return;
   scene.explained?.close();
   scene.explained = new Layer(link, scene.width, scene.height, (problem) => arrived(photo, problem));
   scene.changed();
@@ -285,15 +307,13 @@ function judge(scene, photo) {
   scene.changed();
 }
 
-/** Measure what auto takes, once for each result. */
+/** Measure what auto takes, once for each result and look. */
 async function measure(photo) {
-  const job = photo.result;
-  if (!job || photo.measured === job.id || typeof job.result.strength_found === "number") return;
-  photo.measured = job.id;
-  photo.found = null;
-  const found = await strengthFound(photo.there, job).catch(() => null);
-  if (photo.result !== job) return;
-  photo.found = found;
+  const { result: job, there, look: { look: kind } } = photo;
+  const which = `${job?.id} ${kind}`;
+  if (!job || !there || photo.strengthFound !== null || photo.measured.has(which)) return;
+  photo.measured.set(which, null);
+  photo.measured.set(which, await strengthFound(there, job, kind).catch(() => null));
   if (photo === table.current) panel.show(photo, table.photos, overlay);
 }
 
@@ -333,8 +353,9 @@ table.addEventListener("change", ({ detail: photo }) => {
   const silent = table.photos.some((one) => one.silent);
   if (silent) banner(`${t("silent")} ${t("goesOn")}`);
   else if (!photo.problem) banner(null);
-  if (photo === table.current) refresh();
-  if (states.get(photo) !== photo.state) {
+  const entered = states.get(photo) !== photo.state;
+  if (photo === table.current || entered) refresh(); // the panel counts all that are done
+  if (entered) {
     if (photo.state === "done" && states.get(photo)) finished(photo);
     states.set(photo, photo.state);
     keep();
@@ -399,6 +420,7 @@ panel.addEventListener("look", ({ detail: { look: chosen, moving } }) => {
   look = chosen;
   table.current.look = chosen;
   panel.showLook(chosen);
+  measure(table.current);
   viewer.moving = moving;
   if (!moving) {
     remember({ look });
@@ -462,7 +484,15 @@ panel.addEventListener("copy", () => busily(async (onProgress) => {
   await deliver.copy(await service.job(id));
   say(t("copied"));
 }));
-panel.addEventListener("share", () => busily(async (onProgress) => deliver.share(await table.current.product(onProgress, panel.output))));
+panel.addEventListener("share", () => busily(async (onProgress) => {
+  const file = await table.current.product(onProgress, panel.output);
+  try {
+    await deliver.share(file);
+  } catch (problem) {
+    if (problem.name !== "NotAllowedError") throw problem;
+    banner(t("shareAgain")); // the click counts for some seconds, and the file took longer; or the system refuses
+  }
+}));
 
 const save = () => busily(async (onProgress) => {
   const file = await table.current.product(onProgress, panel.output);
@@ -494,7 +524,7 @@ async function busily(act) {
 listen($("view"), $("wipe"), viewer, {
   s: () => $("side").click(),
   u: () => $("uncertainty").click(),
-  "?": showKeys,
+  "?": () => showKeys("key"),
   PageUp: () => table.step(-1),
   PageDown: () => table.step(1),
 });
@@ -507,7 +537,10 @@ viewer.addEventListener("move", () => {
   label();
   lookAhead();
 });
-viewer.addEventListener("drawn", () => $("view").setAttribute("aria-busy", String(awaiting())));
+viewer.addEventListener("drawn", () => {
+  document.body.dataset.seen = viewer.seen;
+  $("view").setAttribute("aria-busy", String(awaiting()));
+});
 
 // One stop for Tab; arrows move between the buttons.
 const tools = [...$("bar").querySelectorAll("button")];
@@ -547,15 +580,17 @@ function label() {
   $("canvas").setAttribute("aria-label", name ? t("canvas", { name, what, zoom: $("zoom").textContent }) : t("nothing"));
 }
 
-/** Put the words at the picture, not at the window's edge. */
+/** Put the words at the picture, not at the window's edge; beside it where its half has no room for them. */
 function placeTags() {
   const frames = viewer.frames;
   if (!frames.length) return;
   const [first, last] = [frames[0], frames.at(-1)];
+  const half = (first.right - first.left) / (viewer.beside ? 1 : 2);
+  const room = (id) => Math.max(0, $(id).offsetWidth + TAG_MARGIN - half);
   const style = $("stage").style;
-  style.setProperty("--before-x", `${Math.max(0, first.left)}px`);
+  style.setProperty("--before-x", `${Math.max(0, first.left - room("tag-before"))}px`);
   style.setProperty("--before-y", `${Math.max(0, first.top)}px`);
-  style.setProperty("--after-x", `${Math.max(0, $("canvas").clientWidth - last.right)}px`);
+  style.setProperty("--after-x", `${Math.max(0, $("canvas").clientWidth - last.right - room("tag-after"))}px`);
   style.setProperty("--after-y", `${Math.max(0, last.top)}px`);
   style.setProperty("--top", `${Math.max(0, first.top)}px`);
   style.setProperty("--bottom", `${Math.max(0, $("canvas").clientHeight - first.bottom)}px`);
@@ -569,7 +604,7 @@ paint();
 addEventListener("keydown", (event) => {
   if (event.key === "?" && !viewer.viewport && !event.target.closest("input, dialog")) {
     event.preventDefault();
-    showKeys();
+    showKeys("key");
   }
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
   const act = { o: pick, s: save }[event.key.toLowerCase()];
@@ -582,9 +617,19 @@ addEventListener("keydown", (event) => {
 setInterval(() => {
   for (const { result, there } of table.photos) {
     if (result) service.job(result.id).catch(() => {});
-    else if (there) service.photo?.(there.id).catch(() => {});
+    else if (there) service.photo(there.id).catch(() => {});
   }
 }, 60_000);
+
+/** Keep the page's own files, so that an installed page opens while the service is away, and says so. */
+async function keepPage() {
+  if (!navigator.serviceWorker) return;
+  await navigator.serviceWorker.register("sw.js");
+  const base = new URL("./", document.baseURI).href;
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  const files = new Set(loaded.filter((name) => name.startsWith(`${base}assets/`)));
+  await (await caches.open(`page ${base}`)).addAll([base, ...files]);
+}
 
 // --- the end -------------------------------------------------------------------------------------
 
@@ -595,5 +640,6 @@ addEventListener("beforeunload", (event) => {
 
 await restore();
 document.body.dataset.ready = "yes";
+if (service.installs) keepPage().catch(() => {}); // without it the page works all the same
 if (early.length) take(early);
 early = [];

@@ -5,7 +5,7 @@ import { remember, settings } from "./memory.js";
 import { translated } from "./problems.js";
 import * as service from "./service.js";
 import { number, t } from "./texts.js";
-import { facts, percent, roughly, sentence } from "./words.js";
+import { bytes, facts, percent, roughly, stateInWords } from "./words.js";
 
 const QUALITIES = {
   draft: ["qDraft", "qDraftNote"],
@@ -220,7 +220,7 @@ export class Panel extends EventTarget {
     this.#pace.learn(photo);
     $("name").textContent = photo.name;
     $("name").title = photo.name;
-    $("facts").textContent = photo.there ? facts(photo.there) : "";
+    $("facts").textContent = photo.there ? facts(photo.there) : photo.file ? bytes(photo.file.size) : "";
     this.#showProgress(photo);
     for (const input of $("quality").querySelectorAll("input[type=radio]")) input.checked = input.value === photo.quality;
     for (const [name, time] of this.#times) {
@@ -246,7 +246,7 @@ export class Panel extends EventTarget {
   /** Only the sliders, while one moves. */
   showLook(look) {
     this.#kind = look.look;
-    const found = look.look === USUAL.look ? (this.#photo?.result?.result.strength_found ?? this.#photo?.found) : null;
+    const found = this.#photo?.strengthFound;
     for (const [name, { input, value }] of this.#sliders) {
       const automatic = look[name] === "auto";
       const shown = automatic ? (found ?? NEUTRAL[name]) : turned(name, look[name]);
@@ -257,6 +257,7 @@ export class Panel extends EventTarget {
       value.textContent = automatic && typeof found !== "number" ? "" : words;
     }
     this.#auto.ariaPressed = String(look.strength === "auto");
+    if (this.#photo) this.#showFindings(this.#photo);
     $("reset").hidden = same(look, USUAL);
     this.#showPreset(look);
   }
@@ -267,7 +268,7 @@ export class Panel extends EventTarget {
     const bar = $("progress-bar");
     if (photo.state === "running" && photo.progress > 0) bar.value = photo.progress;
     else bar.removeAttribute("value");
-    $("progress-text").textContent = sentence(photo);
+    $("progress-text").textContent = stateInWords(photo);
     const pictured = (photo.there || photo.small) && !photo.unreadable && photo.state !== "refused";
     $("notice").hidden = pictured || !photo.problem;
     $("notice-text").textContent = photo.problem ?? "";
@@ -275,11 +276,10 @@ export class Panel extends EventTarget {
     $("problem").textContent = photo.problem ?? "";
     const pending = photo.result && photo.result.asked?.quality !== photo.quality && !photo.busy;
     const stopped = ["stopped", "failed"].includes(photo.state) || (photo.state === "ready" && photo.asks) || pending;
-    $("again").hidden = !stopped;
+    $("again").hidden = !stopped || photo.unreadable;
     const seconds = this.#pace.seconds(photo.there, photo.quality);
     const begin = seconds === null ? t("denoise") : t("denoiseWith", { quality: t(QUALITIES[photo.quality][0]), time: roughly(seconds) });
     $("again").textContent = photo.state === "failed" ? t("again") : begin;
-    this.#showFindings(photo);
   }
 
   /** What was found: the noise, and the strength that auto takes. */
@@ -290,10 +290,9 @@ export class Panel extends EventTarget {
       const word = `n ${result.noise_word}`;
       parts.push(`${t("noiseFound", { word: t(word), level: number(result.noise_level, 1) })}.`);
     }
-    const strength = result?.strength_found ?? photo.found;
-    const natural = photo.look.strength === USUAL.strength && photo.look.look === USUAL.look;
-    if (natural && typeof strength === "number" && result) {
-      parts.push(`${t("autoTook", { percent: percent(strength) })}.`);
+    const automatic = photo.look.strength === USUAL.strength;
+    if (automatic && result && photo.strengthFound !== null) {
+      parts.push(`${t("autoTook", { percent: percent(photo.strengthFound) })}.`);
     }
     $("found").textContent = parts.join(" ");
     $("found").hidden = !parts.length;

@@ -33,12 +33,12 @@ export class Photo extends EventTarget {
   previewing = false; // its job waits for its first preview
   unreadable = false; // its pixels cannot be shown
   viewport = null; // where the viewer was
-  found = null; // strength that auto takes, 0 to 1
+  measured = new Map(); // strength that auto takes by result and look, 0 to 1; null while unknown
   small = null; // address of a small picture made by the browser; undefined: it is being made
   guess = () => null; // seconds that the job takes, by the service's pace
   #asked = null; // options of the job that is at work
-  #made = null; // the job of the file with the latest look: {look, id}
-  #fetching = false; // that file is being waited for
+  #made = null; // the file with the latest look: {look, started, waiting, failed, job}
+  #since = 0; // when its progress was another one, in ms
   #turn = 0; // a run that is no longer the latest ends itself
   #job = null;
   #upload = null;
@@ -51,10 +51,13 @@ export class Photo extends EventTarget {
   /** One that was handed over before the page was loaded anew. */
   static found({ there, job, quality, look, asked }) {
     const photo = new Photo({ name: there.name, size: there.bytes, type: "" }, quality, look);
-    Object.assign(photo, { file: null, there, state: "ready" });
+    Object.assign(photo, { file: there.file ?? null, there, state: "ready" });
     photo.#asked = asked;
     if (job?.state === "done") Object.assign(photo, { state: "done", result: { ...job, asked } });
-    else if (job) photo.#resume(job.id);
+    else if (job) {
+      photo.#job = job.id;
+      photo.#work({ state: "queued" }, async () => job.id);
+    }
     return photo;
   }
 
@@ -62,6 +65,13 @@ export class Photo extends EventTarget {
   get kept() {
     if (!this.there) return null;
     return { photo: this.there.id, job: this.#job ?? this.result?.id ?? null, quality: this.quality, look: this.look, asked: this.#asked };
+  }
+
+  /** The strength that auto takes in the look that was chosen, 0 to 1; null while unknown. */
+  get strengthFound() {
+    const { result, look: { look } } = this;
+    const reported = look === USUAL.look ? result?.result.strength_found : null;
+    return reported ?? this.measured.get(`${result?.id} ${look}`) ?? null;
   }
 
   get busy() {
@@ -97,29 +107,22 @@ export class Photo extends EventTarget {
   }
 
   /** From a photograph that was handed over to the result; never throws. `options` are those of the job. */
-  async run(options) {
-    const turn = (this.#turn += 1);
+  run(options) {
     this.asks = false;
-    this.#become({ state: "queued", progress: 0, secondsLeft: null, position: null, problem: null });
-    try {
+    return this.#work({ state: "queued", progress: 0, secondsLeft: null, position: null, problem: null }, async () => {
       this.#asked = options(this);
-      const job = await service.start(this.there.id, this.#asked);
-      if (turn !== this.#turn) {
-        service.stop(job.id).catch(() => {});
-        return;
-      }
-      this.#job = job.id;
-      await this.#follow(() => turn === this.#turn);
-    } catch (problem) {
-      if (turn === this.#turn) this.#failed(problem);
-    }
+      return (await service.start(this.there.id, this.#asked)).id;
+    });
   }
 
-  async #resume(job) {
+  /** Follow the job that `begin` names to its end, from new values on; never throws. */
+  async #work(values, begin) {
     const turn = (this.#turn += 1);
-    this.#job = job;
-    this.state = "queued";
+    this.#become(values);
     try {
+      const job = await begin();
+      if (turn !== this.#turn) return void service.stop(job).catch(() => {});
+      this.#job = job;
       await this.#follow(() => turn === this.#turn);
     } catch (problem) {
       if (turn === this.#turn) this.#failed(problem);
@@ -151,13 +154,18 @@ export class Photo extends EventTarget {
     }
   }
 
-  /** Seconds left: by the service's pace at first, by the job's own as it becomes sure, without leaps. */
+  /**
+   * Seconds left: by the service's pace at first, by the job's own as it becomes sure, without leaps. Null where the
+   * work takes longer than they said.
+   */
   #left(job) {
+    if (job.state !== this.state || job.progress !== this.progress) this.#since = performance.now();
+    const passed = job.state === "running" ? (performance.now() - this.#since) / 1000 : 0;
     const guess = this.guess();
-    const byPace = guess === null ? null : guess * (1 - job.progress);
-    if (job.seconds_left === null) return byPace;
+    const byPace = guess === null ? null : guess * (1 - job.progress) - passed;
+    if (job.seconds_left === null) return byPace > 0 ? byPace : null;
     const share = byPace === null ? 1 : Math.min(1, job.progress / SURE);
-    const now = share * job.seconds_left + (1 - share) * (byPace ?? 0);
+    const now = share * job.seconds_left + (1 - share) * Math.max(0, byPace);
     return this.secondsLeft === null ? now : 0.75 * Math.max(0, this.secondsLeft - POLL / 1000) + 0.25 * now;
   }
 
@@ -169,47 +177,79 @@ export class Photo extends EventTarget {
 
   /** Remove what has been made of it from the service. */
   #discard() {
-    const made = this.#fetching ? null : this.#made?.id; // product() removes what nobody wants any more
-    for (const id of [this.result?.id, made]) if (id) service.stop(id).catch(() => {});
-    this.#made = null;
+    if (this.result) service.stop(this.result.id).catch(() => {});
+    this.#replace(null);
+  }
+
+  /** Put another file with a look in the place of the one there was, which goes as soon as nobody waits for it. */
+  #replace(made) {
+    const before = this.#made;
+    this.#made = made;
+    if (before) this.#drop(before);
+  }
+
+  #drop(made) {
+    if (!made.waiting && !made.failed) made.started.then(({ id }) => service.stop(id)).catch(() => {});
   }
 
   /**
    * The finished job of the file with the look, saved as `output` says. Where the look changes the result, the service makes
    * it as the command does with these options, from what it remembers of the network's work; `onProgress`
-   * hears how far it is.
+   * hears how far it is. Who asks for the same file again meanwhile waits for the same job.
    */
-  async made(onProgress, output = {}) {
+  made(onProgress, output = {}) {
+    return this.#whileMade(onProgress, output, (id) => id);
+  }
+
+  /** What `use` makes of the job, which stays until then. */
+  async #whileMade(onProgress, output, use) {
     const { look, result } = this;
-    const plain = Object.values(output).every((value) => value === undefined);
-    if (plain && Object.entries(NEUTRAL).every(([name, value]) => look[name] === value)) return result.id;
+    if (this.#plain(output)) return use(result.id);
     const words = JSON.stringify([look, output]);
     if (this.#made?.look !== words) {
-      if (this.#made) service.stop(this.#made.id).catch(() => {});
-      this.#made = { look: words, id: (await service.start(this.there.id, { quality: result.asked.quality, ...look, ...output })).id };
+      const started = service.start(this.there.id, { quality: result.asked.quality, ...look, ...output });
+      this.#replace({ look: words, started, waiting: 0, failed: false, job: null });
     }
-    const { id } = this.#made;
-    this.#fetching = true;
+    const made = this.#made;
+    made.waiting += 1;
     try {
-      for (;;) {
+      const { id } = await made.started;
+      while (!made.job) {
         const job = await service.job(id);
-        if (job.state === "done") return id;
-        if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? problemInWords(job.problem) : t("wasStopped"));
-        onProgress(job.progress);
-        await pause(POLL);
+        if (job.state === "done") made.job = job;
+        else if (!["queued", "running"].includes(job.state)) throw new Error(job.problem ? problemInWords(job.problem) : t("wasStopped"));
+        else {
+          onProgress(job.progress);
+          await pause(POLL);
+        }
       }
+      return await use(id);
     } catch (problem) {
-      if (this.#made?.id === id) this.#made = null;
+      made.failed = true;
+      if (this.#made === made) this.#made = null;
       throw problem;
     } finally {
-      this.#fetching = false;
-      if (this.result !== result) service.stop(id).catch(() => {}); // there is another one meanwhile
+      made.waiting -= 1;
+      if (this.#made !== made) this.#drop(made);
     }
   }
 
+  /** Whether the result itself is the file: nothing was chosen that changes it. */
+  #plain(output) {
+    const asIs = Object.values(output).every((value) => value === undefined);
+    return asIs && Object.entries(NEUTRAL).every(([name, value]) => this.look[name] === value);
+  }
+
+  /** The file with the look, where it is made already: `{name, media_type, link}`; else null. */
+  ready(output) {
+    const made = this.#made?.look === JSON.stringify([this.look, output]) ? this.#made.job : null;
+    const job = this.result && this.#plain(output) ? this.result : made;
+    return job?.links.result ? { ...job.result, link: job.links.result } : null;
+  }
+
   /** The file with the look, `{blob, name}`. */
-  async product(onProgress, output) {
-    return service.result(await this.made(onProgress, output));
+  product(onProgress, output) {
+    return this.#whileMade(onProgress, output, service.result);
   }
 
   #failed(problem) {

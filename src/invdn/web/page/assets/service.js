@@ -30,9 +30,16 @@ async function ask(path, options = {}) {
     throw new Problem(0, t("silent"));
   }
   if (answer.ok) return answer;
-  const body = await answer.json().catch(() => ({}));
+  const own = answer.headers.get("Content-Type")?.startsWith("application/problem+json");
+  if (!own) throw inFront(answer.status);
   const wait = Number(answer.headers.get("Retry-After"));
-  throw new Problem(answer.status, problemInWords({ title: `Error ${answer.status}`, ...body }), wait || null);
+  throw new Problem(answer.status, problemInWords(await answer.json().catch(() => ({}))), wait || null);
+}
+
+/** What a server in front of the service says without it: that it does not answer, or that a file is too large. */
+function inFront(status) {
+  if ([502, 503, 504].includes(status)) return new Problem(0, t("silent"));
+  return new Problem(status, status === 413 ? t("proxyLimit") : t("unknownError", { status }));
 }
 
 export const query = (values) => {
@@ -91,8 +98,8 @@ export async function region(link, { x, y, w, h }, shrink, signal) {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** Whether previews may be of means of squares: a whole photograph at the size of the screen. */
-export const shrinks = true;
+/** Whether the page has a service worker (sw.js) that keeps it for the time without the service. */
+export const installs = true;
 
 /** A denoised region of a photograph, as means of `edge` x `edge` pixels. */
 export const preview = (link, { x, y, w, h, edge }, options, signal) =>

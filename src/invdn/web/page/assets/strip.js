@@ -4,7 +4,13 @@ import { thumbnail } from "./service.js";
 import { t } from "./texts.js";
 import { state } from "./words.js";
 
-/** Fires "choose" and "remove" with the photograph as `detail`. */
+/** Whether results can be dragged out of this browser, as Chromium's can. */
+const DRAGS = "chrome" in window;
+
+/**
+ * Fires "choose", "remove" and "point" (at one that is done) with the photograph as `detail`, and "drag" with the
+ * photograph and the DataTransfer to be filled.
+ */
 export class Strip extends EventTarget {
   #list;
   #frame;
@@ -33,22 +39,27 @@ export class Strip extends EventTarget {
     const choose = Object.assign(document.createElement("button"), { type: "button", className: "frame" });
     const picture = Object.assign(document.createElement("img"), { alt: "", draggable: false });
     const name = Object.assign(document.createElement("span"), { className: "name", textContent: photo.name, title: photo.name });
-    const told = Object.assign(document.createElement("span"), { className: "told" });
+    const status = Object.assign(document.createElement("span"), { className: "status" });
     const bar = Object.assign(document.createElement("i"), { className: "bit" });
     bar.setAttribute("aria-hidden", "true");
     const still = document.createElement("span");
     still.className = "still";
     still.append(picture);
     picture.addEventListener("error", () => picture.removeAttribute("src"));
-    choose.append(still, bar, name, told);
+    choose.append(still, bar, name, status);
     choose.addEventListener("click", () => this.dispatchEvent(new CustomEvent("choose", { detail: photo })));
+    choose.addEventListener("pointerenter", () => choose.draggable && this.dispatchEvent(new CustomEvent("point", { detail: photo })));
+    choose.addEventListener("dragstart", (event) => {
+      const detail = { photo, transfer: event.dataTransfer };
+      if (!this.dispatchEvent(new CustomEvent("drag", { detail, cancelable: true }))) event.preventDefault();
+    });
     const away = Object.assign(document.createElement("button"), { type: "button", className: "away", title: t("remove") });
     away.setAttribute("aria-label", t("removeNamed", { name: photo.name }));
     away.innerHTML = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 7l10 10M17 7 7 17"/></svg>';
     away.addEventListener("click", () => this.dispatchEvent(new CustomEvent("remove", { detail: photo })));
     item.append(choose, away);
     this.#list.append(item);
-    this.#items.set(photo, { item, choose, picture, told, bar });
+    this.#items.set(photo, { item, choose, picture, status, bar });
     this.tell(photo);
   }
 
@@ -57,7 +68,9 @@ export class Strip extends EventTarget {
     const parts = this.#items.get(photo);
     if (!parts) return;
     parts.item.dataset.state = photo.state;
-    parts.told.textContent = state(photo);
+    parts.status.textContent = state(photo);
+    parts.choose.draggable = DRAGS && photo.state === "done";
+    parts.choose.title = parts.choose.draggable ? t("dragOut") : "";
     parts.bar.style.setProperty("--share", photo.state === "running" ? photo.progress : 0);
     const address = photo.small === null && photo.there ? thumbnail(photo.there) : photo.small;
     if (address && parts.shown !== address) {

@@ -124,6 +124,7 @@ export class Table extends EventTarget {
 
   #runnable() {
     if (this.photos.filter(({ working }) => working).length >= JOBS_AT_ONCE) return null;
+    if (this.current?.state === "ready" && this.#later(this.current)) return null; // it goes first all the same
     return this.#first((photo) => photo.state === "ready" && !photo.wait && !photo.asks && !this.#later(photo));
   }
 

@@ -21,6 +21,7 @@ export class Viewer extends EventTarget {
   held = false; // only before
   moving = false; // a slider is being moved: quick rather than fine
   outline = null; // region of the photograph that is marked: {x, y, w, h}
+  seen = false; // something of the photograph is on the canvas
   #canvas;
   #context;
   #due = 0;
@@ -107,6 +108,7 @@ export class Viewer extends EventTarget {
     const { width, height } = this.#canvas;
     context.fillStyle = this.background;
     context.fillRect(0, 0, width, height);
+    this.seen = false;
     if (!this.scene) return;
     const [first, second] = this.panes;
     if (second) {
@@ -123,7 +125,7 @@ export class Viewer extends EventTarget {
 
   /** Draw the outline, in white on black so that it shows on everything. */
   #mark(pane) {
-    if (!this.outline || this.held) return;
+    if (!this.outline || this.held || !this.seen) return;
     const { x, y, w, h } = this.outline;
     const [left, top] = this.viewport.origin;
     const { zoom } = this.viewport;
@@ -210,11 +212,16 @@ export class Viewer extends EventTarget {
     for (let r = Math.floor(row / TILE); r * TILE < row + rows; r += 1) {
       for (let c = Math.floor(column / TILE); c * TILE < column + columns; c += 1) {
         const tile = this.scene[side](level, c, r);
-        if (tile) context.drawImage(tile, c * TILE - column, r * TILE - row);
+        if (tile) this.#put(context, tile, c * TILE - column, r * TILE - row);
         else this.#fill(context, level, c, r, column, row, side);
       }
     }
     return { column, row, columns, rows };
+  }
+
+  #put(context, tile, ...place) {
+    this.seen = true;
+    context.drawImage(tile, ...place);
   }
 
   /** Until a tile comes, the same place from a coarser level, or the photograph before. */
@@ -225,12 +232,12 @@ export class Viewer extends EventTarget {
       const size = TILE >> up;
       const [x, y] = [(c % (1 << up)) * size, (r % (1 << up)) * size];
       const [w, h] = [Math.min(size, tile.width - x), Math.min(size, tile.height - y)];
-      if (w > 0 && h > 0) context.drawImage(tile, x, y, w, h, c * TILE - column, r * TILE - row, w << up, h << up);
+      if (w > 0 && h > 0) this.#put(context, tile, x, y, w, h, c * TILE - column, r * TILE - row, w << up, h << up);
       return;
     }
     if (side === "after") {
       const tile = this.scene.before(level, c, r);
-      if (tile) context.drawImage(tile, c * TILE - column, r * TILE - row);
+      if (tile) this.#put(context, tile, c * TILE - column, r * TILE - row);
       else if (level < this.scene.coarsest) this.#fill(context, level, c, r, column, row, "before");
     }
   }

@@ -52,7 +52,7 @@ export function state(photo) {
 }
 
 /** The same in a sentence for the panel. */
-export function sentence(photo) {
+export function stateInWords(photo) {
   switch (photo.state) {
     case "waiting": return photo.wait ? t("busy") : t("waiting");
     case "uploading": return t("uploading");
@@ -63,7 +63,8 @@ export function sentence(photo) {
       return t("running", { percent: percent(photo.progress) }) + left;
     }
     case "done": return t("done", { time: duration(photo.result.result.seconds) });
-    case "failed": case "refused": return "";
+    case "failed": return t("sFailed");
+    case "refused": return t("sRefused");
     default: return photo.result ? t("stoppedEarlier") : t("stopped");
   }
 }

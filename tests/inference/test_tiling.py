@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invdn.errors import InputError
-from invdn.image.tiling import read_window, tiles
+from invdn.inference.blocks import read_window, tiles
 
 sizes = st.integers(1, 2000)
 cuts = {

@@ -1,5 +1,6 @@
 """PyTorch's ``.pth``: the archive of today and the row of pickles before it; read without torch."""
 
+import pickle
 import struct
 import zipfile
 import zlib
@@ -10,10 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import MissingDependencyError, WeightsError
-from .checkpoint import read_state_dict
 from .parameters import Parameters
-from .pickle_tree import expect_end, parse_pickle
-from .pickled_tensors import ALLOWED, StorageReference, Storages
+from .pickle_tree import Call, expect_end, parse_pickle
+from .pickled_tensors import ALLOWED, StorageReference, Storages, read_tensor
 
 #: How a zip archive begins, and where its end record begins when no comment follows.
 ZIP_START, _ZIP_END, _ZIP_END_SIZE = b"PK\x03\x04", b"PK\x05\x06", 22
@@ -24,6 +24,15 @@ _DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, ValueError, KeyError, IndexError, EOFError,
     NotImplementedError, RuntimeError, OverflowError, OSError,
 )  # fmt: skip
+#: How a pickle of protocol 2 or later begins; Paddle writes nothing older.
+PICKLE_START = b"\x80"
+#: Where checkpoints keep the state dict, the better one first (an average of weights).
+#: ``ema`` and ``network`` are those of our own trainings.
+_WRAPPERS = (
+    "params_ema", "ema", "params", "state_dict", "model_state_dict", "generator", "model",
+    "network", "net",
+)  # fmt: skip
+_DEEPEST = 4  # wrappers around wrappers
 
 
 def decode_zip(data: bytes) -> dict[str, NDArray[Any]]:
@@ -98,3 +107,62 @@ def _read_archive(data: bytes) -> dict[str, bytes]:
         if sum(info.file_size for info in infos) > len(data):
             raise ValueError("its members overlap")
         return {info.filename: archive.read(info) for info in infos}
+
+
+def decode_pdparams(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return tensors of a Paddle state dict, training checkpoint or PaddleGAN file.
+
+    Raises:
+        WeightsError: it is damaged, unsafe, or holds no InvDN.
+    """
+    stream = BytesIO(data)
+    tree = parse_pickle(stream, ALLOWED)
+    expect_end(stream)
+    return read_state_dict(tree.root, len(data), Storages())
+
+
+def encode_pdparams(parameters: Parameters) -> bytes:
+    """Return a state dict of numpy arrays with the Haar kernels, as ``paddle.load`` takes it."""
+    pickled = pickle.dumps(parameters.official_tensors(), protocol=3)
+    # numpy 2 names its new home, numpy 1 does not know it; both know the old one. The first
+    # array imports it, before any data; the others refer back to it.
+    return pickled.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
+
+
+def read_state_dict(root: object, size: int, storages: Storages) -> dict[str, NDArray[Any]]:
+    """Find the state dict in a checkpoint and read its tensors.
+
+    Args:
+        root: what the pickle holds.
+        size: bytes of the file, which no set of true tensors exceeds.
+        storages: what lies beside a torch pickle.
+
+    Returns:
+        Read-only arrays under the names of the file; bfloat16 as uint16.
+
+    Raises:
+        WeightsError: there is no InvDN inside, or a tensor is damaged.
+    """
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, node in _state_dict(root).items():
+        if isinstance(name, str) and isinstance(node, Call | tuple):
+            try:
+                tensors[name] = read_tensor(node, storages)
+            except ValueError as error:
+                raise WeightsError(f"damaged tensor {name}: {error}") from error
+    if sum(tensor.nbytes for tensor in tensors.values()) > size:
+        raise WeightsError("its tensors overlap: together they are larger than the file")
+    return tensors
+
+
+def _state_dict(root: object) -> dict[Any, object]:
+    tree = root
+    for _ in range(_DEEPEST):
+        if not isinstance(tree, dict):
+            break
+        if any("operations." in name for name in tree if isinstance(name, str)):
+            return tree
+        tree = next((tree[name] for name in _WRAPPERS if isinstance(tree.get(name), dict)), None)
+    names = [name for name in root if isinstance(name, str)] if isinstance(root, dict) else []
+    found = ", ".join(names[:3]) or f"a {type(root).__name__} without names"
+    raise WeightsError(f"it holds no parameters of an InvDN, but {found}")
