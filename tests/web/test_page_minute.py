@@ -4,10 +4,12 @@ import re
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
+from invdn.web.tasks import QUICK_WORK
 from support.chromium import PATIENCE, Visit, visiting
 from support.proxies import nginx
 from support.serving import Server, running
@@ -177,3 +179,30 @@ def test_no_time_is_told_where_more_has_passed(visit: Visit, pictures: Path) -> 
     expect(visit.page.locator("#progress-text")).to_have_text("Denoising, 0 %", timeout=PATIENCE)
     visit.page.unroute(jobs)
     visit.until("done")
+
+
+def test_the_first_preview_is_quick_by_the_service_s_own_measure(
+    browser: Any, server: Server, pictures: Path
+) -> None:
+    limits = server.client.get("/api/v1/service").json()["limits"]
+    assert limits["quick_preview_pixel_passes"] == QUICK_WORK
+
+    def smaller(route: Any) -> None:
+        about = route.fetch().json()
+        about["limits"]["quick_preview_pixel_passes"] = 4096
+        route.fulfill(json=about)
+
+    with visiting(browser, server) as visit:
+        visit.page.route("**/api/v1/service", smaller)
+        visit.page.reload()
+        visit.page.wait_for_selector("body[data-ready]")
+        with visit.page.expect_request("**/preview?*") as asked:
+            visit.drop(pictures / "slow.png")
+        query = {
+            name: int(value)
+            for name, value in parse_qsl(urlsplit(asked.value.url).query)
+            if value.isdecimal()
+        }
+        samples = query["w"] * query["h"] / query["shrink"] ** 2
+        assert query["shrink"] > 1 and 2 * samples <= 4096, "encoded and decoded once each"
+        visit.until("done")

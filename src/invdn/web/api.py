@@ -25,6 +25,7 @@ from .query_params import options_document
 from .responses import http_answer, invalid_answer, problem_answer
 from .schemas import HealthDocument, ModelDocument, ModelsDocument, ServiceDocument
 from .service import Service
+from .tasks import QUICK_WORK
 from .telemetry import traced, without_native_spans
 
 _EXTRAS = {
@@ -97,6 +98,7 @@ def _router(service: Service) -> APIRouter:
                 "bytes": settings.max_bytes,
                 "pixels": settings.max_pixels,
                 "preview_pixels": settings.max_preview_pixels,
+                "quick_preview_pixel_passes": QUICK_WORK,
                 "pixel_passes": settings.max_work,
                 "queue": settings.max_queue,
                 "seconds": settings.max_seconds,

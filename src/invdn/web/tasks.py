@@ -47,7 +47,7 @@ LONGEST_SIDE = 65_535  # of a photograph, and of what a browser shows
 _ROWS = 256  # blended in one go
 #: In the uncertainty map, grey levels for one step of 8 bits; the interval is twice as wide.
 LEVELS_A_STEP = 10
-_QUICK = 1 << 20  # pixels times passes; about a second on two cores
+QUICK_WORK = 1 << 20  # pixels times passes of a quick preview; about a second on two cores
 _KEPT_DECODED = 768 << 20  # bytes of the last two: 128 megapixels of 16 bits
 
 
@@ -177,7 +177,7 @@ class Preview:
             -(-side // self.shrink) for side in (self.region.width, self.region.height)
         )
         passes = self.options.num_symmetries * (1 + self.options.num_samples)
-        return width * height * passes <= _QUICK
+        return width * height * passes <= QUICK_WORK
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ const FIRST = 200_000; // samples of the first, coarse one
 const TARGET = 1200; // ms that a region may take
 const FINE = 6000; // ms that the fine one may take
 const COARSEST = 6; // level
-const QUICK = 500_000; // samples that the service makes at once, and finer previews after them
+const FEWEST = 20_000; // samples of a coarse one, however slow the service is
 const PATIENCE = 2500; // ms that a job waits for the first preview of its photograph
 
+/** Samples that the network sees, as the service counts them. */
+const samplesOf = ({ w, h, edge }) => Math.ceil(w / edge) * Math.ceil(h / edge);
+
 export class Ahead {
-  #samples = FIRST; // that take TARGET ms
+  #samples; // that take TARGET ms
   #limit;
+  #quick;
   #timer = 0;
   #asked = null;
   #seen = "";
@@ -25,11 +29,14 @@ export class Ahead {
 
   /**
    * @param limit    samples that the service accepts
+   * @param quick    samples that it makes at once; finer previews make way for them
    * @param options  makes the options of a region from a Photo
    * @param begin    called when `first` changes, with whether there is one
    */
-  constructor(limit, options, begin) {
+  constructor(limit, quick, options, begin) {
     this.#limit = limit;
+    this.#quick = Math.min(limit, quick);
+    this.#samples = Math.min(FIRST, this.#quick);
     this.#options = options;
     this.#begin = begin;
   }
@@ -74,16 +81,15 @@ export class Ahead {
   /** Regions to ask for, one after the other: `{x, y, w, h, edge}`. */
   plan(viewport) {
     const { x, y, w, h } = viewport.visible;
-    const fine = this.#finest(viewport);
-    const samples = (level) => (w * h) / 4 ** level;
-    let coarse = fine;
-    while (coarse < COARSEST && samples(coarse) > this.#samples) coarse += 1;
-    const levels = coarse > fine && samples(fine) < Math.min(this.#limit, (this.#samples * FINE) / TARGET) ? [coarse, fine] : [coarse];
-    return levels.map((level) => {
-      const edge = 1 << level;
+    const region = (edge) => {
       const [left, top] = [Math.floor(x / edge) * edge, Math.floor(y / edge) * edge];
       return { x: left, y: top, w: x + w - left, h: y + h - top, edge };
-    });
+    };
+    const fine = region(1 << this.#finest(viewport));
+    let coarse = fine;
+    while (coarse.edge < 1 << COARSEST && samplesOf(coarse) > this.#samples) coarse = region(2 * coarse.edge);
+    const both = coarse !== fine && samplesOf(fine) < Math.min(this.#limit, (this.#samples * FINE) / TARGET);
+    return both ? [coarse, fine] : [coarse];
   }
 
   async #ask(photo, viewport, previews, begun, done) {
@@ -111,9 +117,9 @@ export class Ahead {
     this.#goFirst(null);
   }
 
-  #learn({ w, h, edge }, took) {
-    const wanted = ((w * h) / edge ** 2) * (TARGET / Math.max(took, 50));
-    this.#samples = Math.min(Math.max((this.#samples + wanted) / 2, 20_000), QUICK, this.#limit);
+  #learn(region, took) {
+    const wanted = samplesOf(region) * (TARGET / Math.max(took, 50));
+    this.#samples = Math.min(Math.max((this.#samples + wanted) / 2, FEWEST), this.#quick);
   }
 
   stop() {

@@ -106,7 +106,8 @@ const table = new Table(
   (photo) => pace.seconds(photo.there, photo.quality),
   (photo) => ahead.first === photo,
 );
-const ahead = new Ahead(about.limits.preview_pixels, () => ({ ...USUAL, quality: "draft" }), (waits) => {
+const { preview_pixels: most, quick_preview_pixel_passes: quick = Infinity } = about.limits;
+const ahead = new Ahead(most, quick / pace.work("draft").passes, () => ({ ...USUAL, quality: "draft" }), (waits) => {
   hold(waits && isShown(table.current?.file)); // what the browser does not show itself comes first
   if (waits) panel.show(table.current, table.photos, overlay);
   else table.begin();
