@@ -327,7 +327,7 @@ def test_what_is_not_read_is_refused_when_it_comes(own: Server, pictures: Path) 
     pages.set_type(pyvips.GValue.gint_type, "page-height", image.height)
     for content, words in (
         (cmyk.jpegsave_buffer(keep="none"), "CMYK"),
-        (pages.tiffsave_buffer(), "2 pages"),
+        (pages.tiffsave_buffer(), "with the command's --page 1 to 2"),
         (pages.webpsave_buffer(), "animation"),
     ):
         answer = own.client.post("/api/v1/photos", content=content)

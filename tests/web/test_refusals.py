@@ -273,6 +273,9 @@ def test_401_the_cookie_of_the_page_and_504(tmp_path: Path, pictures: Path) -> N
 
 def test_429_for_guessing(tmp_path: Path) -> None:
     with running(tmp_path, token=WORDS) as server:
+        cookie = server.client.get("/", params={"token": WORDS}).headers["set-cookie"]
+        session = cookie.partition(";")[0]
+        server.client.cookies.clear()
         for _ in range(20):
             wrong = server.client.get("/metrics", headers={"Authorization": "Bearer wrong-token"})
             assert wrong.status_code == 401
@@ -280,6 +283,11 @@ def test_429_for_guessing(tmp_path: Path) -> None:
         answer = server.client.get("/metrics", headers=right)
         _refused(answer, 429, "too-many-attempts")
         assert 1 <= int(answer.headers["retry-after"]) <= 60
+        page = server.client.get("/", params={"token": WORDS})  # which says so in words
+        assert page.status_code == 429
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        entered = server.client.get("/metrics", headers={"Cookie": session})
+        assert entered.status_code == 200, "who has come in before stays"
         other = {**right, "X-Forwarded-For": "203.0.113.7"}  # another client, behind a proxy
         assert server.client.get("/metrics", headers=other).status_code == 200
         assert server.client.get("/healthz", headers=right).status_code == 200

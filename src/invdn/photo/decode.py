@@ -144,7 +144,10 @@ def choose_page(pages: int, page: int | None) -> int:
         1
     """
     if page is None and pages > 1:
-        raise ImageError(f"it has {pages} pages; choose one (page, or --page 1 to {pages})")
+        raise ImageError(
+            f"it has {pages} pages; choose one with the command's --page 1 to {pages} (page in "
+            "Python), or save the one that you want as a file of its own"
+        )
     if page is not None and not 1 <= page <= pages:
         raise ImageError(f"it has {pages} page{'s' * (pages > 1)} and none of number {page}")
     return (page or 1) - 1

@@ -60,7 +60,11 @@ def pages_router(service: Service) -> APIRouter:
         given = request.query_params.get("token")
         if given is None:
             return _file(PAGE / "index.html")
-        if sessions.needed and not sessions.is_token(client_of(request), given):
+        try:
+            right = not sessions.needed or sessions.is_token(client_of(request), given)
+        except ProblemError as problem:  # too many wrong ones
+            return _file(PAGE / "index.html", problem.status)
+        if not right:
             return _file(PAGE / "index.html", 401)  # which asks for the token
         answer = RedirectResponse("./", status_code=303)
         if sessions.needed:
