@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,21 +13,42 @@ from pathlib import Path
 import pytest
 
 from invdn.engines import open_engine
-from invdn.inference import Region
+from invdn.inference import Engine, Region
 from invdn.options import DenoiseOptions
 from invdn.photo.demo_photo import camera_noise, demo_photo
 from invdn.photo.photo import Photo
 from invdn.photo.write import write_photo
 from invdn.web.supervisor import Supervisor
-from invdn.web.tasks import Preview
+from invdn.web.tasks import Inspect, Preview
 from invdn.web.worker import LOOK, WorkRequest, _MakeWayError, _WorkerLoop
+from support.deaf_engine import DeafEngine
 from support.serving import Server
 from support.systems import needs_linux
 
 pytestmark = needs_linux  # the worker is told by a signal
 
 WHOLE = Region(0, 0, 512, 512)
+FAST = partial(open_engine, "fast", "cpu")
 FOUR = DenoiseOptions(num_samples=4)
+
+
+def test_a_signal_that_a_finalizer_swallows_is_not_lost(large: Path, tmp_path: Path) -> None:
+    fine = Preview(large, tmp_path / "fine.png", 10**7, WHOLE, FOUR)
+    deaf = tmp_path / "deaf"
+
+    async def cancel() -> None:
+        async with working(tmp_path, partial(DeafEngine, deaf)) as worker:
+            pid = worker.pid
+            task = asyncio.create_task(worker.run(fine, seconds=300))
+            while not deaf.exists():
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await worker.run(Inspect(large, 10**7), seconds=300)
+            assert (worker.pid, worker.restarts) == (pid, 0), "it was not killed"
+
+    asyncio.run(cancel())
 
 
 @pytest.fixture
@@ -39,8 +60,7 @@ def large(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def working(folder: Path) -> AsyncIterator[Supervisor]:
-    engine = partial(open_engine, "fast", "cpu")
+async def working(folder: Path, engine: Callable[[], Engine] = FAST) -> AsyncIterator[Supervisor]:
     worker = Supervisor(engine, 4 << 30, (folder,), folder / "scratch")
     await worker.start()
     try:

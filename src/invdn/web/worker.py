@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -44,6 +44,9 @@ _MEASURED = 256  # edge of the picture by which the pace is measured
 _PAUSE = 0.05  # seconds between two reports of progress
 _MOST_RESTARTS = 3  # of a preview; then it makes way after its passes only
 _MOST_BETWEEN = 8  # previews between two passes of a job
+#: Seconds of the processor after which work is left once more: Python ignores an exception that
+#: comes in a finalizer, or while libvips calls back.
+_ONCE_MORE = 0.1
 #: Says that a ``Cancel`` or a quick preview was sent; only to a worker that is ready. None where
 #: there are no signals.
 LOOK: signal.Signals | None = getattr(signal, "SIGUSR1", None)
@@ -123,8 +126,10 @@ class _WorkerLoop:
         self._restarts: Counter[int] = Counter()
         self._at_work: WorkRequest | None = None  # whose work may be left at any point
         self._missed = False  # a signal came while none could be
+        self._leaving: BaseException | None = None  # by this, from where it is ignored as well
         if LOOK:
             signal.signal(LOOK, self._look)
+            signal.signal(signal.SIGPROF, self._leave_once_more)
 
     def _look(self, *_: object) -> None:
         """Leave the work at hand if it is not wanted now; called between any two steps."""
@@ -132,13 +137,31 @@ class _WorkerLoop:
         self._missed = order is None
         if order:
             self._listen()
-            self._stop_if_cancelled(order)
+            if order.number in self._cancelled:
+                self._leave(_CancelledError())
             may_restart = isinstance(order.task, Preview) and (
                 self._restarts[order.number] < _MOST_RESTARTS
             )
             if may_restart and self._next(rank_of(order.task)):
-                raise _MakeWayError
+                self._leave(_MakeWayError())
             self._go_on(order)
+
+    def _leave(self, by: BaseException) -> NoReturn:
+        self._leaving = by
+        signal.setitimer(signal.ITIMER_PROF, _ONCE_MORE)
+        raise by
+
+    def _leave_once_more(self, *_: object) -> None:
+        if self._leaving:
+            self._leave(self._leaving)
+
+    def _perform(self, order: WorkRequest, passed: Callable[[int, int], None]) -> Any:
+        """Perform a task, of which a signal makes an end at any point, and at none after this."""
+        try:
+            self._go_on(order)
+            return perform(order.task, self._engine, passed)
+        finally:
+            self._at_work = self._leaving = None
 
     def _go_on(self, order: WorkRequest) -> None:
         """Let the work be left at any point from here on, and for what came meanwhile at once."""
@@ -170,7 +193,7 @@ class _WorkerLoop:
 
         def passed(done: int, total: int) -> None:
             nonlocal sent
-            self._at_work = None
+            self._at_work = self._leaving = None
             self._listen()
             self._stop_if_cancelled(order)
             self._make_previews(before=rank_of(order.task))
@@ -184,10 +207,7 @@ class _WorkerLoop:
             self._listen()
             self._stop_if_cancelled(order)
             send(self._connection, Progressed(order.number, 0, 0))  # begun: its death counts
-            self._go_on(order)
-            outcome = perform(order.task, self._engine, passed)
-            self._at_work = None
-            ended = Done(order.number, outcome=outcome)
+            ended = Done(order.number, outcome=self._perform(order, passed))
         except _CancelledError:
             ended = Done(order.number)
         except _MakeWayError:
@@ -198,8 +218,6 @@ class _WorkerLoop:
             raise
         except Exception as error:  # noqa: BLE001 - the worker goes on with the next order
             ended = Done(order.number, problem=self._problem(error, order.task))
-        finally:
-            self._at_work = None
         send(self._connection, ended)
 
     def _stop_if_cancelled(self, order: WorkRequest) -> None:
