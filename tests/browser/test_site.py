@@ -550,7 +550,8 @@ def test_bad_files(browser: Any, site: Path, tmp_path: Path, kind: str, words: s
         ("--no-enable-sse4-1", "en", "it lacks WebAssembly with SIMD"),
         ("--no-enable-sse4-1", "de", "ihm fehlt WebAssembly mit SIMD"),
         ("--jitless", "en", "WebAssembly is switched off in this browser"),
-        ("--wasm-max-mem-pages=400", "en", "too little memory"),
+        ("--wasm-max-mem-pages=400", "en", "too little memory to begin"),
+        ("--wasm-max-mem-pages=400", "de", "zu wenig Speicher, um zu beginnen"),
     ],
 )
 def test_browsers_that_cannot(

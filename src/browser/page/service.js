@@ -64,15 +64,23 @@ function begun() {
   return remote;
 }
 
-const memory = () => new Problem(500, inWords(
-  "The browser gives this page too little memory for that. Close other tabs, or take a smaller photograph; the command “invdn denoise” needs less.",
-  "Der Browser gibt dieser Seite zu wenig Speicher dafür. Schließen Sie andere Tabs, oder nehmen Sie ein kleineres Foto; der Befehl „invdn denoise“ braucht weniger.",
-));
+class TooLittleMemory extends Problem {
+  /** @param {boolean} begun  a photograph needs it; else the page itself, which asks again unasked */
+  constructor(begun) {
+    super(500, begun ? inWords(
+      "The browser gives this page too little memory for that. Close other tabs, or take a smaller photograph; the command “invdn denoise” needs less.",
+      "Der Browser gibt dieser Seite zu wenig Speicher dafür. Schließen Sie andere Tabs, oder nehmen Sie ein kleineres Foto; der Befehl „invdn denoise“ braucht weniger.",
+    ) : inWords(
+      "The browser gives this page too little memory to begin. Close other tabs: it tries again by itself. The command “invdn denoise” needs less.",
+      "Der Browser gibt dieser Seite zu wenig Speicher, um zu beginnen. Schließen Sie andere Tabs: sie versucht es von selbst wieder. Der Befehl „invdn denoise“ braucht weniger.",
+    ));
+  }
+}
 
 function problemOf(error) {
   if (error instanceof Problem) return error;
   if (error.name === "FormatError") return new Problem(415, problemInWords({ detail: error.message }));
-  if (error.name === "OutOfMemory" || error instanceof RangeError || /memory|allocation/i.test(error.message)) return memory();
+  if (error.name === "OutOfMemory" || error instanceof RangeError || /memory|allocation/i.test(error.message)) return new TooLittleMemory(true);
   return new Problem(500, problemInWords({ detail: error.message }));
 }
 
@@ -80,7 +88,9 @@ function problemOf(error) {
 export async function describe() {
   const lack = lacking();
   if (lack) throw new Problem(500, problemInWords({ detail: lack }), 3600);
-  const about = await ask("about", [MODELS.fast]);
+  const about = await ask("about", [MODELS.fast]).catch((problem) => {
+    throw problem instanceof TooLittleMemory ? new TooLittleMemory(false) : problem;
+  });
   ({ pace } = about);
   const worker = await navigator.serviceWorker?.getRegistration().catch(() => null);
   originals.tidy().catch(() => {});
