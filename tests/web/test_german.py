@@ -315,5 +315,6 @@ def test_every_usual_sentence_has_german_words(browser: Any, server: Server) -> 
         german = visit.page.evaluate(ask, said)
         assert not [words for words, told in zip(said, german, strict=True) if not told]
         assert not [told for told in german if ENGLISH.search(told)]
+        assert not [told for told in german if re.search(r"\d\.\d", told)], "a decimal comma"
     with visiting(browser, server, locale="en-GB") as visit:
         assert visit.page.evaluate(ask, ["it is odd"]) == ["It is odd."]

@@ -113,6 +113,8 @@ const GERMAN = [
   ["left out, since (\\S+(?: XL)?) has no place for it: (.+)", "Nicht im Ergebnis, da $1 keinen Platz dafür hat: $2"],
 ].map(([english, german]) => [new RegExp(`^${english}$`, "s"), german]);
 
+const DECIMAL = /(?<![\w.])(\d+)\.(\d+)(?![\w.])/g;
+
 /** What stands within a sentence: what is left out of a result, and how a file is made. */
 const GERMAN_PARTS = [
   [/\bits gain map \(HDR\)/g, "seine Gain-Map (HDR)"],
@@ -127,7 +129,7 @@ const GERMAN_PARTS = [
   [/\bits (\S+) block, which belongs to the pixels/g, "sein Block $1, der zu den Pixeln gehört"],
   [/\bits block (\S+)/g, "sein Block $1"],
   [/\ban auxiliary picture/g, "ein Hilfsbild"],
-  [/\ban? (\S+) block( \(.*?\))? of ([\d.]+ MB)/g, "ein Block $1 von $3"],
+  [/\ban? (\S+) block( \(.*?\))? of ([\d,]+ MB)/g, "ein Block $1 von $3"],
   [/\ban? (\S+) block/g, "ein Block $1"],
   [/\btext \(/g, "Text ("],
   [/\bthe TIFF tag (\d+)/g, "das TIFF-Feld $1"],
@@ -154,8 +156,10 @@ export const asSentence = (words) => words.charAt(0).toUpperCase() + words.slice
 export function translated(words) {
   if (language === "en") return asSentence(words);
   for (const [english, german] of GERMAN) {
-    if (!english.test(words)) continue;
-    const whole = words.replace(english, german);
+    const found = english.exec(words);
+    if (!found) continue;
+    const values = found.map((value) => value?.replace(DECIMAL, "$1,$2"));
+    const whole = german.replace(/\$(\d)/g, (_, number) => values[number] ?? "");
     return asSentence(GERMAN_PARTS.reduce((text, [part, other]) => text.replace(part, other), whole));
   }
   return null;
