@@ -127,7 +127,7 @@ def latency(address: str, folder: Path, megapixels: float, runs: int) -> dict[st
 
 
 def load(address: str, pid: int, folder: Path, seconds: float, side: int) -> dict[str, Any]:
-    """Every client asks again as soon as it has its answer."""
+    """Every client asks once, and again as soon as it has its answer."""
     body = photograph(folder, side, side).read_bytes()
     url = f"{address}api/v1/denoise"
     expected = httpx.post(url, content=body, timeout=60).content
@@ -137,7 +137,8 @@ def load(address: str, pid: int, folder: Path, seconds: float, side: int) -> dic
 
     def ask() -> None:
         with httpx.Client(timeout=120) as client:
-            while time.monotonic() < end:
+            start = 0.0
+            while not start or time.monotonic() < end:
                 start = time.monotonic()
                 try:
                     answer = client.post(url, content=body)

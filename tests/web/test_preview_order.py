@@ -107,7 +107,7 @@ def test_a_signal_between_two_passes_is_not_lost(large: Path, tmp_path: Path) ->
     fine = Preview(large, tmp_path / "fine.png", 10**7, WHOLE, FOUR)
     quick = Preview(large, tmp_path / "quick.png", 10**7, Region(8, 8, 64, 64), DenoiseOptions())
     assert LOOK
-    handler = signal.getsignal(LOOK)
+    handlers = {number: signal.getsignal(number) for number in (LOOK, signal.SIGPROF)}
     near, far = multiprocessing.Pipe()
     try:
         loop = _WorkerLoop(near, None, 4 << 30)
@@ -118,7 +118,9 @@ def test_a_signal_between_two_passes_is_not_lost(large: Path, tmp_path: Path) ->
         with pytest.raises(_MakeWayError):
             loop._go_on(WorkRequest(1, fine))
     finally:
-        signal.signal(LOOK, handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def test_quick_previews_do_not_starve_a_finer_one(large: Path, tmp_path: Path) -> None:
