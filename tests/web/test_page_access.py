@@ -1,11 +1,14 @@
 """The page for everybody: names and roles, contrast, narrow windows, keyboard focus."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from playwright.sync_api import expect
 
 from support.chromium import Visit, visiting
-from support.serving import Server
+from support.serving import Server, running
 
 _CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -121,6 +124,42 @@ def test_axe_finds_nothing(
         check("refused")
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1024, "light")])
+def test_axe_finds_nothing_where_something_is_wrong(
+    browser: Any, server: Server, pictures: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    window = {"viewport": {"width": width, "height": 700}, "color_scheme": scheme}
+
+    def check(page: Any, state: str) -> None:
+        found = axe.run(page).response
+        assert found["passes"], "it has looked"
+        assert [one["id"] for one in found["violations"]] == [], state
+
+    with visiting(browser, server, expected="Failed to load", **window) as visit:
+        page = visit.page
+        visit.drop(pictures / "slow.png", pictures / "tiny.png")
+        page.get_by_role("button", name="Cancel").click()
+        page.wait_for_selector("body[data-state=stopped]")
+        check(page, "stopped")
+        page.route("**/api/v1/**", lambda route: route.abort())
+        visit.drop(pictures / "plain.png")
+        expect(page.locator("#banner")).to_be_visible()
+        check(page, "the service is away")
+        page.reload()
+        expect(page.locator("#banner")).to_be_visible()
+        check(page, "the service was never there")
+    with running(tmp_path, token="open-sesame") as closed:  # noqa: S106
+        context = browser.new_context(**window)
+        page = context.new_page()
+        page.goto(str(closed.client.base_url))
+        page.get_by_label("Token").fill("open-wrong")
+        page.keyboard.press("Enter")
+        page.get_by_text("This is not the token.").wait_for()
+        check(page, "the token is asked for")
+        context.close()
+
+
 @pytest.mark.parametrize("language", ["en-GB", "de-AT"])
 @pytest.mark.parametrize("size", [(320, 600), (360, 740), (768, 1024), (1440, 900)])
 def test_every_width(
@@ -182,3 +221,29 @@ def test_focus_can_be_seen(browser: Any, server: Server, pictures: Any) -> None:
         assert page.get_by_role("dialog", name="Help and keys").is_visible()
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.id") == "keys-open"
+
+
+def test_a_small_window_hides_no_answer(browser: Any, server: Server, pictures: Path) -> None:
+    """What a refusal and a slow quality ask for is in sight, wherever the panel was scrolled to."""
+
+    def slow(route: Any) -> None:
+        pace = {"seconds_per_megapixel_pass": 2000}
+        route.fulfill(json={**route.fetch().json(), **pace})
+
+    window = {"viewport": {"width": 320, "height": 568}, "locale": "de-AT"}
+    with visiting(browser, server, expected="status of 422", **window) as visit:
+        page = visit.page
+        page.route("**/api/v1/service", slow)
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        paint = pictures / "paint.jpg"
+        Image.new("CMYK", (40, 30)).save(paint)
+        visit.drop(pictures / "tiny.png", paint)
+        visit.until("done")
+        page.locator("#settings").evaluate("(panel) => (panel.scrollTop = panel.scrollHeight)")
+        page.get_by_role("radio", name="Beste").check()
+        expect(page.locator("#again")).to_be_in_viewport(ratio=1)
+        page.locator("#photos .frame").nth(1).click()
+        page.wait_for_selector("body[data-state=refused]")
+        for button in ("#other", "#remove"):
+            expect(page.locator(button)).to_be_in_viewport(ratio=1)
