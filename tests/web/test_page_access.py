@@ -145,6 +145,8 @@ def test_axe_finds_nothing_where_something_is_wrong(
         page.route("**/api/v1/**", lambda route: route.abort())
         visit.drop(pictures / "plain.png")
         expect(page.locator("#banner")).to_be_visible()
+        page.locator("#photos .frame").nth(2).click()
+        expect(page.locator("#progress-text")).to_have_text("Waiting for the service")
         check(page, "the service is away")
         page.reload()
         expect(page.locator("#banner")).to_be_visible()

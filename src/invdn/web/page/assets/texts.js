@@ -53,6 +53,7 @@ const TABLE = {
   sStopped: ["Stopped", "Angehalten"],
   waiting: ["Waiting for its turn", "Wartet, bis es an der Reihe ist"],
   busy: ["The service is busy; trying again shortly", "Der Dienst ist beschäftigt; gleich noch einmal"],
+  waitingForService: ["Waiting for the service", "Wartet auf den Dienst"],
   uploading: ["Reading the photograph", "Das Foto wird gelesen"],
   previewing: ["Making a preview", "Eine Vorschau entsteht"],
   ready: ["Ready to denoise", "Bereit zum Entrauschen"],

@@ -53,6 +53,7 @@ export function state(photo) {
 
 /** The same in a sentence for the panel. */
 export function stateInWords(photo) {
+  if (photo.silent && photo.wait) return t("waitingForService");
   switch (photo.state) {
     case "waiting": return photo.wait ? t("busy") : t("waiting");
     case "uploading": return t("uploading");
