@@ -69,7 +69,7 @@ def main() -> None:
 
 def fuzz(folder: Path, seed: int, token: str | None) -> dict[str, Any]:
     """Send the cases of one seed to a fresh server: what was sent, answered and found."""
-    limits = ("--max-megapixel-passes", "0.02", "--max-queue", "20000")
+    limits = ("--max-megapixel-passes", "0.05", "--max-queue", "20000")
     photo = folder / "noisy.jpg"
     photo.write_bytes(small_photograph(folder, 24))
     headers = {"Authorization": f"Bearer {token}"} if token else {}

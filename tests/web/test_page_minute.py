@@ -206,3 +206,23 @@ def test_the_first_preview_is_quick_by_the_service_s_own_measure(
         samples = query["w"] * query["h"] / query["shrink"] ** 2
         assert query["shrink"] > 1 and 2 * samples <= 4096, "encoded and decoded once each"
         visit.until("done")
+
+
+def test_a_job_that_takes_long_is_asked_for_rarely(visit: Visit, pictures: Path) -> None:
+    visit.page.evaluate("""() => {
+      const later = window.setTimeout;
+      window.pauses = [];
+      window.setTimeout = (act, ms, ...rest) => (pauses.push(ms), later(act, ms, ...rest));
+    }""")
+
+    def slow(route: Any) -> None:
+        answer = route.fetch()
+        far = {"state": "running", "progress": 0.5, "seconds_left": 3000}
+        route.fulfill(response=answer, json={**answer.json(), **far})
+
+    jobs = re.compile(r"/api/v1/jobs/[\w-]+$")
+    visit.page.route(jobs, slow)
+    visit.drop(pictures / "plain.png")
+    visit.page.wait_for_function("() => pauses.includes(2000) && pauses.includes(250)")
+    visit.page.unroute(jobs)
+    visit.until("done")

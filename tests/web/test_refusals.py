@@ -208,7 +208,7 @@ def test_429_and_503(strict: Server, pictures: Path) -> None:
 
 
 def test_422_for_too_much_work(tmp_path: Path, pictures: Path) -> None:
-    with running(tmp_path, max_work=52 * 40 * 10) as server:
+    with running(tmp_path, max_work=64 * 64 * 10) as server:
         noisy = (pictures / "plain.png").read_bytes()
         photo = server.client.post("/api/v1/photos", content=noisy).json()["id"]
         for options in ({"num_samples": 10}, {"quality": "best"}):

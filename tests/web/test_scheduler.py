@@ -82,6 +82,10 @@ def test_too_much_work_is_refused_with_what_would_do() -> None:
                 made.job(1500, 2000, DenoiseOptions(num_samples=3))
             with pytest.raises(ProblemError, match="which is 1 passes here"):
                 made.job(5000, 2000)
+            most = 6_000_000 // 64**2  # however small: every pass has its cost
+            made.job(1, 1, DenoiseOptions(num_samples=most // 8 - 1, self_ensemble=True))
+            with pytest.raises(ProblemError, match=f"which is {most} passes here"):
+                made.job(1, 1, DenoiseOptions(num_samples=most // 8, self_ensemble=True))
 
     asyncio.run(submit())
 

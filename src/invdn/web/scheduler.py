@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 0.2  # between two entries of a job's progress
 _IDLE_SECONDS = 1.0
 _TELLING = 0.5  # megapixels from which a job tells the pace
+_LEAST_SIDE = 64  # a pass over a smaller photograph costs as much
 
 
 class Scheduler:
@@ -149,7 +150,8 @@ class Scheduler:
 
     def _check_cost(self, photo: StoredPhoto, options: DenoiseOptions) -> None:
         """Refuse what would keep an engine busy for much longer than any photograph should."""
-        pixels = photo.inspection.width * photo.inspection.height
+        width, height = photo.inspection.width, photo.inspection.height
+        pixels = max(width, _LEAST_SIDE) * max(height, _LEAST_SIDE)
         passes = options.num_symmetries * (1 + options.num_samples)
         if pixels * passes > self._settings.max_work:
             most = max(1, self._settings.max_work // pixels)

@@ -9,7 +9,9 @@ import { problemInWords } from "./problems.js";
 import * as service from "./service.js";
 import { t } from "./texts.js";
 
-const POLL = 250; // ms between two looks at a job
+const POLL = 250; // ms between two looks at a job, at least
+const STEPS = 100; // looks at a job that takes long
+const RARELY = 2000; // ms between two looks, at most
 const SLOWER = 3000; // ms while the service does not answer
 const SURE = 0.15; // progress from which the job's own pace counts alone
 
@@ -39,6 +41,7 @@ export class Photo extends EventTarget {
   #asked = null; // options of the job that is at work
   #made = null; // the file with the latest look: {look, started, waiting, failed, job}
   #since = 0; // when its progress was another one, in ms
+  #rest = POLL; // ms until the next look at the job
   #turn = 0; // a run that is no longer the latest ends itself
   #job = null;
   #upload = null;
@@ -131,7 +134,8 @@ export class Photo extends EventTarget {
 
   async #follow(latest) {
     for (;;) {
-      await pause(this.silent ? SLOWER : POLL);
+      this.#rest = Math.min(Math.max(POLL, ((this.secondsLeft ?? 0) * 1000) / STEPS), RARELY);
+      await pause(this.silent ? SLOWER : this.#rest);
       if (!latest()) return;
       let job;
       try {
@@ -166,7 +170,7 @@ export class Photo extends EventTarget {
     if (job.seconds_left === null) return byPace > 0 ? byPace : null;
     const share = byPace === null ? 1 : Math.min(1, job.progress / SURE);
     const now = share * job.seconds_left + (1 - share) * Math.max(0, byPace);
-    return this.secondsLeft === null ? now : 0.75 * Math.max(0, this.secondsLeft - POLL / 1000) + 0.25 * now;
+    return this.secondsLeft === null ? now : 0.75 * Math.max(0, this.secondsLeft - this.#rest / 1000) + 0.25 * now;
   }
 
   #finish(job, news) {
