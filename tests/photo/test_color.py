@@ -29,6 +29,7 @@ from invdn.photo.photo import Metadata, Photo
 from invdn.photo.read import read_photo
 from invdn.photo.write import write_photo
 from support.full_metadata import ICC as SRGB_PROFILE
+from support.full_metadata import grey_profile
 from support.photographs import pixels
 
 PROPHOTO = ((0.734699, 0.265301), (0.159597, 0.840403), (0.036598, 0.000105), (0.3457, 0.3585))
@@ -134,12 +135,7 @@ def test_srgb_of_any_maker_takes_the_direct_road(
 
 
 def test_grey_profiles_of_any_gamma() -> None:
-    """As Photoshop and scanners write them: dot gain aside, one exponent."""
-    curve = b"curv" + bytes(4) + (1).to_bytes(4) + (round(1.8 * 256)).to_bytes(2) + bytes(2)
-    tags = b"kTRC" + (144).to_bytes(4) + len(curve).to_bytes(4)
-    header = bytearray(128)
-    header[16:20], header[20:24], header[36:40] = b"GRAY", b"XYZ ", b"acsp"
-    profile = bytes(header) + (1).to_bytes(4) + tags + curve
+    profile = grey_profile(1.8)
     stored = photo(profile, shape=(30, 40))
     found, remarks = srgb_bridge_of(stored)
     assert found and not remarks

@@ -17,10 +17,13 @@ from PIL import Image, ImageCms
 
 from invdn.errors import ImageError, MissingDependencyError, OutputError
 from invdn.image.dtype import from_float, to_float
+from invdn.photo import libjxl
+from invdn.photo.color import srgb_bridge_of
+from invdn.photo.color.icc import ADOBE_GAMMA, ADOBE_PRIMARIES, make_profile
 from invdn.photo.photo import Metadata, Photo, WriteOptions
 from invdn.photo.read import format_of_file, output_suffix, read_photo
 from invdn.photo.write import write_photo
-from support.full_metadata import XMP, exif
+from support.full_metadata import XMP, exif, grey_profile
 from support.photographs import encoded, picture, pixels
 
 
@@ -67,12 +70,16 @@ def test_libjxl_sees_the_colours_of_jxl(
         assert np.abs(to_float(seen.pixels) - ramp).mean() < 0.01
 
 
-def test_jxl_of_linear_greys_is_refused(tmp_path: Path) -> None:
-    stored = pixels("uint16", (40, 50))
-    with pytest.raises(ImageError, match="greys are not coded as sRGB's"):
-        read(tmp_path, bytes(imagecodecs.jpegxl_encode(stored, lossless=True)))
-    colours = read(tmp_path, bytes(imagecodecs.jpegxl_encode(pixels("uint16"), lossless=True)))
-    assert colours.metadata.icc
+@pytest.mark.skipif(not libjxl.is_available(), reason="imagecodecs brings no libjxl here")
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
+def test_linear_jxl_has_a_profile(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    stored = pixels("uint16", shape)
+    found = read(tmp_path, bytes(imagecodecs.jpegxl_encode(stored, lossless=True)))
+    assert np.array_equal(found.pixels, stored)
+    bridge = srgb_bridge_of(found)[0]
+    assert bridge
+    half = bridge.to_srgb(np.full((1, 1, 1 if len(shape) == 2 else 3), 0.5, np.float32))
+    assert half == pytest.approx(0.735, abs=2e-3)
 
 
 def test_jxl_of_others(tmp_path: Path) -> None:
@@ -90,12 +97,81 @@ def test_jxl_of_others(tmp_path: Path) -> None:
         read(tmp_path, imagecodecs.jpegxl_encode(stack, lossless=True))
 
 
-def test_jxl_of_other_colours_is_not_written(tmp_path: Path) -> None:
-    from invdn.photo.color.icc import P3_PRIMARIES, make_profile
+WIDE = make_profile("wide", ADOBE_PRIMARIES, ADOBE_GAMMA)
+GREYS = grey_profile(1.8)
 
-    wide = Photo(pixels("uint8"), metadata=Metadata(make_profile("P3", P3_PRIMARIES)))
-    with pytest.raises(OutputError, match="colour profile"):
+
+@pytest.mark.skipif(not libjxl.is_available(), reason="imagecodecs brings no libjxl here")
+@pytest.mark.parametrize("quality", [None, 95])
+@pytest.mark.parametrize("shape", [(37, 53), (37, 53, 3)])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_jxl_keeps_a_profile(
+    tmp_path: Path, kind: str, shape: tuple[int, ...], quality: int | None
+) -> None:
+    grey = len(shape) == 2
+    stored = from_float(to_float(np.asarray(picture("L" if grey else "RGB"))), np.dtype(kind))
+    alpha = None if grey else pixels(kind, stored.shape[:2])
+    block = exif().tobytes().removeprefix(b"Exif\0\0")
+    metadata = Metadata(GREYS if grey else WIDE, exif=block, xmp=XMP)
+    how = WriteOptions(quality=quality)
+    write_photo(Photo(stored, alpha, metadata), tmp_path / "a.jxl", choices=how)
+    found = read_photo(tmp_path / "a.jxl")
+    assert found.metadata.xmp == XMP and found.pixels.dtype == kind
+    turned = np.rot90(stored)  # the block says 8
+    if quality is None:
+        assert grey or found.metadata.icc == WIDE
+        assert np.array_equal(found.pixels, turned)
+        assert alpha is None or np.array_equal(found.alpha, np.rot90(alpha))
+    seen, meant = (
+        srgb_bridge_of(one)[0] for one in (found, Photo(turned, metadata=Metadata(metadata.icc)))
+    )
+    assert seen and meant
+    error = seen.to_srgb(to_float(found.pixels)) - meant.to_srgb(to_float(turned))
+    assert np.abs(error).mean() < 0.01
+
+
+@pytest.mark.skipif(not libjxl.is_available(), reason="imagecodecs brings no libjxl here")
+def test_a_profile_that_libjxl_refuses(tmp_path: Path) -> None:
+    strange = WIDE[:64] + b"\xff\xff\xff\xff" + WIDE[68:]  # how it is to be rendered
+    with pytest.raises(OutputError, match="cannot be given its colour profile"):
+        write_photo(Photo(pixels("uint8"), metadata=Metadata(strange)), tmp_path / "a.jxl")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not shutil.which("cjxl"), reason="libjxl's tools are not installed")
+@pytest.mark.parametrize("distance", ["0", "0.3"])
+def test_jxl_of_others_with_a_profile(tmp_path: Path, distance: str) -> None:
+    image = picture()
+    image.save(tmp_path / "a.png", icc_profile=WIDE)
+    made = tmp_path / "a.jxl"
+    command = ["cjxl", tmp_path / "a.png", made, "-d", distance]
+    subprocess.run(command, check=True, capture_output=True)
+    found = read_photo(made)
+    assert found.metadata.icc == WIDE
+    error = np.abs(found.pixels.astype(int) - np.asarray(image))
+    assert error.mean() < (1 if distance != "0" else 1e-9)
+    write_photo(found, tmp_path / "b.jxl")
+    subprocess.run(
+        ["djxl", tmp_path / "b.jxl", tmp_path / "b.png"], check=True, capture_output=True
+    )
+    with Image.open(tmp_path / "b.png") as seen:
+        assert np.array_equal(np.asarray(seen), found.pixels)
+        assert seen.info["icc_profile"] == WIDE
+    for end in (100, 300, made.stat().st_size // 2):
+        with pytest.raises(ImageError, match=r"damaged|cut"):
+            read(tmp_path, made.read_bytes()[:end])
+
+
+def test_jxl_with_a_profile_without_libjxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Photo(pixels("uint8"), metadata=Metadata(WIDE))
+    if libjxl.is_available():
         write_photo(wide, tmp_path / "a.jxl")
+    monkeypatch.setattr(libjxl, "is_available", lambda: False)
+    if (tmp_path / "a.jxl").exists():
+        with pytest.raises(ImageError, match="need an ICC profile"):
+            read_photo(tmp_path / "a.jxl")
+    with pytest.raises(OutputError, match="colour profile on this system"):
+        write_photo(wide, tmp_path / "b.jxl")
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

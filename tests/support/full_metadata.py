@@ -72,3 +72,18 @@ def check_exif(found: Image.Exif, *, upright: bool = False) -> None:
         assert shot[tag] == (pytest.approx(value) if isinstance(value, float) else value), tag
     assert place[1] == "N" and place[3] == "E"
     assert [float(v) for v in place[4]] == [19, 3, 1.5]
+
+
+def grey_profile(gamma: float) -> bytes:
+    """An ICC profile of greys by one exponent, as Photoshop and scanners write them."""
+    white = b"".join(round(value * 65536).to_bytes(4) for value in (0.9642, 1, 0.8249))
+    curve = b"curv" + bytes(4) + (1).to_bytes(4) + round(gamma * 256).to_bytes(2) + bytes(2)
+    point = b"XYZ " + bytes(4) + white
+    tags = (2).to_bytes(4)
+    tags += b"wtpt" + (156).to_bytes(4) + len(point).to_bytes(4)
+    tags += b"kTRC" + (156 + len(point)).to_bytes(4) + (14).to_bytes(4)
+    header = bytearray(128)
+    header[:4] = (156 + len(point) + len(curve)).to_bytes(4)
+    header[8:12], header[12:16], header[16:24] = b"\2\x10\0\0", b"mntr", b"GRAYXYZ "
+    header[36:40], header[68:80] = b"acsp", white
+    return bytes(header) + tags + point + curve

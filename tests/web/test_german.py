@@ -69,8 +69,8 @@ WHOLE = [
     "cannot write the result: it holds at most 16383 pixels a side; use the ending .png or .tif "
     "instead",
     "cannot write the result: it holds no greyscale profile; use the ending .png or .tif instead",
-    "cannot write the result: JPEG XL cannot be given a colour profile here; use the ending .png "
-    "or .tif instead",
+    "cannot write the result: JPEG XL cannot be given its colour profile on this system; use "
+    "the ending .png or .tif instead",
     "cannot write the result: a JPEG holds at most 64 kB of EXIF, XMP or IPTC in one piece and "
     "this photograph has 70000 bytes; write a PNG or TIFF file instead",
     "reading AVIF of 16 bits needs the package imagecodecs: pip install 'invdn[formats]'",

@@ -10,7 +10,8 @@ import io
 import logging
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,7 +20,10 @@ from numpy.typing import NDArray
 from ..errors import ImageError, MissingDependencyError
 from ..image.curves import SRGB
 from ..image.dtype import Pixels, expand_bit_depth, from_float, is_finite, to_float
+from . import libjxl
 from .color.cicp import hdr_codes, profile_of_codes
+from .color.conversion import in_srgb
+from .color.icc import HDR
 from .containers.boxes import box, boxes
 from .containers.ifd import upright
 from .decode import DAMAGED, Header, check_size
@@ -30,7 +34,10 @@ _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF = b"JpgTiffExif->JP2"
 _HEAD = 512  # bytes of a JPEG XL that hold all that is read of its head
-_LINEAR, _SRGB = 8, 13  # transfer characteristics
+_LINEAR, _GAMMA, _SRGB = 8, 4, 13  # transfer characteristics
+_NAMED = {1, _GAMMA, _LINEAR, _SRGB, 16, 18}
+_GREY, _D65, _CUSTOM = 1, 1, 2  # JPEG XL's colour spaces, whites, and others than named ones
+_ALPHA, _BLACK = 0, 4  # kinds of JPEG XL's channels beside the colours
 
 
 def decode_other(file: BinaryIO, name: str, max_pixels: int) -> Photo:
@@ -126,7 +133,7 @@ def encode_jxl(photo: Photo, quality: int | None) -> bytes:
     """Return a JPEG XL file.
 
     Args:
-        photo: in sRGB: other profiles cannot be written.
+        photo: in sRGB, or in its profile.
         quality: 1 to 100, 100 without loss; ``None``: without loss.
 
     Raises:
@@ -137,22 +144,32 @@ def encode_jxl(photo: Photo, quality: int | None) -> bytes:
     if photo.alpha is not None:
         colours = stored if stored.ndim == 3 else stored[..., None]
         stored = np.concatenate((colours, photo.alpha[..., None]), axis=2)
-    lossless = quality is None or quality == 100
-    if not lossless and stored.dtype != np.uint8:  # taken for linear, and called so
-        stored = _linear(stored, photo.alpha is not None)
-    how: dict[str, Any] = {"lossless": True} if lossless else {"distance": _distance(quality or 0)}
-    made = codecs.jpegxl_encode(np.ascontiguousarray(stored), usecontainer=True, **how)
-    parts = list(_payloads(bytes(made)))
+    distance = None if quality is None or quality == 100 else _distance(quality)
+    if photo.metadata.icc and not in_srgb(photo):
+        parts = list(_payloads(libjxl.encode(stored, photo.metadata.icc, distance)))
+    else:
+        parts = list(_payloads(_jxl_of_srgb(codecs, stored, photo.alpha is not None, distance)))
     first = next(n for n, (kind, _) in enumerate(parts) if kind in (b"jxlc", b"jxlp"))
-    kind, body = parts[first]
-    skipped = 4 if kind == b"jxlp" else 0  # the number of the part
-    parts[first] = kind, body[:skipped] + _called_srgb(body[skipped:])
     metadata = []
     if photo.metadata.exif:
         metadata.append((b"Exif", bytes(4) + photo.metadata.exif))
     if photo.metadata.xmp:
         metadata.append((b"xml ", photo.metadata.xmp))
     parts[first:first] = metadata
+    return b"".join(box(kind, body) for kind, body in parts)
+
+
+def _jxl_of_srgb(codecs: Any, stored: NDArray[Any], alpha: bool, distance: float | None) -> bytes:
+    """Return a file without metadata, whose values are called sRGB's."""
+    if distance is not None and stored.dtype != np.uint8:  # taken for linear, and called so
+        stored = _linear(stored, alpha)
+    how = {"lossless": True} if distance is None else {"distance": distance}
+    made = codecs.jpegxl_encode(np.ascontiguousarray(stored), usecontainer=True, **how)
+    parts = list(_payloads(bytes(made)))
+    first = next(n for n, (kind, _) in enumerate(parts) if kind in (b"jxlc", b"jxlp"))
+    kind, body = parts[first]
+    skipped = 4 if kind == b"jxlp" else 0  # the number of the part
+    parts[first] = kind, body[:skipped] + _called_srgb(body[skipped:])
     return b"".join(box(kind, body) for kind, body in parts)
 
 
@@ -198,11 +215,9 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
                 xmp = body
         stream = b"".join(parts)
     header = _jxl_header(stream)
-    if header.grey and (header.icc or header.codes):
-        raise ImageError(
-            "its greys are not coded as sRGB's; convert it to a 16-bit TIFF or PNG first"
-        )
     check_size(header.width, header.height, max_pixels)
+    if header.by_profile:
+        return _jxl_by_profile(data, header, Metadata(exif=exif, xmp=xmp))
     stored = _decoded(codecs.jpegxl_decode, data)
     if stored.ndim == 4:
         raise ImageError("it is an animation; save the frame that you want as a still picture")
@@ -211,11 +226,30 @@ def _jxl(data: bytes, max_pixels: int) -> Photo:
     return Photo(pixels, alpha, metadata, "jxl", Compression(bits=header.bits))
 
 
+def _jxl_by_profile(data: bytes, header: "_JxlHeader", metadata: Metadata) -> Photo:
+    """Return a photograph whose colours only a profile describes."""
+    if not libjxl.is_available():
+        raise ImageError(
+            "its colours need an ICC profile, which cannot be read from JPEG XL on this system; "
+            "convert it to a 16-bit TIFF or PNG first"
+        )
+    kind = np.float32 if header.floating else np.uint8 if header.bits <= 8 else np.uint16
+    channels = (1 if header.grey else 3) + header.alpha
+    try:
+        stored, icc = libjxl.decode(data, (header.height, header.width), channels, kind)
+    except libjxl.JxlError as error:
+        raise ImageError(DAMAGED) from error
+    pixels, alpha = _parts(stored, stored.dtype.itemsize * 8)
+    compression = Compression(bits=header.bits)
+    return Photo(pixels, alpha, replace(metadata, icc=icc), "jxl", compression)
+
+
 @dataclass(frozen=True)
 class _JxlHeader:
-    """Size, bits of a sample, and a profile or numbers made of what is said about the colours.
+    """Upright size, samples, and a profile or numbers made of what is said about the colours.
 
-    ``linear_at`` is the bit behind the signature where it is said that they are linear.
+    ``linear_at`` is the bit behind the signature where it is said that they are linear;
+    ``by_profile`` says that the file embeds a profile, or describes colours without a number.
     """
 
     width: int
@@ -223,8 +257,11 @@ class _JxlHeader:
     bits: int
     icc: bytes | None = None
     codes: tuple[int, int] | None = None
-    grey: bool = False
     linear_at: int | None = None
+    grey: bool = False
+    floating: bool = False
+    alpha: bool = False
+    by_profile: bool = False
 
 
 def _jxl_header(stream: bytes) -> _JxlHeader:
@@ -233,42 +270,51 @@ def _jxl_header(stream: bytes) -> _JxlHeader:
     if bits(1):  # all as usual: 8 bits of sRGB
         return _JxlHeader(width, height, 8)
     if bits(1):  # extra fields
-        bits(3)  # orientation: the decoder turns the picture
+        if bits(3) > 3:  # a quarter turn, which the decoder makes
+            width, height = height, width
         if bits(1):  # size for screens
             bits.size()
         if bits(1):
             bits.skip_preview()
         if bits(1):
             raise ImageError("it is an animation; save the frame that you want as a still picture")
-    depth = _jxl_depth(bits)
+    depth, floating = _jxl_depth(bits)
     bits(1)  # whether 16 bits suffice
-    for _ in range(bits.choice((0, 0), (0, 1), (4, 2), (12, 1))):
-        if not bits(1):
-            _skip_channel(bits)
+    extra = range(bits.choice((0, 0), (0, 1), (4, 2), (12, 1)))
+    alpha = _ALPHA in [_ALPHA if bits(1) else _skip_channel(bits) for _ in extra]
     bits(1)  # XYB
     if bits(1):  # sRGB
         return _JxlHeader(width, height, depth)
-    if bits(1):
-        raise ImageError(
-            "its colours are described by an embedded ICC profile, which cannot be read from JPEG "
-            "XL yet; convert it to a 16-bit TIFF or PNG first"
-        )
-    grey = bits.enumeration() == 1
-    if bits.enumeration() == 2:  # white
+    by_profile = bool(bits(1))
+    space = bits.enumeration()
+    grey = space == _GREY
+    header = partial(_JxlHeader, width, height, depth, grey=grey, floating=floating, alpha=alpha)
+    if by_profile or space > _GREY:
+        return header(by_profile=True)
+    white = bits.enumeration()
+    if white == _CUSTOM:
         bits.skip_points(1)
     primaries = 1 if grey else bits.enumeration()
-    if primaries == 2:
+    if primaries == _CUSTOM:
         bits.skip_points(3)
     place = None
     if bits(1):
-        gamma = bits(24)
-        transfer = {10000000: 8, 4545450: 4}.get(gamma, 13)
+        transfer = {10000000: _LINEAR, 4545450: _GAMMA}.get(bits(24), _CUSTOM)
     else:
         place = bits.place
         transfer = bits.enumeration()
-    codes = {1: 1, 9: 9, 11: 12}.get(primaries, 1)
-    icc, hdr = profile_of_codes(codes, transfer), hdr_codes(codes, transfer)
-    return _JxlHeader(width, height, depth, icc, hdr, grey, place if transfer == _LINEAR else None)
+    linear_at = place if transfer == _LINEAR else None
+    named = {1: 1, 9: 9, 11: 12}.get(primaries)
+    plain = white == _D65 and named and transfer in _NAMED and not (grey and transfer != _SRGB)
+    if not plain and transfer in HDR:
+        raise ImageError(
+            "its brightness is coded for HDR screens, with unusual primaries or in grey; convert "
+            "it to an HDR PNG or AVIF in Rec. 2100 first"
+        )
+    if not plain:
+        return header(by_profile=True, linear_at=linear_at)
+    icc, codes = profile_of_codes(named, transfer), hdr_codes(named, transfer)
+    return header(icc=icc, codes=codes, linear_at=linear_at)
 
 
 def _called_srgb(stream: bytes) -> bytes:
@@ -285,26 +331,31 @@ def _called_srgb(stream: bytes) -> bytes:
     return number.to_bytes(len(head), "little") + rest
 
 
-def _jxl_depth(bits: "_Bits") -> int:
-    if bits(1):  # floating point
+def _jxl_depth(bits: "_Bits") -> tuple[int, bool]:
+    """Return bits of a sample, and whether it is a floating-point number."""
+    if bits(1):
         depth = bits.choice((0, 32), (0, 16), (0, 24), (6, 1))
         bits(4)
-        return depth
-    return bits.choice((0, 8), (0, 10), (0, 12), (6, 1))
+        return depth, True
+    return bits.choice((0, 8), (0, 10), (0, 12), (6, 1)), False
 
 
-def _skip_channel(bits: "_Bits") -> None:
+def _skip_channel(bits: "_Bits") -> int:
+    """Return what a channel beside the colours holds."""
     kind = bits.enumeration()
     _jxl_depth(bits)
     bits.choice((0, 0), (0, 3), (0, 4), (3, 1))  # by how much it is reduced
     for _ in range(bits.choice((0, 0), (4, 0), (5, 16), (10, 48))):  # name
         bits(8)
-    if kind == 0 and bits(1):
+    if kind == _BLACK:
+        raise ImageError("its colours are CMYK; convert it to RGB first")
+    if kind == _ALPHA and bits(1):
         raise ImageError(
             "its colours are premultiplied with alpha; save it with straight (unassociated) alpha"
         )
     if kind > 4:
         raise ValueError("a channel of an unusual kind")
+    return kind
 
 
 class _Bits:

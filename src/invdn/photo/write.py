@@ -11,6 +11,7 @@ import numpy as np
 from ..atomic import atomic_output, ensure_output
 from ..errors import OutputError
 from ..image.dtype import Pixels, from_float, reduce_bit_depth, to_float, white
+from . import libjxl
 from .color.cicp import chunks_of_light
 from .color.conversion import in_srgb
 from .color.icc import HDR
@@ -109,6 +110,8 @@ def _encoded(photo: Photo, path: Path, file: BinaryIO, choices: WriteOptions) ->
         encode(with_new_copies(photo, name), file, name, choices)
     except pyvips.Error as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.detail.strip()}") from error
+    except libjxl.JxlError as error:
+        raise _unfit(path, "JPEG XL cannot be given its colour profile") from error
     return notes
 
 
@@ -173,8 +176,8 @@ def check_fits(
             "or .avif instead"
         )
     icc = photo.metadata.icc
-    if name == "jxl" and not in_srgb(photo):
-        raise _unfit(path, "JPEG XL cannot be given a colour profile here")
+    if name == "jxl" and not in_srgb(photo) and not (icc and libjxl.is_available()):
+        raise _unfit(path, "JPEG XL cannot be given its colour profile on this system")
     if name in ("webp", "avif") and photo.pixels.ndim == 2 and icc and icc[16:20] == b"GRAY":
         raise _unfit(path, "it holds no greyscale profile")
 
