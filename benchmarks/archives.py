@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -43,12 +44,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 from invdn.archive import (  # noqa: E402
     Naming,
     RowOutcome,
+    ShardSummary,
     archive_status,
     failures_of,
     open_manifest,
     plan_archive,
 )
-from invdn.archive.ledger import LedgerWriter  # noqa: E402
+from invdn.archive.ledger import SUMMARY, LedgerWriter, read_ledger  # noqa: E402
 from invdn.archive.rows import RowFacts  # noqa: E402
 from invdn.photo.photo import Photo  # noqa: E402
 from invdn.photo.write import encode_photo  # noqa: E402
@@ -222,6 +224,9 @@ def chaos(server: str, seconds: float, model: str) -> None:
         for _, process in running.values():
             kill(process)
             facts["killed"] += 1
+        time.sleep(1)
+        while proxy.working:  # on what the killed had sent
+            time.sleep(0.1)
         for kind, number in proxy.faults.items():
             if kind:
                 facts["faults"][kind] = facts["faults"].get(kind, 0) + number
@@ -258,6 +263,13 @@ def check(model: str) -> None:
             different += 1
     manifest = open_manifest(f"{BUCKET}/plan")
     status = archive_status(manifest)
+    told = {
+        line["target"]
+        for entry in manifest.store.entries(manifest.ledger)
+        if entry.key.endswith(".jsonl")
+        for line in read_ledger(manifest.store, entry.key)
+        if line.get("status") in ("done", "skipped")
+    }
     missing = names.keys() - seen.keys()
     changed = {key_of(number).replace(".jpg", "_denoised.jpg") for number in facts["edited"]}
     refused = {
@@ -272,6 +284,9 @@ def check(model: str) -> None:
         "of_those_named_by_the_ledger": len(missing & changed & refused),
         "different_from_the_plain_command": different,
         "foreign_objects": foreign,
+        "written_more_than_once": facts["results_written"] - len(seen),
+        "told_by_the_ledger_and_not_there": len(told - seen.keys()),
+        "there_and_not_told_by_the_ledger": len(seen.keys() - told),
         "done_by_the_ledger": status.done,
         "failed": status.failed,
         "attempts": status.attempts,
@@ -378,7 +393,8 @@ def rows(numbers: list[int]) -> None:
 
     The source is a server of S3 that makes up its listing; only one shard is really done.
     """
-    found = []
+    known = json.loads(RESULTS.read_text()).get("rows", []) if RESULTS.exists() else []
+    found = {facts["rows"]: facts for facts in known}
     for number in numbers:
         server = subprocess.Popen(
             [sys.executable, __file__, "listing", str(number)], stdout=subprocess.PIPE, text=True
@@ -397,13 +413,15 @@ def rows(numbers: list[int]) -> None:
             finally:
                 server.terminate()
                 server.wait()
-            subprocess.run([sys.executable, __file__, "ledgers", f"{folder}/plan"], check=True)
-            facts["status"] = measured("status", *plan)
+            for name in ("lines", "ended"):
+                command = [sys.executable, __file__, "ledgers", f"{folder}/plan", name]
+                subprocess.run(command, check=True)
+                facts[f"status_{name}"] = measured("status", *plan)
             for name in ("shards", "ledger"):
                 paths = Path(folder, "plan").glob(f"{name}-*/**/*.*")
                 facts[f"{name}_bytes"] = sum(path.stat().st_size for path in paths)
-        found.append(facts)
-        record("rows", found)
+        found[number] = facts
+        record("rows", [found[known] for known in sorted(found)])
 
 
 def measured(*arguments: str) -> dict[str, Any]:
@@ -485,19 +503,30 @@ def listing(number: int) -> None:
         server.serve_forever()
 
 
-def ledgers(plan: str) -> None:
-    """Write ledgers of shards that were not begun, as if a million photographs were done."""
+def ledgers(plan: str, how: str) -> None:
+    """Write ledgers as if all shards were done.
+
+    Args:
+        plan: URL of the manifest.
+        how: ``lines``: of shards that were not begun, by attempts that were killed behind their
+            last photograph; ``ended``: the summaries of these, as if they had come to their end.
+    """
     manifest = open_manifest(plan)
-    begun = {entry.key.split("/")[1] for entry in manifest.store.entries(manifest.ledger)}
+    begun = {entry.key.split("/")[1]: entry for entry in manifest.store.entries(manifest.ledger)}
     facts = RowFacts(16, 16, "uint8", 0.0123, 17.25)
-    for shard in range(len(manifest.shards)):
-        if f"{shard:05d}" in begun or shard * manifest.rows >= 1e6 * len(manifest.shards):
-            continue
-        ledger = LedgerWriter(manifest.store, manifest.ledger, shard, {"engine": "none"})
-        for number, row in enumerate(manifest.rows_of(shard)):
-            target = manifest.naming.target(row.key)
-            ledger.add(RowOutcome(row, number, target, "done", facts=facts, etag=row.etag))
-        ledger.finish({})
+    for shard, planned in enumerate(manifest.shards):
+        last = begun.get(f"{shard:05d}")
+        if how == "ended" and last and not last.key.endswith(SUMMARY):
+            folder, attempt = last.key.rsplit("/", 1)[0], last.key.split("/")[2]
+            done = {"done": planned.rows}
+            summary = ShardSummary(shard, attempt, planned.rows, done, {}, 1.0, 1.0)
+            manifest.store.create(f"{folder}/{SUMMARY}", json.dumps(asdict(summary)).encode())
+        elif how == "lines" and not last:
+            ledger = LedgerWriter(manifest.store, manifest.ledger, shard, {"engine": "none"})
+            for number, row in enumerate(manifest.rows_of(shard)):
+                target = manifest.naming.target(row.key)
+                ledger.add(RowOutcome(row, number, target, "done", facts=facts, etag=row.etag))
+            ledger.flush()
 
 
 def memory(numbers: list[int]) -> None:
@@ -598,7 +627,9 @@ def main() -> None:
     kinds.add_parser("rows").add_argument("numbers", type=int, nargs="+")
     kinds.add_parser("memory").add_argument("numbers", type=int, nargs="+")
     kinds.add_parser("listing").add_argument("number", type=int)
-    kinds.add_parser("ledgers").add_argument("plan")
+    written = kinds.add_parser("ledgers")
+    written.add_argument("plan")
+    written.add_argument("how", choices=("lines", "ended"))
     kinds.add_parser("command").add_argument("arguments", nargs=argparse.REMAINDER)
     costs = kinds.add_parser("cost")
     costs.add_argument("--seconds", nargs="+", required=True)
@@ -624,7 +655,7 @@ def main() -> None:
         case "listing":
             listing(chosen.number)
         case "ledgers":
-            ledgers(chosen.plan)
+            ledgers(chosen.plan, chosen.how)
         case "command":
             one_command([given for given in chosen.arguments if given != "--"])
         case "cost":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from invdn.cli import group
+from invdn.errors import AccessError, BusyStoreError
 from invdn.photo.photo import Photo
 from invdn.photo.write import encode_photo
 from invdn.stores import open_store
+from support.fault_proxy import fault_proxy
 
 
 def _run(*arguments: str, **others) -> Result:
@@ -149,3 +152,45 @@ def test_without_obstore_folders_work_and_buckets_say_why(folder: Path) -> None:
     assert refused.returncode == 2
     assert "pip install 'invdn[cloud]'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_store_that_goes_away_ends_the_work(
+    folder: Path, server: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_store(f"{bucket}/many")
+    for number in range(12):
+        source.create(f"{number:02d}.jpg", (folder / "in" / "a.jpg").read_bytes())
+
+    refused: set[str] = set()
+
+    def answer(method: str, path: str) -> tuple[int, str] | None:
+        if not re.search(r"/many/(0[5-9]|1.)\.jpg", path):
+            return None
+        refused.add(path)
+        return 503, ""
+
+    monkeypatch.setattr("invdn.stores.objects._PAUSES", (0.01, 0.05))
+    monkeypatch.setattr(
+        "invdn.cli.archive.open_store", lambda url, wait: open_store(url, patience=0.2, wait=wait)
+    )
+    with fault_proxy(server, answer=answer) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        result = _denoise(f"{bucket}/many", "-o", f"{bucket}/clean", "--json-lines")
+    assert result.exit_code == 75, result.output
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary["done"] == 5 and "cannot be reached" in summary["stopped"]
+    assert 3 <= len(refused) < 7, "what comes behind is not asked for"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(BusyStoreError("down"), 75), (AccessError("denied"), 42)]
+)
+def test_a_cluster_whose_store_refuses(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("invdn.archive.ray_cluster.run_on_ray", refused)
+    result = _denoise("--manifest", "s3://b/plan", "--cluster", "auto")
+    assert (result.exit_code, str(error) in result.output) == (code, True)

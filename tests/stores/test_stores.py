@@ -507,3 +507,21 @@ def test_an_object_that_changes_while_it_is_streamed(bucket: str) -> None:
     store.replace("large", bytes(20 << 20) + b"1")
     with pytest.raises(ChangedObjectError):
         list(pieces)
+
+
+def test_who_waits_for_a_store_is_told_once(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def answer(method: str, path: str) -> tuple[int, str] | None:
+        asked.append(path)
+        return (503, "") if len(asked) < 4 else None
+
+    monkeypatch.setattr("invdn.stores.objects._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("invdn.stores.objects._SILENCE", 0)
+    open_store(bucket).create("a.jpg", b"1")
+    with behind_proxy(bucket, monkeypatch, answer) as (store, _):
+        assert store.fetch("a.jpg")[0] == b"1"
+    (told,) = caplog.messages
+    assert "a.jpg cannot be reached for now" in told and "trying again for 10 s" in told

@@ -26,12 +26,14 @@ class FaultProxy:
         faults: how often each kind happened.
         requests: how many came.
         written: how often the server behind wrote an object, by path.
+        working: on so many requests now.
     """
 
     def __init__(self, address: str, share: float, seed: int, answer: Answer | None) -> None:
         self.faults: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
+        self.working = 0
         self.share = share
         self._turns: Counter[str] = Counter()
         self._random = random.Random(seed)
@@ -44,7 +46,13 @@ class FaultProxy:
             protocol_version = "HTTP/1.1"
 
             def handle_one(self) -> None:
-                proxy.handle(self)
+                with proxy._lock:
+                    proxy.working += 1
+                try:
+                    proxy.handle(self)
+                finally:
+                    with proxy._lock:
+                        proxy.working -= 1
 
             do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_one  # noqa: N815
 

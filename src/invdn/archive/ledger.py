@@ -132,3 +132,17 @@ def read_ledger(store: Store, key: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except ValueError as error:
             raise DataError(f"{store.url}/{key} is no ledger: {line[:80]!r}") from error
+
+
+def read_summary(store: Store, key: str) -> dict[str, Any]:
+    """Read how an attempt ended, as it was given to :meth:`LedgerWriter.finish`.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    content, _ = store.fetch(key)
+    try:
+        found: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise DataError(f"{store.url}/{key} is no summary: {content[:80]!r}") from error
+    return found

@@ -33,6 +33,8 @@ from .settings import WorkSettings
 
 #: Photographs that are fetched while another is in the network.
 _AHEAD = 2
+#: So many photographs after each other that a store did not serve, or let nobody at, end the work.
+_PATIENCE = 3
 #: What a result notes of its making, in the metadata of its object.
 _KEY, _SOURCE = "invdnkey", "invdnsource"
 _SETTINGS, _MODEL, _VERSION = "invdnsettings", "invdnmodel", "invdnversion"
@@ -127,6 +129,10 @@ class RowWorker:
         engine: the network, ready to run.
         stop: ends the work soon and cleanly, from any thread.
         jobs: photographs in the network at a time.
+
+    Attributes:
+        hopeless: the kind of failure that ended the work, since it would meet all that is left:
+            ``busy``, ``full``, ``access``, ``dependency``; empty: none.
     """
 
     def __init__(
@@ -146,6 +152,8 @@ class RowWorker:
         self._engine = engine
         self._stop = stop
         self._jobs = jobs
+        self.hopeless = ""
+        self._in_a_row = 0
         self._network = threading.BoundedSemaphore(jobs)
         self._notes = {
             _SETTINGS: settings.digest,
@@ -168,12 +176,24 @@ class RowWorker:
                         break
                     waiting.append(pool.submit(self, row, number))
                     if len(waiting) > threads:
-                        yield waiting.popleft().result()
+                        yield self._judged(waiting.popleft().result())
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield self._judged(waiting.popleft().result())
+            except BusyStoreError as error:  # of the rows
+                self.hopeless = "busy"
+                self._stop.request(str(error))
+                raise
             except BaseException:  # nobody asks any more: do not wait for what is in work
                 self._stop.request("it was abandoned")
                 raise
+
+    def _judged(self, outcome: RowOutcome) -> RowOutcome:
+        """End the work where an outcome tells that there is no hope."""
+        self._in_a_row = self._in_a_row + 1 if outcome.kind in ("busy", "access") else 0
+        if self._in_a_row == _PATIENCE or outcome.kind in ("full", "dependency"):
+            self.hopeless = self.hopeless or outcome.kind
+            self._stop.request(outcome.reason)
+        return outcome
 
     def __call__(self, row: Row, number: int = 0) -> RowOutcome:
         """Do one photograph; whatever goes wrong is in what is returned."""

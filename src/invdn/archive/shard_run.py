@@ -18,8 +18,8 @@ from .settings import WorkSettings
 
 #: Exit codes: all is done; try again (from: sysexits.h, EX_TEMPFAIL); it would fail again.
 DONE, TRY_AGAIN, PERMANENT = 0, 75, 42
-#: So many photographs after each other that a store did not serve end an attempt.
-_PATIENCE = 3
+#: What ends the work and would again, without a change from outside.
+_FOR_GOOD = ("access", "dependency")
 #: A ledger is tried to be written for so many seconds after a signal; from: spot machines, 30 s.
 _GRACE = 15.0
 _FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(%?)")
@@ -129,16 +129,16 @@ def run_shard(
     ledger = LedgerWriter(ledger_store, manifest.ledger, shard, described)
     summary = ShardSummary(shard, ledger.attempt, rows)
     tally = _Tally(summary, limit.of(rows) if limit else None, stop)
+    worker = RowWorker(
+        open_store(manifest.source, wait=stop.wait),
+        open_store(manifest.target, wait=stop.wait),
+        manifest.naming,
+        settings,
+        engine,
+        stop,
+        jobs,
+    )
     try:
-        worker = RowWorker(
-            open_store(manifest.source, wait=stop.wait),
-            open_store(manifest.target, wait=stop.wait),
-            manifest.naming,
-            settings,
-            engine,
-            stop,
-            jobs,
-        )
         for outcome in worker.outcomes(_until(stop, manifest.rows_of(shard))):
             tally.add(outcome)
             ledger.add(outcome)
@@ -149,7 +149,7 @@ def run_shard(
         tally.temporary = True
     summary.stopped = stop.reason
     summary.seconds = round(time.monotonic() - start, 3)
-    summary.exit_code = tally.exit_code
+    summary.exit_code = PERMANENT if worker.hopeless in _FOR_GOOD else tally.exit_code
     summary.counts, summary.kinds = dict(tally.counts), dict(tally.kinds)
     summary.counts["left"] = rows - sum(tally.counts[s] for s in ("done", "skipped", "failed"))
     try:
@@ -184,13 +184,12 @@ def _until(stop: StopEvent, rows: Iterator[Row]) -> Iterator[Row]:
 
 
 class _Tally:
-    """Counts outcomes, and ends an attempt that has no hope."""
+    """Counts outcomes, and ends an attempt of which too many failed."""
 
     def __init__(self, summary: ShardSummary, allowed: int | None, stop: StopEvent) -> None:
         self._summary = summary
         self._allowed = allowed
         self._stop = stop
-        self._in_a_row = 0
         self.counts: Counter[Status] = Counter()
         self.kinds: Counter[str] = Counter()
         self.temporary = False
@@ -202,13 +201,6 @@ class _Tally:
             self._summary.megapixels += outcome.facts.width * outcome.facts.height / 1e6
         if outcome.kind:
             self.kinds[outcome.kind] += 1
-        self._in_a_row = self._in_a_row + 1 if outcome.kind in ("busy", "access") else 0
-        if self._in_a_row == _PATIENCE:
-            self.permanent = self.permanent or outcome.kind == "access"
-            self._stop.request(outcome.reason)
-        if outcome.kind == "dependency":
-            self.permanent = True
-            self._stop.request(outcome.reason)
         if self._allowed is not None and self.counts["failed"] > self._allowed:
             self.permanent = True
             self._stop.request(f"more than {self._allowed} photographs failed")

@@ -2,8 +2,9 @@
 
 Any number of attempts may have been made at a shard, one after the other or at once. A photograph
 counts as done where any of them made its result or found it; as failed where none did and one
-failed. A few shards are looked at together, since a store takes its time to answer, and memory
-holds no more of them.
+failed. Where the summary of one attempt tells all of a shard, lines are not read: those of ten
+million photographs are gigabytes. A few shards are looked at together, since a store takes its time
+to answer, and memory holds no more of them.
 """
 
 from collections import Counter, deque
@@ -15,14 +16,14 @@ from itertools import groupby
 from typing import Any
 
 from ..errors import MissingObjectError
-from ..stores import Entry
-from .ledger import SUMMARY, read_ledger
+from ..stores import Entry, Store
+from .ledger import SUMMARY, read_ledger, read_summary
 from .manifest import Manifest
 
 #: The speed is that of so many seconds before the last line.
 _WINDOW = 1800.0
 _TOGETHER = 8  # shards that are looked at together
-_NOTHING, _FAILED, _DONE = 0, 1, 2
+_FAILED, _DONE = 1, 2
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,10 @@ def archive_status(manifest: Manifest) -> ArchiveStatus:
     works: list[Work] = []
     for merged in _merged_shards(manifest):
         status.attempts += merged.attempts
-        status.done += merged.states.count(_DONE)
-        status.failed += merged.states.count(_FAILED)
-        status.finished += _NOTHING not in merged.states
-        status.kinds.update(failure["kind"] for failure in merged.failures.values())
+        status.done += merged.done
+        status.failed += merged.failed
+        status.finished += merged.done + merged.failed == len(merged.states)
+        status.kinds.update(merged.kinds)
         status.megapixels += merged.megapixels
         status._denoised += merged.denoised
         works = _recent([*works, *merged.works])
@@ -116,17 +117,22 @@ def archive_status(manifest: Manifest) -> ArchiveStatus:
 
 def failures_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """Name the photographs that failed and were not done later: shard, key, kind, reason."""
-    for merged in _merged_shards(manifest):
+    for merged in _merged_shards(manifest, named=True):
         for failure in merged.failures.values():
             yield {"shard": merged.shard, **failure}
 
 
 @dataclass
 class _Merged:
+    """What the ledgers tell of a shard; ``states`` and ``failures`` as far as lines were read."""
+
     shard: int
     states: bytearray
+    attempts: int
     failures: dict[int, dict[str, Any]] = field(default_factory=dict)
-    attempts: int = 0
+    done: int = 0
+    failed: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     megapixels: float = 0.0
     denoised: int = 0
     works: list[Work] = field(default_factory=list)
@@ -143,44 +149,101 @@ def _by_shard(manifest: Manifest) -> Iterator[tuple[int, list[Entry]]]:
         return
 
 
-def _merged_shards(manifest: Manifest) -> Iterator[_Merged]:
-    """What the ledgers tell of each shard that was begun, in their order."""
+def _merged_shards(manifest: Manifest, *, named: bool = False) -> Iterator[_Merged]:
+    """What the ledgers tell of each shard that was begun, in their order.
+
+    Args:
+        manifest: the plan.
+        named: what failed is to be named, and not only counted.
+    """
     waiting: deque[Future[_Merged]] = deque()
     with ThreadPoolExecutor(_TOGETHER) as pool:
         for shard, entries in _by_shard(manifest):
-            waiting.append(pool.submit(_merged, manifest, shard, entries))
+            waiting.append(pool.submit(_merged, manifest, shard, entries, named))
             if len(waiting) == 2 * _TOGETHER:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _merged(manifest: Manifest, shard: int, entries: list[Entry]) -> _Merged:
-    rows = manifest.shards[shard].rows
-    attempts = len({entry.key.split("/")[2] for entry in entries})
-    merged = _Merged(shard, bytearray(rows), attempts=attempts)
-    for entry in entries:
-        if entry.key.endswith(SUMMARY):
-            continue
-        megapixels = 0.0
-        for line in read_ledger(manifest.store, entry.key):
-            if line.get("event") == "written" and entry.modified:
-                merged.works.append(Work(entry.modified, line["seconds"], megapixels))
-            row = line.get("row")
-            if line.get("event") != "photograph" or not isinstance(row, int) or row >= rows:
-                continue
-            if line["status"] in ("done", "skipped"):
-                merged.states[row] = _DONE
-                merged.failures.pop(row, None)
-            elif line["status"] == "failed" and merged.states[row] != _DONE:
-                merged.states[row] = _FAILED
-                merged.failures[row] = {name: line.get(name) for name in ("key", "kind", "reason")}
-            if "width" in line:
-                size = line["width"] * line["height"] / 1e6
-                megapixels += size
-                merged.denoised += 1
-        merged.megapixels += megapixels
+def _merged(manifest: Manifest, shard: int, entries: list[Entry], named: bool) -> _Merged:
+    store = manifest.store
+    attempts = [list(group) for _, group in groupby(entries, lambda entry: entry.key.split("/")[2])]
+    merged = _Merged(shard, bytearray(manifest.shards[shard].rows), len(attempts))
+    summaries = [_summary(store, attempt) for attempt in attempts]
+    whole = _telling_all(summaries, len(merged.states))
+    if whole and named and whole["counts"].get("failed"):
+        whole = None
+    for attempt, summary in zip(attempts, summaries, strict=True):
+        if whole and summary:
+            megapixels, done = summary["megapixels"], summary["counts"].get("done", 0)
+            _add_work(merged, attempt[-1], summary["seconds"], megapixels, done)
+        else:
+            for entry in attempt:
+                if not entry.key.endswith(SUMMARY):
+                    _add_lines(merged, store, entry)
+    if whole:
+        counts = Counter(whole["counts"])
+        merged.done, merged.failed = counts["done"] + counts["skipped"], counts["failed"]
+        merged.kinds.update(whole["kinds"])
+        merged.failures.clear()  # of other attempts, and made good
+    else:
+        merged.done, merged.failed = merged.states.count(_DONE), merged.states.count(_FAILED)
+        merged.kinds.update(failure["kind"] for failure in merged.failures.values())
     return merged
+
+
+def _summary(store: Store, attempt: list[Entry]) -> dict[str, Any] | None:
+    """How an attempt ended; None: it has not, or was killed."""
+    last = attempt[-1].key  # the name of summaries comes behind those of lines
+    return read_summary(store, last) if last.endswith(SUMMARY) else None
+
+
+def _telling_all(summaries: list[dict[str, Any] | None], rows: int) -> dict[str, Any] | None:
+    """Return a summary that tells what became of every photograph of a shard, if one does.
+
+    One without failures does, and the only one of a shard does with them; of two attempts, one may
+    have done what the other failed at.
+    """
+    for summary in summaries:
+        counts = Counter(summary["counts"] if summary else {})
+        ended = counts["done"] + counts["skipped"] + counts["failed"] == rows
+        if summary and ended and (len(summaries) == 1 or not counts["failed"]):
+            return summary
+    return None
+
+
+def _add_work(
+    merged: _Merged, entry: Entry, seconds: float, megapixels: float, denoised: int
+) -> None:
+    """Count what was denoised until an object of the ledger was written."""
+    merged.megapixels += megapixels
+    merged.denoised += denoised
+    if entry.modified:
+        merged.works.append(Work(entry.modified, seconds, megapixels))
+
+
+def _add_lines(merged: _Merged, store: Store, entry: Entry) -> None:
+    """Count the photographs of an object of the ledger."""
+    megapixels, denoised, seconds = 0.0, 0, 0.0
+    for line in read_ledger(store, entry.key):
+        if line.get("event") == "written":
+            seconds = line["seconds"]
+        row = line.get("row")
+        if line.get("event") != "photograph" or not isinstance(row, int):
+            continue
+        if row >= len(merged.states):
+            continue
+        if line["status"] in ("done", "skipped"):
+            merged.states[row] = _DONE
+            merged.failures.pop(row, None)
+        elif line["status"] == "failed" and merged.states[row] != _DONE:
+            merged.states[row] = _FAILED
+            merged.failures[row] = {name: line.get(name) for name in ("key", "kind", "reason")}
+        if "width" in line:
+            megapixels += line["width"] * line["height"] / 1e6
+            denoised += 1
+    _add_work(merged, entry, seconds, megapixels, denoised)
 
 
 def _recent(works: list[Work]) -> list[Work]:

@@ -238,6 +238,7 @@ def _run_directly(
     settings: WorkSettings, archive: Mapping[str, Any], choices: Mapping[str, Any]
 ) -> int:
     from ..archive import RowWorker, list_photographs
+    from ..archive.shard_run import TRY_AGAIN
 
     naming = naming_of(choices)
     source_url, rows = source_and_rows(choices["inputs"], archive["files_from"])
@@ -250,13 +251,19 @@ def _run_directly(
         if rows is None:
             rows = list_photographs(source, naming, [target.url])
         worker = RowWorker(source, target, naming, settings, engine, stop, choices["jobs"] or 1)
-        for outcome in worker.outcomes(rows):
-            report.add(_as_of_a_batch(outcome, source.url, target.url))
+        passing = False
+        try:
+            for outcome in worker.outcomes(rows):
+                report.add(_as_of_a_batch(outcome, source.url, target.url))
+                passing = passing or outcome.kind in ("busy", "full")
+        except BusyStoreError as error:  # of the listing
+            click.echo(printable(f"invdn: {error}"), err=True)
+            passing = True
         if not sum(report.counts.values()) and not stop.requested:
             if archive["files_from"]:
                 raise InputError(f"--files-from {archive['files_from']} names no photograph")
             raise InputError(f"{source.url} holds no photograph that is not a result")
-    return interrupts.exit_code or report.exit_code
+    return interrupts.exit_code or (TRY_AGAIN if passing else report.exit_code)
 
 
 def _run_shards(
@@ -266,7 +273,7 @@ def _run_shards(
     choices: Mapping[str, Any],
 ) -> int:
     from ..archive import open_manifest, run_shard
-    from ..archive.shard_run import PERMANENT, TRY_AGAIN, worst
+    from ..archive.shard_run import TRY_AGAIN, worst
 
     choice, limit = _choice_and_limit(archive)
     codes = []
@@ -298,10 +305,16 @@ def _run_shards(
                 codes.append(summary.exit_code)
                 report.note(describe(summary))
         except (StoreError, DataError) as error:
-            click.echo(printable(f"invdn: {error}"), err=True)
-            passing = isinstance(error, BusyStoreError | FullStoreError)
-            codes.append(TRY_AGAIN if passing else PERMANENT)
+            codes.append(_told(error))
     return worst(codes)
+
+
+def _told(error: StoreError | DataError) -> int:
+    """Tell of an error that ends all shards; the exit code."""
+    from ..archive.shard_run import PERMANENT, TRY_AGAIN
+
+    click.echo(printable(f"invdn: {error}"), err=True)
+    return TRY_AGAIN if isinstance(error, BusyStoreError | FullStoreError) else PERMANENT
 
 
 def _choice_and_limit(archive: Mapping[str, Any]) -> tuple[ShardChoice, FailureLimit | None]:
@@ -346,19 +359,22 @@ def _on_cluster(
     stop = StopEvent()
     codes = []
     with stopping(stop, lambda text: click.echo(text, err=True)):
-        for summary in run_on_ray(
-            archive["cluster"],
-            manifest,
-            settings,
-            choice=choice,
-            cores=archive["cores_per_engine"],
-            limit=limit,
-            jobs=choices["jobs"] or 1,
-            stop=stop,
-        ):
-            codes.append(summary.exit_code)
-            if not choices["quiet"]:
-                click.echo(printable(describe(summary)), err=True)
+        try:
+            for summary in run_on_ray(
+                archive["cluster"],
+                manifest,
+                settings,
+                choice=choice,
+                cores=archive["cores_per_engine"],
+                limit=limit,
+                jobs=choices["jobs"] or 1,
+                stop=stop,
+            ):
+                codes.append(summary.exit_code)
+                if not choices["quiet"]:
+                    click.echo(printable(describe(summary)), err=True)
+        except (StoreError, DataError) as error:
+            codes.append(_told(error))
     return worst(codes, stopped=stop.requested)
 
 

@@ -16,7 +16,7 @@ import click
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..batch.plan import InputIndex
-from ..errors import InputError, InvDNError
+from ..errors import BusyStoreError, FullStoreError, InputError, InvDNError
 from ..stores import is_url
 from .archive import archive_options, denoise_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
@@ -114,13 +114,14 @@ def command(**choices: Any) -> None:
 
     \b
     Exit codes: 0 all is well; 1 a photograph failed; 2 the command is wrong and nothing was
-    done; 130 Ctrl-C, 143 kill. With --manifest: 0 done; 75 try again; 42 it would fail again.
+    done; 75 a store did not serve, or is full: try again; 130 Ctrl-C, 143 kill. With --manifest:
+    0 done; 75 try again; 42 it would fail again.
     """
     try:
         code = _run(choices)
     except InvDNError as error:
         click.echo(printable(f"invdn: {error}"), err=True)
-        code = 2
+        code = 75 if isinstance(error, BusyStoreError | FullStoreError) else 2
     except KeyboardInterrupt:  # before the first photograph
         code = 130
     raise SystemExit(code)

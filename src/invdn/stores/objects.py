@@ -10,6 +10,7 @@ condition. So every writing notes a number with the object, and knows by it what
 """
 
 import json
+import logging
 import os
 import random
 import re
@@ -39,6 +40,8 @@ Result = TypeVar("Result")
 _LARGEST = 5 << 30  # from: S3, PutObject; Google and Azure take as much
 _PIECE = 1 << 23
 _PAUSES = (0.2, 15.0)  # seconds before the second try, and at most; doubled from try to try
+_SILENCE = 5.0  # seconds of trying again before somebody is told
+_LOG = logging.getLogger(__name__)  # without settings, on standard error
 _CONTENT_TYPE = "Content-Type"
 _WRITING = "invdnwriting"  # the number of a writing, in the metadata of what it wrote
 _STATUS = re.compile(r"status code: ([0-9]{3})")
@@ -306,8 +309,10 @@ class ObjectStore(Store):
 
     def _tried(self, key: str, act: Callable[[], Result]) -> Result:
         """Act, and try again with growing pauses as long as the store is busy."""
-        end = time.monotonic() + self._patience
+        start = time.monotonic()
+        end = start + self._patience
         pause, longest = _PAUSES
+        told = False
         while True:
             try:
                 return act()
@@ -319,6 +324,9 @@ class ObjectStore(Store):
                     if problem is error:
                         raise
                     raise problem from error
+                if not told and time.monotonic() - start > _SILENCE:
+                    _LOG.warning("%s; trying again for %.0f s", problem, self._patience)
+                    told = True
             pause = min(2 * pause, longest)
 
     def _problem(self, key: str, error: Exception) -> Exception:
