@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from invdn.atomic import atomic_output, ensure_output
+from invdn.atomic import atomic_output, claim_folder, ensure_folder, ensure_output
 from invdn.errors import OutputError
 from support.systems import ROOT, needs_posix
 
@@ -251,6 +251,20 @@ def test_what_can_be_known_before(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         ensure_output(tmp_path / "a", overwrite=False)
     assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a", "gs://b/c/d.png", "az://b", "https://x.org/a"])
+def test_a_store_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    tries: list[Callable[[Path], object]] = [
+        lambda path: ensure_output(path, overwrite=True),
+        ensure_folder,
+        lambda path: claim_folder(path, {}),
+    ]
+    for act in tries:
+        with pytest.raises(OutputError, match="write into stores"):
+            act(Path(url))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_read_is_never_replaced(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from .errors import OutputError
 
 #: Nothing writes into a temporary file for so long, in seconds, and lives.
 _STALE_SECONDS = 24 * 3600
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/")  # as a path has it: with one slash
 _NAME = re.compile(r"\.invdn-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
@@ -131,6 +132,26 @@ def same_file(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+def refuse_url(path: Path) -> None:
+    """Refuse the URL of a store, of which a path would make folders with strange names.
+
+    Raises:
+        OutputError: it is one.
+
+    Example:
+        >>> refuse_url(Path("s3://bucket/a"))
+        Traceback (most recent call last):
+            ...
+        invdn.errors.OutputError: cannot write 's3:/bucket/a': only denoise, plan and train write \
+into stores; name a place on this machine, and copy it from there
+    """
+    if _URL.match(path.as_posix()):
+        raise OutputError(
+            f"cannot write {str(path)!r}: only denoise, plan and train write into stores; name a "
+            "place on this machine, and copy it from there"
+        )
+
+
 def ensure_output(
     path: str | os.PathLike[str], overwrite: bool, spare: Iterable[Path] = ()
 ) -> None:
@@ -142,8 +163,8 @@ def ensure_output(
         spare: files that are read, and never replaced.
 
     Raises:
-        OutputError: the folder is missing, the target is a folder, it exists already, or it is a
-            file that is read.
+        OutputError: the folder is missing, the target is a folder, it exists already, it is a
+            file that is read, or the URL of a store.
 
     Example:
         >>> ensure_output("no such folder/photo.png", overwrite=False)
@@ -153,6 +174,7 @@ def ensure_output(
 exist; create the folder first
     """
     path = Path(path)
+    refuse_url(path)
     try:
         target = path.resolve()
         if target.is_dir():
@@ -175,7 +197,7 @@ def ensure_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder for results, and those above it, unless it is there.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made, or is the URL of a store.
 
     Example:
         >>> import tempfile
@@ -185,6 +207,7 @@ def ensure_folder(path: str | os.PathLike[str]) -> None:
         True
     """
     path = Path(path)
+    refuse_url(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -348,8 +371,8 @@ def claim_folder(
     """
     file = folder / record
     wanted = json.dumps(settings, indent=2, sort_keys=True, default=str) + "\n"
+    ensure_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if file.exists():
             if json.loads(file.read_text(encoding="utf-8")) != json.loads(wanted):
                 raise OutputError(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_output, remove_stale_temporary_files
+from ..atomic import atomic_output, ensure_folder, remove_stale_temporary_files
 from ..errors import DataError, OutputError
 from .images import ImageSource, Pixels, Progress, no_progress
 
@@ -111,8 +111,8 @@ def write_pack(
     size = sum(int(source.sizes.prod(axis=1).sum()) * 3 for source in planes.values())
     total = sum(len(source.names) for source in planes.values())
     done = 0
+    ensure_folder(target)
     try:
-        target.mkdir(parents=True, exist_ok=True)
         remove_stale_temporary_files(target)
         free = shutil.disk_usage(target).free
         if free < size:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..atomic import lock_descriptor
+from ..atomic import lock_descriptor, refuse_url
 from ..errors import InputError
 
 #: Of a photograph or job, as a description says it: without the letters of other alphabets.
@@ -81,6 +81,7 @@ class StateFolder:
 
     @staticmethod
     def _open(path: Path) -> Path:
+        refuse_url(path)
         root = path.expanduser().absolute()
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
