@@ -58,8 +58,9 @@ class NativeEngine:
         self._instructions = instructions
         self.precision = precision
         self.architecture: Architecture = parameters.architecture
-        #: Before any picture; each thread has its share of the bands between the layers.
-        self.process_bytes = 115_000_000 + 7_000_000 * threads
+        #: Before any picture; each thread has its share of the bands between the layers. 35 MB are
+        #: what glibc's arenas keep where work goes on beside the network.
+        self.process_bytes = 150_000_000 + 7_000_000 * threads
         with _clear_errors():
             self._model = _native.Model(
                 list(self.architecture.blocks),
