@@ -519,7 +519,7 @@ def test_who_waits_for_a_store_is_told_once(
         return (503, "") if len(asked) < 4 else None
 
     monkeypatch.setattr("invdn.stores.objects._PAUSES", (0.01, 0.01))
-    monkeypatch.setattr("invdn.stores.objects._SILENCE", 0)
+    monkeypatch.setattr("invdn.stores.objects._WARN_AFTER", 0)
     open_store(bucket).create("a.jpg", b"1")
     with behind_proxy(bucket, monkeypatch, answer) as (store, _):
         assert store.fetch("a.jpg")[0] == b"1"

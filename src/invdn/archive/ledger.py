@@ -1,9 +1,9 @@
 """What an attempt at a shard did, line by line, in objects of a few hundred lines.
 
 An object is written anew every half minute until it is full, so that there are few of them, however
-slow the work. A line of a photograph is written after its result, so a ledger never tells of one
-that is not there. What an attempt had not yet written when it was killed, the next one finds done,
-and tells. No clock of a worker is believed: order is by number, and times by the store.
+slow the work. The line of a photograph is written after its result, so every result in a ledger
+exists. What an attempt had not yet written when it was killed, the next one finds done, and
+records. No clock of a worker is believed: order is by number, and times by the store.
 """
 
 import json

@@ -33,7 +33,7 @@ from .settings import WorkSettings
 
 #: Photographs that are fetched while another is in the network.
 _AHEAD = 2
-#: So many photographs after each other that a store did not serve, or let nobody at, end the work.
+#: The work ends when the store was busy or refused access for this many photographs in a row.
 _PATIENCE = 3
 #: What a result notes of its making, in the metadata of its object.
 _KEY, _SOURCE = "invdnkey", "invdnsource"

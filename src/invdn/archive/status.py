@@ -171,7 +171,7 @@ def _merged(manifest: Manifest, shard: int, entries: list[Entry], named: bool) -
     attempts = [list(group) for _, group in groupby(entries, lambda entry: entry.key.split("/")[2])]
     merged = _Merged(shard, bytearray(manifest.shards[shard].rows), len(attempts))
     summaries = [_summary(store, attempt) for attempt in attempts]
-    whole = _telling_all(summaries, len(merged.states))
+    whole = _complete_summary(summaries, len(merged.states))
     if whole and named and whole["counts"].get("failed"):
         whole = None
     for attempt, summary in zip(attempts, summaries, strict=True):
@@ -199,11 +199,10 @@ def _summary(store: Store, attempt: list[Entry]) -> dict[str, Any] | None:
     return read_summary(store, last) if last.endswith(SUMMARY) else None
 
 
-def _telling_all(summaries: list[dict[str, Any] | None], rows: int) -> dict[str, Any] | None:
-    """Return a summary that tells what became of every photograph of a shard, if one does.
+def _complete_summary(summaries: list[dict[str, Any] | None], rows: int) -> dict[str, Any] | None:
+    """Return the summary of an attempt that went through the whole shard; None: there is none.
 
-    One without failures does, and the only one of a shard does with them; of two attempts, one may
-    have done what the other failed at.
+    With failures it must be the shard's only attempt, since another may have made them good.
     """
     for summary in summaries:
         counts = Counter(summary["counts"] if summary else {})

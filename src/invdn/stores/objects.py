@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 _LARGEST = 5 << 30  # from: S3, PutObject; Google and Azure take as much
 _PIECE = 1 << 23
 _PAUSES = (0.2, 15.0)  # seconds before the second try, and at most; doubled from try to try
-_SILENCE = 5.0  # seconds of trying again before somebody is told
+_WARN_AFTER = 5.0  # seconds of trying again
 _LOG = logging.getLogger(__name__)  # without settings, on standard error
 _CONTENT_TYPE = "Content-Type"
 _WRITING = "invdnwriting"  # the number of a writing, in the metadata of what it wrote
@@ -312,7 +312,7 @@ class ObjectStore(Store):
         start = time.monotonic()
         end = start + self._patience
         pause, longest = _PAUSES
-        told = False
+        warned = False
         while True:
             try:
                 return act()
@@ -324,9 +324,9 @@ class ObjectStore(Store):
                     if problem is error:
                         raise
                     raise problem from error
-                if not told and time.monotonic() - start > _SILENCE:
+                if not warned and time.monotonic() - start > _WARN_AFTER:
                     _LOG.warning("%s; trying again for %.0f s", problem, self._patience)
-                    told = True
+                    warned = True
             pause = min(2 * pause, longest)
 
     def _problem(self, key: str, error: Exception) -> Exception:
