@@ -20,7 +20,8 @@ from .errors import OutputError
 
 #: Nothing writes into a temporary file for so long, in seconds, and lives.
 _STALE_SECONDS = 24 * 3600
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/")  # as a path has it: with one slash
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_URL_IN_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/+")  # a path has one slash
 _NAME = re.compile(r"\.invdn-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
@@ -132,6 +133,28 @@ def same_file(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+def is_url(text: str) -> bool:
+    """Return whether a text is the URL of a store, and not the path of a file.
+
+    Example:
+        >>> is_url("s3://photos/2024"), is_url("C:/photos"), is_url("photos/2024")
+        (True, False, False)
+    """
+    return bool(_URL.match(text))
+
+
+def url_in(path: str | os.PathLike[str]) -> str | None:
+    """Return the URL that was taken for a path, which robs it of a slash; None: it is a path.
+
+    Example:
+        >>> url_in(Path("s3://sets/sidd") / "train"), url_in("C:/sets")
+        ('s3://sets/sidd/train', None)
+    """
+    text = os.fspath(path).replace(os.sep, "/")
+    found = _URL_IN_PATH.match(text)
+    return f"{found[1]}://{text[found.end() :]}" if found else None
+
+
 def refuse_url(path: Path) -> None:
     """Refuse the URL of a store, of which a path would make folders with strange names.
 
@@ -145,7 +168,7 @@ def refuse_url(path: Path) -> None:
         invdn.errors.OutputError: cannot write 's3:/bucket/a': only denoise, plan and train write \
 into stores; name a place on this machine, and copy it from there
     """
-    if _URL.match(path.as_posix()):
+    if url_in(path):
         raise OutputError(
             f"cannot write {str(path)!r}: only denoise, plan and train write into stores; name a "
             "place on this machine, and copy it from there"

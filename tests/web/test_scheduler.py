@@ -63,13 +63,15 @@ def test_the_pace_is_the_mean_of_what_was_thought_and_what_was_found() -> None:
             learnt(made.job(2000, 1500), made.engine, 60.0)
             assert made.engine.pace is None, "nothing is known of an engine that was not measured"
             made.engine.pace = 2.0
-            learnt(made.job(700, 700), made.engine, 60.0)
+            learnt(made.job(300, 300), made.engine, 60.0)
             assert made.engine.pace == 2.0, "a small photograph tells little"
             learnt(made.job(2000, 1500), made.engine, 30.0)  # 3 megapixels, 2 passes
             assert made.engine.pace == pytest.approx((2 + 5) / 2)
             four = DenoiseOptions(num_samples=3, self_ensemble=True)  # 8 * (1 + 3) passes
             learnt(made.job(2000, 1500, four), made.engine, 96.0)
             assert made.engine.pace == pytest.approx((3.5 + 1) / 2)
+            learnt(made.job(500, 500, four), made.engine, 34.0)  # small, but many passes
+            assert made.engine.pace == pytest.approx((2.25 + 4.25) / 2)
 
     asyncio.run(learn())
 

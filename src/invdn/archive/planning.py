@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from posixpath import splitext
 from typing import IO
 
+from ..atomic import is_url
 from ..errors import DataError, InputError
 from ..photo.formats import PHOTOGRAPH_SUFFIXES, SIDECARS
-from ..stores import Entry, Store, Wait, is_url, open_store, url_of
+from ..stores import Entry, Store, Wait, open_store, url_of
 from .manifest import PLAN, Manifest, Shard, planned_already
 from .naming import Naming
 from .row import Row

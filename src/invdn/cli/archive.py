@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..atomic import is_url
 from ..batch import Outcome, StopEvent
 from ..errors import BusyStoreError, DataError, FullStoreError, InputError, StoreError
-from ..stores import Location, is_url, join, open_store, url_of
+from ..stores import Location, join, open_store, url_of
 from .batch import BatchReport
 from .options import (
     OptionGroup,

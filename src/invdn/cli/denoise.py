@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..atomic import is_url
 from ..batch import Job, Plan, plan
 from ..batch.in_place import backed_up, check_in_place, plan_in_place
 from ..batch.plan import InputIndex
 from ..errors import BusyStoreError, FullStoreError, InputError, InvDNError
-from ..stores import is_url
 from .archive import archive_options, denoise_archive, named_files
 from .batch import BatchRun, FolderScanner, existing_of, report_options, running_options
 from .dry_run import dry_run

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
+from ..atomic import is_url
 from ..batch import NameTemplate
 from ..errors import InputError
 from ..options import (
@@ -28,7 +29,6 @@ from ..options import (
     model_of_quality,
     option_help,
 )
-from ..stores import is_url
 
 if TYPE_CHECKING:
     from ..photo.photo import WriteOptions

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..atomic import url_in
 from ..batch import StopEvent
 from ..errors import MissingDependencyError
-from ..stores import url_in, written_to
+from ..stores import written_to
 from ..training.process_age import process_started
 from .options import Command, json_option
 from .terminal import report, stopping

@@ -1,13 +1,12 @@
 """URLs of stores and of objects in them."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ..atomic import is_url
 from ..errors import InputError
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 #: Schemes, and the parts of a URL's path that belong to the store itself.
 BUCKETS = {"s3": 0, "s3a": 0, "gs": 0, "az": 0, "azure": 0, "abfs": 0, "abfss": 0, "adl": 0}
 WEB = ("https", "http")
@@ -42,16 +41,6 @@ class Location:
         if not key or store.endswith(("/", ":")):
             raise InputError(f"{url} names no object: its bucket or folder must be followed by one")
         return cls(store, key)
-
-
-def is_url(text: str) -> bool:
-    """Return whether a text is the URL of a store, and not the path of a file.
-
-    Example:
-        >>> is_url("s3://photos/2024"), is_url("C:/photos"), is_url("photos/2024")
-        (True, False, False)
-    """
-    return bool(_URL.match(text))
 
 
 def url_of(given: str) -> str:

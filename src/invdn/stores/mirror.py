@@ -14,15 +14,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from ..atomic import atomic_output, ensure_folder
+from ..atomic import atomic_output, ensure_folder, url_in
 from ..errors import DataError, InputError, StoreError
-from .locations import is_url
 from .opening import open_store
 from .store import Entry, Store
 
 _INDEX = ".invdn-mirror.json"
 _AT_ONCE = 8
-_MARK = ":/"
 
 
 def cache_folder(url: str) -> Path:
@@ -35,18 +33,6 @@ def cache_folder(url: str) -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     root = Path(os.environ.get("INVDN_CACHE") or Path(home, "invdn"))
     return root / "stores" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
-
-
-def url_in(path: str | os.PathLike[str]) -> str | None:
-    """Return the URL that was taken for a path, which robs it of a slash; None: it is a path.
-
-    Example:
-        >>> url_in(Path("s3://sets/sidd") / "train"), url_in("C:/sets")
-        ('s3://sets/sidd/train', None)
-    """
-    scheme, mark, rest = os.fspath(path).replace(os.sep, "/").partition(_MARK)
-    url = f"{scheme}://{rest.lstrip('/')}"
-    return url if mark and len(scheme) > 1 and is_url(url) else None
 
 
 def local_copy(path: Path) -> Path:

@@ -34,7 +34,7 @@ from .tasks import Denoise, Denoised
 _log = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 0.2  # between two entries of a job's progress
 _IDLE_SECONDS = 1.0
-_TELLING = 0.5  # megapixels from which a job tells the pace
+_TELLING = 0.25  # megapixels times passes from which a job tells the pace
 _LEAST_SIDE = 64  # a pass over a smaller photograph costs as much
 
 
@@ -319,12 +319,12 @@ class Scheduler:
             self._learn(job, engine, seconds)
 
     def _learn(self, job: Job, engine: Supervisor, seconds: float) -> None:
-        """Correct the engine's pace by a job that it has done; small ones tell little."""
-        megapixels = job.photo.inspection.width * job.photo.inspection.height / 1e6
-        if megapixels < _TELLING or engine.pace is None:
-            return
+        """Correct the engine's pace by a job that it has done; those of little work tell little."""
         passes = job.options.num_symmetries * (1 + job.options.num_samples)
-        engine.pace += (seconds / (megapixels * passes) - engine.pace) / 2
+        work = job.photo.inspection.width * job.photo.inspection.height / 1e6 * passes
+        if work < _TELLING or engine.pace is None:
+            return
+        engine.pace += (seconds / work - engine.pace) / 2
 
     def _order(self, job: Job, held: ExitStack) -> Denoise:
         earlier = self._predictions.earlier(job)

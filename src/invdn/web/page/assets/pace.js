@@ -2,6 +2,7 @@
 
 const PER_PICTURE = 0.4; // s, whatever its size
 const SECONDS_PER_MEGAPIXEL = 0.5; // to read, to blend and to write
+const TELLING = 0.25; // megapixels times passes from which a job tells the pace
 const DRAFT_SHARE = 0.45; // of the network's time, at most: its small model is 2.3 times as fast or more (benchmarks/results/tradeoff.json)
 
 export class Pace {
@@ -34,14 +35,14 @@ export class Pace {
     return PER_PICTURE + megapixels * (SECONDS_PER_MEGAPIXEL + perPass * this.work(quality).passes);
   }
 
-  /** Learn from a finished job; small pictures tell little. */
+  /** Learn from a finished job; one of little work tells little. */
   learn({ result }) {
     if (!result?.result?.seconds || result.draft || result.options.quality === "draft") return;
     const { width, height, seconds } = result.result;
     const megapixels = (width * height) / 1e6;
     const { self_ensemble, num_samples } = result.options;
     const passes = (self_ensemble ? 8 : 1) * (1 + num_samples);
-    if (megapixels < 0.3) return;
+    if (megapixels * passes < TELLING) return;
     const measured = Math.max(0, seconds - PER_PICTURE - megapixels * SECONDS_PER_MEGAPIXEL) / (megapixels * passes);
     const now = this.#perPass === null ? measured : 0.5 * (this.#perPass + measured);
     if (this.#draft !== null && this.#perPass) this.#draft *= now / this.#perPass; // the machine is as busy for both
