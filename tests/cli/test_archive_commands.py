@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,8 +115,14 @@ def test_estimate(folder: Path) -> None:
     assert found["megapixels"] == pytest.approx(3 * 256 / 1e6)
     default, fast = found["default"]["hours"], found["fast"]["hours"]
     assert default > fast > 0
+
+
+def test_an_estimate_in_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = SimpleNamespace(throughput=0.25)  # megapixels a second; the test above measures
+    monkeypatch.setattr("invdn.cli.bench.run_in_fresh_process", lambda *_: measured)
     told = _run("plan", "in", "--estimate").stdout
-    assert "core-hours" in told and "GPU-hours: not measured" in told
+    assert "(4.00 s a megapixel" in told and "core-hours" in told
+    assert "GPU-hours: not measured" in told
 
 
 @pytest.mark.parametrize(
