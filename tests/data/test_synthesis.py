@@ -9,8 +9,7 @@ import torch
 from invdn.data.camera_range import PHONE
 from invdn.data.colors import ColorOptions, draw_color_matrix
 from invdn.data.drawings import KINDS, Drawing, draw_color, render, sketch
-from invdn.data.noise import NoisyPair
-from invdn.data.synthesis import SynthesisOptions, synthesize
+from invdn.data.synthesis import SynthesisOptions, SyntheticPair, synthesize
 from support.cameras import random
 
 CPU = torch.device("cpu")
@@ -23,7 +22,9 @@ def generator(*key: int) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-def made(numbers: list[int], options: SynthesisOptions, size: int = 32, seed: int = 0) -> NoisyPair:
+def made(
+    numbers: list[int], options: SynthesisOptions, size: int = 32, seed: int = 0
+) -> SyntheticPair:
     photographs = torch.rand(len(numbers), 3, 8, 8, generator=random(1))
     photographs = torch.nn.functional.interpolate(photographs, size=size, mode="bilinear")
     return synthesize(photographs, numbers, options, seed, random(2))
@@ -101,6 +102,13 @@ def test_what_happens_belongs_to_the_sample() -> None:
     assert torch.allclose(together.clean[3:], apart.clean, atol=1e-3)
     other = synthesize(same, [1, 2, 3, 4, 5, 6], options, 1, random())
     assert not torch.allclose(together.clean, other.clean, atol=0.05)
+
+
+def test_drawn_pictures_are_marked() -> None:
+    options = SynthesisOptions(drawn_share=0.5, unchanged_share=1.0, full_exposure_share=1.0)
+    pair = synthesize(torch.full((40, 3, 32, 32), 0.4), range(40), options, 0, random())
+    grey = pair.clean.amax((1, 2, 3)) - pair.clean.amin((1, 2, 3)) < 0.02  # at any exposure
+    assert torch.equal(pair.drawn, ~grey) and 10 < pair.drawn.sum() < 30
 
 
 def test_unchanged_crops_have_no_noise_and_faint_ones_little() -> None:

@@ -10,6 +10,8 @@ import torch
 from invdn.architecture import Architecture
 from invdn.errors import RecipeError, WeightsError
 from invdn.network import InvDN
+from invdn.training.batches import Batch
+from invdn.training.distillation import Teacher
 from invdn.training.loop import train
 from invdn.training.losses import charbonnier
 from invdn.training.objective import Objective
@@ -105,6 +107,41 @@ def test_the_teachers_share_of_the_loss() -> None:
     assert both["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+def test_photographs_are_kept_as_the_teacher_has_them(tmp_path: Path) -> None:
+    """A student that is the teacher learns from drawn pictures alone."""
+    torch.manual_seed(0)
+    network, (noisy, latent) = InvDN(Architecture((2, 1), 12)), inputs()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.2)  # results beyond [0, 1] too
+    path = tmp_path / "teacher.safetensors"
+    write_parameters(parameters_of(network, {}), path)
+    recipe = load_recipe("smoke", [f"distillation={{teacher={str(path)!r}, keep=true}}"])
+    assert recipe.distillation
+    teacher = Teacher(recipe.distillation, recipe.hardware, torch.device("cpu"))
+    drawn = torch.tensor([False, True])
+    batch = Batch(noisy, noisy.roll(1, 2), torch.rand(2, 3, 8, 8), latent, drawn)
+    kept = teacher.keep(batch)
+    assert torch.equal(kept.clean[1], batch.clean[1])
+    assert torch.equal(kept.target[1], batch.target[1])
+    assert kept.clean[0].min() < 0 or kept.clean[0].max() > 1
+
+    def gradient(number: int) -> float:
+        one = slice(number, number + 1)
+        terms = Objective(network, recipe.losses)(
+            kept.noisy[one], kept.clean[one], kept.target[one], kept.latent[one]
+        )
+        found = torch.autograd.grad(terms["loss"], list(network.parameters()), allow_unused=True)
+        return float(sum(g.square().sum() for g in found if g is not None) ** 0.5)
+
+    assert gradient(0) < 1e-3 * gradient(1)  # of rounding
+
+
+def test_keeping_leaves_nothing_for_a_share() -> None:
+    with pytest.raises(RecipeError, match="leave share out"):
+        load_recipe("smoke", ["distillation={teacher='default', keep=true, share=0.5}"])
+
+
 def test_a_run_from_a_teacher(data: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     teacher = tmp_path / "teacher.safetensors"
@@ -121,6 +158,17 @@ def test_a_run_from_a_teacher(data: Path, tmp_path: Path) -> None:
     own = large.get_submodule("operations.1.F.conv1").weight
     for row in found.get_submodule("operations.1.F.conv1").weight:
         assert (own - row).abs().flatten(1).max(dim=1).values.min() < 1e-6
+
+    kept = (
+        f"distillation={{teacher={str(teacher)!r}, keep=true}}",
+        "network.blocks=[2, 1]",
+        "network.features=12",
+    )
+    recipe = tiny_recipe(data, *settings[1:], *kept)
+    train(recipe, tmp_path / "kept", recorder, start=teacher)
+    # no error is left, but for what is inside the root
+    least = recipe.losses.epsilon**0.5
+    assert recorder.rows[-1].losses["backward"] == pytest.approx(least, rel=1e-4)
 
     with pytest.raises(RecipeError, match="not a smaller network"):
         train(tiny_recipe(data, *settings, "network.features=64"), tmp_path / "b", Recorder())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from .camera_range import MIXED, CameraDistribution
 from .colors import ColorOptions, Matrix, draw_color_matrix
 from .drawings import Drawing, render, sketch
 from .jpeg import mix_channels
-from .noise import NoisyPair, add_camera_noise, add_display_noise
+from .noise import add_camera_noise, add_display_noise
 
 # Ours: the exponents with which read noise (its variance) and row noise follow shot noise.
 _READ, _ROWS = 1.6, 0.8
@@ -62,13 +63,27 @@ class SynthesisOptions:
     averaged_share: float = 0.0
 
 
+class SyntheticPair(NamedTuple):
+    """Pairs that were made, RGB in [0, 1].
+
+    Attributes:
+        noisy: (n, 3, H, W).
+        clean: what a perfect denoiser makes of them, (n, 3, H, W).
+        drawn: (n,), whether a drawn picture took the photograph's place.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    drawn: Tensor
+
+
 def synthesize(
     photographs: Tensor,
     numbers: Sequence[int],
     options: SynthesisOptions,
     seed: int,
     generator: torch.Generator,
-) -> NoisyPair:
+) -> SyntheticPair:
     """Turn crops of clean photographs into training pairs.
 
     What happens to a crop is drawn on the host from ``(seed, number)`` alone; only lists of numbers
@@ -119,7 +134,9 @@ def synthesize(
         noisy = noisy.index_copy(0, place, pictures)
     as_it_is = (_sent(choices.unchanged, device) > 0).view(-1, 1, 1, 1)
     # rounded where clean, as files are; an untouched picture is its own target
-    return NoisyPair(torch.where(as_it_is, (target * 255).round() / 255, noisy), target)
+    noisy = torch.where(as_it_is, (target * 255).round() / 255, noisy)
+    drawn_ones = [index in drawings for index in range(len(clean))]
+    return SyntheticPair(noisy, target, _sent(drawn_ones, device) > 0)
 
 
 @dataclass(frozen=True)

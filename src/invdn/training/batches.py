@@ -24,12 +24,14 @@ class Batch:
         clean: (B, 3, H, W).
         target: the clean image at low resolution, (B, 3, H/4, W/4).
         latent: a sample of N(0, 1), (B, 45, H/4, W/4).
+        drawn: (B,), whether it is a drawn picture.
     """
 
     noisy: Tensor
     clean: Tensor
     target: Tensor
     latent: Tensor
+    drawn: Tensor
 
 
 def prepare(
@@ -57,6 +59,7 @@ def prepare(
     synthetic = (~samples.paired).nonzero().flatten()  # (S,)
     samples = Sample(*(field.to(device, non_blocking=True) for field in samples))
     noisy, clean = samples.noisy.float() / 255, samples.clean.float() / 255  # (B, 3, H, W)
+    drawn = torch.zeros_like(samples.paired)
     if len(synthetic):
         keys = [numbers[index] for index in synthetic.tolist()]
         synthetic = synthetic.to(device, non_blocking=True)
@@ -65,6 +68,7 @@ def prepare(
         made = synthesize(photographs, keys, synthesis, seed, random)
         clean = clean.index_copy(0, synthetic, made.clean)
         noisy = noisy.index_copy(0, synthetic, made.noisy)
+        drawn = drawn.index_copy(0, synthetic, made.drawn)
     noisy, clean = (to_network(images, architecture.channels) for images in (noisy, clean))
     target = downscale(clean, architecture.scale)  # (B, 3, H/4, W/4)
     if samples.low.shape[1:] == target.shape[1:]:  # the data's own are of the published network
@@ -76,7 +80,7 @@ def prepare(
             for number in numbers
         ]
     )  # (B, 45, H/4, W/4)
-    return Batch(noisy, clean, target, latent)
+    return Batch(noisy, clean, target, latent, drawn)
 
 
 def prepare_beside(

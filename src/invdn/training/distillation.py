@@ -1,6 +1,7 @@
 """Learn from a larger network: its output as a second target, its weights as a beginning."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -49,8 +50,25 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Tensor:
         """Return the denoised images, (B, 3, H, W), of the latents that the student gets too."""
+        return self._passes(batch)[1].clamp(0, 1)
+
+    @torch.no_grad()
+    def keep(self, batch: Batch) -> Batch:
+        """Return the batch with the teacher's images as the references of all photographs.
+
+        Not clipped: a student that begins as the teacher has no error there.
+        """
+        low, image = self._passes(batch)
+        drawn = batch.drawn.view(-1, 1, 1, 1)
+        return replace(
+            batch,
+            clean=torch.where(drawn, batch.clean, image),
+            target=torch.where(drawn, batch.target, low),
+        )
+
+    def _passes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         low, _ = self._network.encode(batch.noisy)
-        return self._network.decode(low, batch.latent).clamp(0, 1)
+        return low, self._network.decode(low, batch.latent)
 
 
 def begin_pruned(

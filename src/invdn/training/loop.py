@@ -219,7 +219,8 @@ def _run(
         terms={name: (term.weight, term.function) for name, term in hooks.terms.items()},
     )
     teacher = None
-    if distillation and distillation.share:
+    kept = distillation is not None and distillation.keep
+    if distillation and (distillation.share or kept):
         teacher = Teacher(distillation, hardware, fabric.device)
     compiled = torch.compile(objective) if hardware.compile else objective
     model, optimiser = fabric.setup(cast(nn.Module, compiled), state.optimiser)
@@ -261,11 +262,13 @@ def _run(
         else:
             loader = ResidentSamples(datasets[number], images, sampler)
         for batch in prepare_beside(loader, synthesis, recipe.seed, fabric.device, architecture):
+            if teacher and kept:
+                batch = teacher.keep(batch)
             noisy = batch.noisy.contiguous(memory_format=memory_format(hardware))  # (B, 3, H, W)
             rate = progress.learning_rate
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            taught = teacher(batch) if teacher else None  # (B, 3, H, W)
+            taught = teacher(batch) if teacher and not kept else None  # (B, 3, H, W)
             terms = compute(noisy, batch.clean, batch.target, batch.latent, taught)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimiser.step()

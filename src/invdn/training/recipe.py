@@ -156,12 +156,21 @@ class DistillationSettings(_Model):
     """A larger network to learn from: a shipped model's name, or a weights file.
 
     ``share`` of the loss of the denoised image is measured against the teacher's; with ``prune``
-    the training begins with its weights, unless others are given.
+    the training begins with its weights, unless others are given. With ``keep`` its images are the
+    references of all photographs, and drawn pictures alone have their own: what is learned from
+    these costs least of what it knows.
     """
 
     teacher: str = Field(min_length=1)
     share: float = Field(default=0, ge=0, le=1)
     prune: bool = False
+    keep: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.keep and self.share:
+            raise ValueError("keep measures photographs against the teacher alone: leave share out")
+        return self
 
 
 class OptimiserSettings(_Model):
