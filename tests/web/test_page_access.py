@@ -245,6 +245,13 @@ def test_a_small_window_hides_no_answer(browser: Any, server: Server, pictures: 
         page.locator("#settings").evaluate("(panel) => (panel.scrollTop = panel.scrollHeight)")
         page.get_by_role("radio", name="Beste").check()
         expect(page.locator("#again")).to_be_in_viewport(ratio=1)
+        page.wait_for_function(
+            """() => {  // and does not lie on what was chosen
+              const place = (id) => document.querySelector(id).getBoundingClientRect();
+              const [button, chosen] = [place("#again"), place("#quality label:has(:checked)")];
+              return button.bottom <= chosen.top || chosen.bottom <= button.top;
+            }"""
+        )
         page.locator("#photos .frame").nth(1).click()
         page.wait_for_selector("body[data-state=refused]")
         for button in ("#other", "#remove"):
