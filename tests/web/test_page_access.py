@@ -242,16 +242,22 @@ def test_a_small_window_hides_no_answer(browser: Any, server: Server, pictures: 
         Image.new("CMYK", (40, 30)).save(paint)
         visit.drop(pictures / "tiny.png", paint)
         visit.until("done")
+        page.set_viewport_size({"width": 390, "height": 844})  # there is room for both
+        chosen = page.locator("label", has=page.get_by_role("radio", name="Ausgewogen"))
+        chosen.evaluate("(label) => label.scrollIntoView()")
+        chosen.get_by_role("radio").check()
+        page.wait_for_function(
+            """() => {  // the button stays in sight, and off what was chosen
+              const place = (id) => document.querySelector(id).getBoundingClientRect();
+              const [button, chosen] = [place("#again"), place("#quality label:has(:checked)")];
+              return button.height && (button.bottom <= chosen.top || chosen.bottom <= button.top);
+            }""",
+            timeout=10_000,
+        )
+        page.set_viewport_size(window["viewport"])
         page.locator("#settings").evaluate("(panel) => (panel.scrollTop = panel.scrollHeight)")
         page.get_by_role("radio", name="Beste").check()
         expect(page.locator("#again")).to_be_in_viewport(ratio=1)
-        page.wait_for_function(
-            """() => {  // and does not lie on what was chosen
-              const place = (id) => document.querySelector(id).getBoundingClientRect();
-              const [button, chosen] = [place("#again"), place("#quality label:has(:checked)")];
-              return button.bottom <= chosen.top || chosen.bottom <= button.top;
-            }"""
-        )
         page.locator("#photos .frame").nth(1).click()
         page.wait_for_selector("body[data-state=refused]")
         for button in ("#other", "#remove"):
