@@ -20,7 +20,7 @@ from .errors import OutputError
 
 #: Nothing writes into a temporary file for so long, in seconds, and lives.
 _STALE_SECONDS = 24 * 3600
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
 _URL_IN_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/+")  # a path has one slash
 _NAME = re.compile(r"\.invdn-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 

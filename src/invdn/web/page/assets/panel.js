@@ -276,10 +276,10 @@ export class Panel extends EventTarget {
     $("problem").textContent = photo.problem ?? "";
     const pending = photo.result && photo.result.asked?.quality !== photo.quality && !photo.busy;
     const stopped = ["stopped", "failed"].includes(photo.state) || (photo.state === "ready" && photo.asks) || pending;
-    const appears = $("again").hidden && stopped && !photo.unreadable;
+    const absent = $("again").hidden;
     $("again").hidden = !stopped || photo.unreadable;
     // it stays in sight, and what was chosen must not lie under it
-    if (appears) requestAnimationFrame(() => document.activeElement.closest("#quality label")?.scrollIntoView({ block: "nearest" }));
+    if (absent && !$("again").hidden) requestAnimationFrame(() => document.activeElement.closest("#quality label")?.scrollIntoView({ block: "nearest" }));
     const seconds = this.#pace.seconds(photo.there, photo.quality);
     const begin = seconds === null ? t("denoise") : t("denoiseWith", { quality: t(QUALITIES[photo.quality][0]), time: roughly(seconds) });
     $("again").textContent = photo.state === "failed" ? t("again") : begin;
