@@ -116,7 +116,8 @@ def test_photographs_are_kept_as_the_teacher_has_them(tmp_path: Path) -> None:
             parameter.mul_(1.2)  # results beyond [0, 1] too
     path = tmp_path / "teacher.safetensors"
     write_parameters(parameters_of(network, {}), path)
-    recipe = load_recipe("smoke", [f"distillation={{teacher={str(path)!r}, keep=true}}"])
+    keep = f"distillation={{teacher={str(path)!r}, keep=true}}"
+    recipe = load_recipe("smoke", [keep, "data.drawn_share=0.5"])
     assert recipe.distillation
     teacher = Teacher(recipe.distillation, recipe.hardware, torch.device("cpu"))
     drawn = torch.tensor([False, True])
@@ -137,9 +138,11 @@ def test_photographs_are_kept_as_the_teacher_has_them(tmp_path: Path) -> None:
     assert gradient(0) < 1e-3 * gradient(1)  # of rounding
 
 
-def test_keeping_leaves_nothing_for_a_share() -> None:
+def test_keeping_leaves_nothing_for_a_share_and_needs_drawn_pictures() -> None:
     with pytest.raises(RecipeError, match="leave share out"):
         load_recipe("smoke", ["distillation={teacher='default', keep=true, share=0.5}"])
+    with pytest.raises(RecipeError, match=r"give data\.drawn_share"):
+        load_recipe("smoke", ["distillation={teacher='default', keep=true}"])
 
 
 def test_a_run_from_a_teacher(data: Path, tmp_path: Path) -> None:
@@ -163,6 +166,7 @@ def test_a_run_from_a_teacher(data: Path, tmp_path: Path) -> None:
         f"distillation={{teacher={str(teacher)!r}, keep=true}}",
         "network.blocks=[2, 1]",
         "network.features=12",
+        "data.drawn_share=1e-9",  # none of so few
     )
     recipe = tiny_recipe(data, *settings[1:], *kept)
     train(recipe, tmp_path / "kept", recorder, start=teacher)

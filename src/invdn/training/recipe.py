@@ -298,6 +298,8 @@ class Recipe(_Model):
                 f"validation.every ({self.validation.every}) must be a multiple of "
                 f"log.checkpoint_every ({self.log.checkpoint_every})"
             )
+        if self.distillation and self.distillation.keep and not self.data.drawn_share:
+            raise ValueError("distillation.keep learns from drawn pictures: give data.drawn_share")
         if self.losses.log_scales and (self.hardware.recompute or self.hardware.compile):
             raise ValueError("losses.log_scales works without hardware.recompute and compile only")
         sides = {f"phases.{n}.crop": phase.crop for n, phase in enumerate(self.phases)}
